@@ -1,0 +1,42 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 2
+
+.PHONY: help install test check demo demo-down up down bench
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/.installed  ## build .venv with everything, pinned
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "Building $(VENV) (about 4 GB, a few minutes the first time)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[dgl,py2neo,dev]'
+	@touch $@
+
+test: install  ## run every test, on real services
+	$(BIN)/python -m pytest
+
+check: install  ## lint, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+demo: install  ## from nothing to an aligned, evaluated model
+	$(BIN)/bali demo
+
+demo-down:  ## stop everything the demo started
+	$(BIN)/bali demo --down
+
+up: install  ## start Neo4j and Redis
+	$(BIN)/bali up
+
+down:  ## stop them
+	$(BIN)/bali down
+
+bench: install  ## measure; results go to benchmarks/results
+	$(BIN)/python -m benchmarks

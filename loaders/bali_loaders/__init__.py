@@ -1,0 +1,1 @@
+"""What comes in: releases, the graph load, corpora and linking."""

@@ -1,0 +1,1 @@
+"""Documents with mentions, from many formats."""

@@ -1,0 +1,1 @@
+"""Find the concepts that a text mentions."""

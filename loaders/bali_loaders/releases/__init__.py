@@ -1,0 +1,1 @@
+"""Get, make and read UMLS-shaped RRF releases."""

@@ -1,0 +1,1 @@
+"""RRF to graph: transform, import, verify."""

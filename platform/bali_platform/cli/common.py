@@ -1,0 +1,46 @@
+"""What every command shares: the consoles, the ``--json`` option and how results are printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bali_platform.progress import ConsoleReporter, Reporter
+
+__all__ = ["JsonOption", "err", "out", "print_json", "reporter", "table"]
+
+out = Console()
+err = Console(stderr=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
+
+
+def reporter() -> Reporter:
+    """Progress on standard error, so that standard output stays clean for ``--json``."""
+    return ConsoleReporter(err)
+
+
+def print_json(data: Any) -> None:
+    """Print ``data`` as indented JSON on standard output."""
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Build a table whose cells are shown as they are, without markup."""
+    result = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        result.add_column(column)
+    for row in rows:
+        result.add_row(*(str(cell).replace("[", r"\[") for cell in row))
+    return result
+
+
+def fields(title: str, values: Mapping[str, object]) -> Table:
+    """Build a two-column table of names and values."""
+    return table(title, ("", ""), values.items())

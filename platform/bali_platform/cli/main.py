@@ -1,0 +1,69 @@
+"""The command tree, and the one place where errors become a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from bali_platform import __version__
+from bali_platform.cli.common import err
+from bali_platform.errors import BaliError
+
+__all__ = ["app", "main"]
+
+SERVICES = "Services"
+GRAPH = "Graph: load, verify, explore"
+TEXT = "Text"
+TRAINING = "Training and evidence"
+
+app = typer.Typer(
+    name="bali",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="UMLS in Neo4j, explored in its Browser, aligned with language models.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bali {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="BALI_DEBUG", help="Show tracebacks.")
+    ] = False,
+) -> None:
+    if debug:
+        os.environ["BALI_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command line; exit 2 for a usage error, 1 for a failure, 130 for Ctrl-C."""
+    try:
+        app(standalone_mode=False)
+    except click.exceptions.Abort:
+        err.print("interrupted")
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        sys.exit(130)
+    except BaliError as error:
+        if os.environ.get("BALI_DEBUG"):
+            raise
+        err.print(f"[red]error:[/red] {error}", markup=True, highlight=False)
+        sys.exit(error.exit_code)

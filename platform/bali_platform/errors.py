@@ -1,0 +1,33 @@
+"""Errors that a person can act on: one clear line, and an exit code."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["BaliError", "UsageError", "did_you_mean"]
+
+
+class BaliError(Exception):
+    """Something failed for a reason the user can act on.
+
+    The message is one line: what went wrong, where, and what to do about it.
+    """
+
+    exit_code = 1
+
+
+class UsageError(BaliError):
+    """The request itself cannot be carried out as written (an option, a key, a path)."""
+
+    exit_code = 2
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the closest known word, else an empty string.
+
+    >>> did_you_mean("bacth_size", ["batch_size", "seed"])
+    " (did you mean 'batch_size'?)"
+    """
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""

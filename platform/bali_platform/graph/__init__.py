@@ -1,0 +1,1 @@
+"""The graph: driver client, schema, statements and concept look-ups."""

@@ -1,0 +1,1 @@
+"""The Celery application, job records and leases."""

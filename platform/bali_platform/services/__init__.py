@@ -1,0 +1,1 @@
+"""A real Neo4j and Redis, started locally without Docker."""

@@ -1,0 +1,1 @@
+"""Training batches on their way from workers to a trainer."""

@@ -1,0 +1,1 @@
+"""Neighbourhoods of concepts: fetched, cached, sampled, exported."""

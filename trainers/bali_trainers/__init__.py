@@ -1,0 +1,1 @@
+"""What is learned: encoders, objectives, the training loop, evaluation."""

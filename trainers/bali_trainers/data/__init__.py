@@ -1,0 +1,1 @@
+"""Training batches: built, requested, replayed."""

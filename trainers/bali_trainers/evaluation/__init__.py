@@ -1,0 +1,1 @@
+"""Evidence: what an aligned model is better at."""

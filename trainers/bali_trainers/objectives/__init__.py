@@ -1,0 +1,1 @@
+"""Losses as objects with names, weights and metrics."""
