@@ -1,1 +1,5 @@
-"""Get, make and read UMLS-shaped RRF releases."""
+"""RRF releases: read one, download one, or make one."""
+
+from bali_loaders.releases.release import Release, ReleaseFile
+
+__all__ = ["Release", "ReleaseFile"]
