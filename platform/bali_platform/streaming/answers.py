@@ -1,0 +1,101 @@
+"""The worker's side of a batch stream, and the keys that both sides use.
+
+For every rank of a job Redis holds two keys. ``wanted`` is a hash of the batches that the
+consumer waits for (value: how often a worker has begun them); ``stream`` holds the answers.
+An answer that nobody waits for is dropped by the server, in the same step that would append it:
+so a stream never holds more than the consumer's window, whoever is killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from redis import Redis
+
+from bali_platform.errors import BaliError
+from bali_platform.streaming.keys import BatchKey
+
+__all__ = ["TIME_TO_LIVE", "answer", "publish", "refuse", "stream_keys"]
+
+TIME_TO_LIVE = 900  # seconds that a stream outlives its last use
+MAX_BEGUN = 5  # a batch begun so often and never finished kills whoever builds it
+
+_BEGIN = """
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+return redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+"""
+_ANSWER = """
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('XADD', KEYS[2], '*', 'key', ARGV[1], ARGV[2], ARGV[3])
+redis.call('EXPIRE', KEYS[2], ARGV[4])
+return 1
+"""
+
+
+def stream_keys(job_id: str, rank: int) -> tuple[str, str]:
+    """Return the Redis keys ``(wanted, stream)`` of one rank of a job."""
+    prefix = f"bali:batches:{{{job_id}}}:{rank}"
+    return f"{prefix}:wanted", f"{prefix}:stream"
+
+
+def answer(
+    redis: Redis,
+    job_id: str,
+    key: BatchKey,
+    build: Callable[[], bytes],
+    *,
+    outages: tuple[type[Exception], ...] = (),
+) -> bool:
+    """Build a batch if it is still wanted and publish it; return whether it was used.
+
+    What goes wrong is told to the consumer instead of raised: after an exception in ``outages``
+    it asks again later, after any other the job fails with the message. A batch that has been
+    begun five times and never finished is given up too, because it kills its workers.
+    """
+    begun = _begin(redis, job_id, key)
+    if not begun:
+        return False
+    if begun > MAX_BEGUN:
+        message = f"begun {MAX_BEGUN} times and never finished: building it kills the worker"
+        return _append(redis, job_id, key, "fatal", message)
+    try:
+        payload = build()
+    except outages as error:
+        return refuse(redis, job_id, key, _one_line(error))
+    except Exception as error:
+        return _append(redis, job_id, key, "fatal", _one_line(error))
+    return publish(redis, job_id, key, payload)
+
+
+def publish(redis: Redis, job_id: str, key: BatchKey, payload: bytes) -> bool:
+    """Append a batch to its stream; False when nobody waits for it, or no longer."""
+    return _append(redis, job_id, key, "payload", payload)
+
+
+def refuse(redis: Redis, job_id: str, key: BatchKey, message: str) -> bool:
+    """Tell the consumer why a batch cannot be built *now*; it asks again later."""
+    return _append(redis, job_id, key, "refused", message)
+
+
+def _begin(redis: Redis, job_id: str, key: BatchKey) -> int:
+    wanted, _ = stream_keys(job_id, key.rank)
+    return int(_run(redis, _BEGIN, [wanted], [_field(key)]))
+
+
+def _append(redis: Redis, job_id: str, key: BatchKey, kind: str, value: bytes | str) -> bool:
+    keys = stream_keys(job_id, key.rank)
+    return bool(_run(redis, _ANSWER, keys, [_field(key), kind, value, TIME_TO_LIVE]))
+
+
+def _run(redis: Redis, script: str, keys: Any, arguments: list[Any]) -> Any:
+    return redis.register_script(script)(keys=keys, args=arguments)
+
+
+def _field(key: BatchKey) -> str:
+    return f"{key.epoch}:{key.index}"
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, BaliError) else f"{type(error).__name__}: {text}"
