@@ -1,0 +1,186 @@
+"""Training batches: a pure function of (spec, graph, epoch, index, rank)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bali_platform.corpus import open_corpus
+from bali_platform.errors import BaliError
+from bali_platform.streaming.codec import Arrays
+from bali_platform.streaming.source import BatchKey
+from bali_platform.subgraphs import Neighbourhood, NeighbourhoodSource
+from bali_trainers.data.linearised import Lineariser
+from bali_trainers.data.masking import mask_tokens
+from bali_trainers.data.mentions import concept_label, pool_mentions, token_cover
+from bali_trainers.data.names import NameDrawer
+from bali_trainers.data.order import epoch_order
+from bali_trainers.data.randomness import Purpose, generator
+from bali_trainers.data.sentences import LinkedSentences, SentenceBatch
+from bali_trainers.data.spec import DataSpec
+from bali_trainers.data.tokens import Pieces, WordPieces
+from bali_trainers.data.trees import grow_trees
+
+__all__ = ["BatchBuilder"]
+
+
+class BatchBuilder:
+    """Builds the batches that a :class:`DataSpec` describes.
+
+    Raises :class:`BaliError` when the corpus or the graph is not the one of the spec, or when the
+    corpus has too few sentences for one batch.
+    """
+
+    def __init__(self, spec: DataSpec, source: NeighbourhoodSource) -> None:
+        _check_origin(spec, source)
+        self._spec, self._source = spec, source
+        self._sentences = LinkedSentences(spec.corpus)
+        self._step = spec.batch_size * spec.world_size
+        if len(self._sentences) < self._step:
+            raise BaliError(
+                f"{spec.corpus} has {len(self._sentences)} linked sentences, too few for a batch "
+                f"of {spec.batch_size} on {spec.world_size} ranks: lower [data] batch_size"
+            )
+        self._pieces = WordPieces(spec.tokenizer)
+        self._names = NameDrawer(source, spec.withheld)
+        self._relations = {name: i for i, name in enumerate(spec.relation_types)}
+        self._order = lru_cache(maxsize=2)(self._epoch_order)
+        self._linearise = (
+            Lineariser(
+                self._pieces,
+                spec.relation_types,
+                name_length=spec.name_length,
+                graph_length=spec.graph_length,
+            )
+            if spec.encoder == "linearised"
+            else None
+        )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of each rank in an epoch."""
+        return len(self._sentences) // self._step
+
+    def build(self, key: BatchKey) -> Arrays:
+        """Build one batch; the same key gives the same arrays on any host.
+
+        | array | dtype, shape | meaning |
+        | --- | --- | --- |
+        | input_ids, labels | int32 [B, L] | masked sentences; -100 where nothing is predicted |
+        | attention_mask | uint8 [B, L] | 1 for a token, 0 for padding |
+        | mention_tokens, mention_offsets | int32 [T], int32 [M + 1] | mention m owns the flat \
+          positions ``mention_tokens[mention_offsets[m]:mention_offsets[m + 1]]``, never none |
+        | mention_concept | int64 [M] | :func:`concept_label` of its concept |
+        | lost_mentions | int32 [1] | mentions that truncation cut or whose concept is gone |
+
+        and for graph encoders
+
+        | array | dtype, shape | meaning |
+        | --- | --- | --- |
+        | name_input_ids, name_attention_mask | int32, uint8 [N, Ln] | distinct names |
+        | node_name | int32 [V] | name of each node |
+        | edge_index, edge_type | int32 [2, E], int32 [E] | as in :class:`Trees` |
+        | target_node | int32 [M] | node of each mention |
+
+        or, linearised, graph_input_ids and graph_attention_mask, int32 and uint8 [M, Lg].
+        A concept has one mention vector per sentence, over the tokens of all its mentions there.
+        """
+        spec = self._spec
+        batch = self._sentences.take(self._rows(key))
+        pieces = self._pieces.encode(batch.texts, spec.max_length)
+        cover = token_cover(batch, pieces, spec.max_length)
+        kept, group, targets = self._resolve(batch, cover)
+        if not targets:
+            raise BaliError(
+                f"batch {key.index} of epoch {key.epoch} has no mention left within "
+                f"{spec.max_length} word pieces: raise [data] max_length or batch_size"
+            )
+        tokens, offsets = pool_mentions(cover[kept], batch.row[kept], group)
+        return {
+            **self._masked(pieces, key),
+            "mention_tokens": tokens,
+            "mention_offsets": offsets,
+            "mention_concept": np.array([concept_label(t.cui) for t in targets], dtype=np.int64),
+            "lost_mentions": np.array([np.count_nonzero(~kept)], dtype=np.int32),
+            **self._graph(targets, key),
+        }
+
+    def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
+        return epoch_order(self._sentences.lengths, self._step, seed=self._spec.seed, epoch=epoch)
+
+    def _rows(self, key: BatchKey) -> NDArray[np.int64]:
+        if not (0 <= key.index < self.steps_per_epoch and 0 <= key.rank < self._spec.world_size):
+            raise BaliError(
+                f"no batch {key.index} for rank {key.rank}: an epoch has {self.steps_per_epoch} "
+                f"batches for each of {self._spec.world_size} ranks"
+            )
+        step: NDArray[np.int64] = self._order(key.epoch)[key.index]
+        return step[key.rank :: self._spec.world_size]
+
+    def _resolve(
+        self, batch: SentenceBatch, cover: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64], list[Neighbourhood]]:
+        """Follow mentions to live concepts: (kept [M], group of each kept one, group's concept)."""
+        visible = cover.any(axis=1)
+        codes, which = np.unique(batch.concept[visible], return_inverse=True)
+        cuis = self._sentences.concepts.take(codes).to_pylist()
+        found = self._source.neighbourhoods(cuis).found
+        live = sorted({n.cui: n for n in found.values()}.values(), key=lambda n: n.cui)
+        number = {n.cui: i for i, n in enumerate(live)}
+        numbers = np.array([number[found[c].cui] if c in found else -1 for c in cuis], dtype=int)
+        concept = np.full(len(cover), -1)
+        concept[visible] = numbers[which]
+        kept = concept >= 0
+        pairs, group = np.unique(batch.row[kept] * len(live) + concept[kept], return_inverse=True)
+        return kept, group, [live[pair % len(live)] for pair in pairs.tolist()]
+
+    def _masked(self, pieces: Pieces, key: BatchKey) -> Arrays:
+        spec = self._spec
+        ids, labels = mask_tokens(
+            pieces.ids,
+            (pieces.mask == 1) & ~self._pieces.special[pieces.ids],
+            probability=spec.mlm_probability,
+            mask_id=self._pieces.special_id("mask") if spec.mlm_probability else 0,
+            vocabulary=self._pieces.ordinary,
+            random=self._random(Purpose.MASKING, key),
+        )
+        return {"input_ids": ids, "attention_mask": pieces.mask, "labels": labels}
+
+    def _graph(self, targets: list[Neighbourhood], key: BatchKey) -> Arrays:
+        spec = self._spec
+        trees = grow_trees(
+            targets,
+            self._source,
+            self._relations,
+            count=spec.neighbours,
+            hops=spec.hops,
+            random=self._random(Purpose.NEIGHBOURS, key),
+        )
+        names, node_name = self._names.draw(trees.cuis, self._random(Purpose.NAMES, key))
+        if self._linearise:
+            ids, mask = self._linearise(trees, names, node_name, len(targets))
+            return {"graph_input_ids": ids, "graph_attention_mask": mask}
+        ids, mask = self._pieces.encode_names(names, spec.name_length)
+        return {
+            "name_input_ids": ids,
+            "name_attention_mask": mask,
+            "node_name": node_name,
+            "edge_index": trees.edge_index,
+            "edge_type": trees.edge_type,
+            "target_node": np.arange(len(targets), dtype=np.int32),
+        }
+
+    def _random(self, purpose: Purpose, key: BatchKey) -> np.random.Generator:
+        return generator(self._spec.seed, purpose, epoch=key.epoch, index=key.index, rank=key.rank)
+
+
+def _check_origin(spec: DataSpec, source: NeighbourhoodSource) -> None:
+    if source.graph_version != spec.graph_version:
+        raise BaliError(
+            f"the job was queued for graph {spec.graph_version} but {source.graph_version} is "
+            "live: queue it again"
+        )
+    if open_corpus(spec.corpus).sha != spec.corpus_sha:
+        raise BaliError(f"{spec.corpus} has changed since the job was queued: queue it again")

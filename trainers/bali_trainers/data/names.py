@@ -1,0 +1,54 @@
+"""A name at random for every node, never one that training must not see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bali_platform.errors import BaliError
+from bali_platform.graph.names import is_withheld
+from bali_platform.subgraphs import NeighbourhoodSource
+
+__all__ = ["NameDrawer"]
+
+REMEMBERED_CONCEPTS = 200_000
+
+
+class NameDrawer:
+    """Draws names: the preferred one and every synonym that is not withheld are equally likely."""
+
+    def __init__(self, source: NeighbourhoodSource, withheld: float) -> None:
+        self._source, self._withheld = source, withheld
+        self._allowed: dict[str, tuple[str, ...]] = {}
+
+    def draw(
+        self, cuis: Sequence[str], random: np.random.Generator
+    ) -> tuple[list[str], NDArray[np.int32]]:
+        """Draw a name for each concept; return the distinct names and the index of each's own."""
+        self._learn(cuis)
+        choices = [self._allowed[cui] for cui in cuis]
+        sizes = np.fromiter(map(len, choices), dtype=np.int64, count=len(choices))
+        at = (random.random(len(choices)) * sizes).astype(np.int64)
+        rows: dict[str, int] = {}
+        index = [
+            rows.setdefault(names[i], len(rows))
+            for names, i in zip(choices, at.tolist(), strict=True)
+        ]
+        return list(rows), np.array(index, dtype=np.int32)
+
+    def _learn(self, cuis: Sequence[str]) -> None:
+        unknown = sorted({cui for cui in cuis if cui not in self._allowed})
+        if len(self._allowed) + len(unknown) > REMEMBERED_CONCEPTS:
+            self._allowed.clear()
+            unknown = sorted(set(cuis))
+        if not unknown:
+            return
+        names = self._source.names(unknown)
+        for cui in unknown:
+            if not names.get(cui):
+                raise BaliError(f"concept {cui} has no name in the graph: run `bali verify`")
+            preferred, *synonyms = names[cui]
+            seen = [name for name in synonyms if not is_withheld(name, self._withheld)]
+            self._allowed[cui] = (preferred, *seen)

@@ -1,0 +1,51 @@
+"""Everything that a training batch depends on, as one JSON-able record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["DataSpec"]
+
+
+class DataSpec(BaseModel):
+    """The recipe of a run's batches: the same spec gives the same bytes on any host.
+
+    Attributes:
+        corpus: Folder of a linked corpus, whose description must carry ``corpus_sha``.
+        graph_version: The graph that neighbourhoods and names must come from.
+        relation_types: Relationship types in the order that numbers them.
+        tokenizer: Folder with ``tokenizer.json`` and ``tokenizer_config.json``.
+        batch_size: Sentences per batch and rank.
+        max_length: Word pieces of a sentence, special tokens included.
+        name_length: Word pieces of a name, special tokens included.
+        graph_length: Word pieces of a linearised subgraph, special tokens included.
+        neighbours: Neighbours drawn for every node that is expanded.
+        hops: Distance from the mentioned concept up to which nodes are drawn.
+        withheld: Fraction of synonyms that no batch may contain.
+        mlm_probability: Fraction of tokens to predict.
+        encoder: ``"graph"`` for node and edge arrays, ``"linearised"`` for text of subgraphs.
+        world_size: Ranks that share an epoch.
+
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = Field(ge=0, lt=2**63)
+    corpus: Path
+    corpus_sha: str
+    graph_version: str
+    relation_types: tuple[str, ...]
+    tokenizer: Path
+    batch_size: int = Field(32, ge=1)
+    max_length: int = Field(128, ge=8)
+    name_length: int = Field(32, ge=3)
+    graph_length: int = Field(128, ge=8)
+    neighbours: int = Field(3, ge=0, le=64)
+    hops: int = Field(1, ge=0, le=4)
+    withheld: float = Field(0.1, ge=0, lt=1)
+    mlm_probability: float = Field(0.15, ge=0, lt=1)
+    encoder: Literal["graph", "linearised"] = "graph"
+    world_size: int = Field(1, ge=1)
