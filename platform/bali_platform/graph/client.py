@@ -1,0 +1,299 @@
+"""The graph as Python sees it: a thin, typed client over the official driver."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import neo4j
+from neo4j.exceptions import AuthError, DriverError, Neo4jError, ServiceUnavailable, SessionExpired
+
+from bali_platform.errors import BaliError, UsageError, did_you_mean
+from bali_platform.graph import search
+from bali_platform.graph.records import Concept, Link, Neighbour, Node, Path, Records, SearchHit
+from bali_platform.graph.statements import statement
+from bali_platform.services import endpoints
+from bali_platform.settings import Settings, load_settings
+
+__all__ = ["Graph", "first_line"]
+
+T = TypeVar("T")
+
+LONGEST_PATH = 8
+"""Edges: the bound written into the path statements, which cannot be a parameter."""
+
+
+class Graph:
+    """A loaded UMLS graph: a context manager, closed at the latest when nothing refers to it.
+
+    Reads run in read transactions and are retried while the server is briefly away. Connections
+    must not cross a fork: connect in the process that reads.
+    """
+
+    def __init__(self, driver: neo4j.Driver, uri: str = "its address") -> None:
+        self.driver = driver
+        self._uri = uri
+        self._pid = os.getpid()
+        self.close = weakref.finalize(self, _close, driver, self._pid)
+
+    @classmethod
+    def connect(cls, settings: Settings | None = None) -> Self:
+        """Connect to the configured Neo4j; raises :class:`BaliError` when it cannot be used."""
+        at = endpoints(settings or load_settings())
+        driver = neo4j.GraphDatabase.driver(
+            at.neo4j_uri,
+            auth=(at.neo4j_user, at.neo4j_password),
+            # A graph need not hold every label that a statement may look for.
+            notifications_min_severity="OFF",
+        )
+        graph = cls(driver, at.neo4j_uri)
+        try:
+            with graph.errors():
+                driver.verify_connectivity()
+        except BaliError:
+            driver.close()
+            raise
+        return graph
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @cached_property
+    def release(self) -> dict[str, Any]:
+        """``version``, ``graph_version`` and ``relation_types`` of what was live on first use."""
+        rows = self.query("release")
+        if not rows:
+            raise BaliError("no graph loaded: run `bali load`")
+        return rows[0]
+
+    @property
+    def version(self) -> str:
+        """The graph version: a hash of the release's content, load options and schema."""
+        return str(self.release["graph_version"])
+
+    @property
+    def relation_types(self) -> tuple[str, ...]:
+        """Every relationship type between concepts, sorted."""
+        return tuple(self.release["relation_types"])
+
+    def query(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Run the shipped statement ``name``, again if the server is briefly away."""
+
+        def work(transaction: neo4j.ManagedTransaction) -> list[dict[str, Any]]:
+            return [dict(record) for record in transaction.run(statement(name), parameters)]
+
+        return self.read(work)
+
+    def rows(self, name: str, **parameters: Any) -> list[list[Any]]:
+        """Return what :meth:`query` does, each row as the list of its values: for large answers."""
+        return self.read(lambda transaction: transaction.run(statement(name), parameters).values())
+
+    def stream(self, name: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """Run the shipped statement ``name`` and yield its rows as they arrive; never retried."""
+        with self.errors(), self._session(fetch_size=5000) as session:
+            for record in session.run(statement(name), parameters):
+                yield dict(record)
+
+    def read(self, work: Callable[[neo4j.ManagedTransaction], T]) -> T:
+        """Run ``work`` in a read transaction, again if the server was briefly away."""
+        with self.errors(), self._session(fetch_size=-1) as session:
+            return session.execute_read(work)
+
+    def concept(self, cui: str) -> Concept:
+        """Return the concept of ``cui``; a retired CUI answers with its successor.
+
+        Raises :class:`BaliError` when the graph has neither.
+        """
+        found = self.concepts([cui.strip(), cui.strip().upper()])
+        if not found:
+            raise BaliError(
+                f"no concept '{cui}' in this graph: look for it with `bali concept search`"
+            )
+        return next(iter(found.values()))
+
+    def concepts(self, cuis: Sequence[str]) -> dict[str, Concept]:
+        """Return the concepts found, by the CUI asked for; retired CUIs have their successor's."""
+        return {row.pop("asked"): _concept(row) for row in self.query("concepts", cuis=list(cuis))}
+
+    def search(self, text: str, limit: int = 10) -> Records[SearchHit]:
+        """Find concepts by CUI, by ``SAB:CODE``, or by words of any of their names.
+
+        Words may be misspelt or, the last one, unfinished. Best hits first.
+        """
+        _check_limit(limit)
+        for attempt in (self._search_cui, self._search_code, self._search_names):
+            if hits := attempt(text.strip(), limit):
+                return Records(hits)
+        return Records()
+
+    def neighbours(
+        self,
+        cui: str,
+        *,
+        types: Collection[str] | None = None,
+        sources: Collection[str] | None = None,
+        groups: Collection[str] | None = None,
+        outgoing: bool | None = None,
+        limit: int = 100,
+        skip: int = 0,
+    ) -> Records[Neighbour]:
+        """Return a page of a concept's edges, ordered by type, direction and neighbour.
+
+        ``types``, ``sources`` (of the edge) and ``groups`` (semantic group labels of the neighbour)
+        admit any of the given values; None admits all.
+        """
+        _check_limit(limit)
+        rows = self.query(
+            "neighbours",
+            cui=self.concept(cui).cui,
+            types=self.check_types(types),
+            sources=_listed(sources),
+            groups=_listed(groups),
+            outgoing=outgoing,
+            limit=limit,
+            skip=skip,
+        )
+        return Records(Neighbour(**_tuples(row)) for row in rows)
+
+    def paths(
+        self,
+        source: str,
+        target: str,
+        *,
+        types: Collection[str] | None = None,
+        max_length: int = 6,
+        every: bool = False,
+        limit: int = 10,
+    ) -> Records[Path]:
+        """Return a shortest path between two concepts, or ``every`` one up to ``limit``.
+
+        Edges count in either direction; ``types`` restricts them. Empty when there is none of at
+        most ``max_length`` edges.
+        """
+        _check_limit(limit)
+        if not 1 <= max_length <= LONGEST_PATH:
+            raise UsageError(f"a path's length must be 1 to {LONGEST_PATH} edges, not {max_length}")
+        start, end = self.concept(source), self.concept(target)
+        if start.cui == end.cui:
+            return Records([Path((Node(start.cui, start.name),), ())])
+        rows = self.query(
+            "all_shortest_paths" if every else "shortest_path",
+            source=start.cui,
+            target=end.cui,
+            types=self.check_types(types),
+            max_length=max_length,
+            limit=limit,
+        )
+        return Records(sorted(map(_path, rows), key=_path_order))
+
+    def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield every concept's CUI and names (best first), streamed in order of CUI."""
+        for row in self.stream("all_names"):
+            yield row["cui"], tuple(row["names"])
+
+    def check_types(self, types: Collection[str] | None) -> list[str] | None:
+        """Return types in upper case; raises :class:`UsageError` for one the graph lacks."""
+        if types is None:
+            return None
+        known = self.relation_types
+        wanted = [name.upper() for name in types]
+        for name in wanted:
+            if name not in known:
+                raise UsageError(f"no relationship type '{name}'{did_you_mean(name, known)}")
+        return wanted
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn the driver's exceptions into one clear line."""
+        try:
+            yield
+        except AuthError as error:
+            raise BaliError(
+                f"Neo4j at {self._uri} refused the user name or password: "
+                "check BALI_NEO4J_USER and BALI_NEO4J_PASSWORD"
+            ) from error
+        except (ServiceUnavailable, SessionExpired, OSError) as error:
+            raise BaliError(f"cannot reach Neo4j at {self._uri}: run `bali up`") from error
+        except (Neo4jError, DriverError) as error:
+            raise BaliError(f"Neo4j: {first_line(error)}") from error
+
+    def _session(self, **options: Any) -> neo4j.Session:
+        if os.getpid() != self._pid:
+            raise BaliError("this Graph was connected before a fork: connect in the child process")
+        return self.driver.session(default_access_mode=neo4j.READ_ACCESS, **options)
+
+    def _search_cui(self, text: str, limit: int) -> list[SearchHit]:
+        found = self.concepts([text, text.upper()])
+        return [
+            SearchHit(concept.cui, concept.name, asked, concept.semantic_types, 1.0)
+            for asked, concept in list(found.items())[:1]
+        ]
+
+    def _search_code(self, text: str, limit: int) -> list[SearchHit]:
+        source, colon, code = text.partition(":")
+        if not colon:
+            return []
+        rows = self.query("search_code", source=source.upper(), code=code.strip(), limit=limit)
+        return [SearchHit(**_tuples(row), score=1.0) for row in rows]
+
+    def _search_names(self, text: str, limit: int) -> list[SearchHit]:
+        for query in search.lucene_queries(text):
+            # More candidates than asked for, because the ranking looks closer than Lucene does.
+            rows = self.query("search_names", query=query, limit=max(50, 2 * limit))
+            if rows:
+                return search.rank(text, rows)[:limit]
+        return []
+
+
+def _close(driver: neo4j.Driver, pid: int) -> None:
+    # In a forked child the sockets are still the parent's.
+    if os.getpid() == pid:
+        driver.close()
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an exception's message."""
+    message = getattr(error, "message", None) or str(error)
+    return str(message).strip().split("\n")[0]
+
+
+def _listed(values: Collection[str] | None) -> list[str] | None:
+    return None if values is None else list(values)
+
+
+def _check_limit(limit: int) -> None:
+    if limit < 1:
+        raise UsageError(f"a limit must be at least 1, not {limit}")
+
+
+def _tuples(row: dict[str, Any]) -> dict[str, Any]:
+    """Return ``row`` with lists as tuples and missing lists as empty ones."""
+    plural = {"names", "semantic_types", "groups", "sources"}
+    return {key: tuple(value or ()) if key in plural else value for key, value in row.items()}
+
+
+def _concept(row: dict[str, Any]) -> Concept:
+    return Concept(**_tuples(row))
+
+
+def _path(row: dict[str, Any]) -> Path:
+    nodes = tuple(Node(cui, name) for cui, name in row["nodes"])
+    links = tuple(Link(a, b, kind, tuple(sabs or ())) for a, b, kind, sabs in row["edges"])
+    return Path(nodes, links)
+
+
+def _path_order(path: Path) -> tuple[list[str], list[str]]:
+    return [node.cui for node in path.nodes], [link.type for link in path.links]

@@ -1,0 +1,29 @@
+"""The standard way to get neighbourhoods: Neo4j behind Redis behind a local cache."""
+
+from __future__ import annotations
+
+from redis import Redis
+
+from bali_platform.graph.client import Graph
+from bali_platform.services import endpoints
+from bali_platform.settings import Settings
+from bali_platform.subgraphs.cache import CachedNeighbourhoods, RedisCache
+from bali_platform.subgraphs.graph_source import GraphNeighbourhoods
+from bali_platform.subgraphs.neighbourhood import NeighbourhoodSource
+
+__all__ = ["neighbourhoods", "open_cache"]
+
+
+def open_cache(settings: Settings) -> RedisCache:
+    """Open the shared cache; nothing is sent before it is used."""
+    # A cache that is slower than Neo4j is no use: do not wait for it long.
+    return RedisCache(Redis.from_url(endpoints(settings).redis_url, socket_timeout=2))
+
+
+def neighbourhoods(settings: Settings) -> NeighbourhoodSource:
+    """Open the live graph behind the caches, in the process that will use it (not before a fork).
+
+    Raises:
+        BaliError: Neo4j cannot be reached, or holds no graph.
+    """
+    return CachedNeighbourhoods(GraphNeighbourhoods(Graph.connect(settings)), open_cache(settings))
