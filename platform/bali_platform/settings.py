@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     neo4j_uri: str | None = Field(None, description="Use this Neo4j server, not a local one.")
     neo4j_user: str = "neo4j"
     neo4j_password: SecretStr | None = None
+    neo4j_memory_mb: int | None = Field(
+        None, ge=256, description="Memory of the local Neo4j; follows the machine by default."
+    )
     redis_url: SecretStr | None = Field(None, description="Use this Redis, not a local one.")
 
     @classmethod

@@ -10,6 +10,7 @@ import click
 import typer
 
 from bali_platform import __version__
+from bali_platform.cli import services
 from bali_platform.cli.common import err
 from bali_platform.errors import BaliError
 
@@ -28,6 +29,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="UMLS in Neo4j, explored in its Browser, aligned with language models.",
 )
+
+services.register(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,243 @@
+"""Up, down and status of the services of a home."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bali_platform.errors import BaliError
+from bali_platform.progress import QUIET, Reporter
+from bali_platform.services.graphs import GraphStores
+from bali_platform.services.home import Home
+from bali_platform.services.machine import LOOPBACK
+from bali_platform.services.neo4j_server import USER, connect_neo4j
+from bali_platform.services.redis_server import RedisServer, answers_redis, without_password
+from bali_platform.services.workers import QUEUES, start_worker, worker_process
+from bali_platform.settings import Settings
+
+if TYPE_CHECKING:
+    import neo4j
+
+__all__ = ["Endpoints", "Status", "down", "endpoints", "status", "up"]
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the services are, with what it takes to log in."""
+
+    neo4j_uri: str
+    neo4j_user: str
+    neo4j_password: str = field(repr=False)
+    neo4j_browser: str | None
+    redis_url: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Neo4jStatus:
+    """How to reach Neo4j, and whether it answers."""
+
+    running: bool
+    uri: str
+    browser: str | None
+    user: str
+    password_file: Path | None
+
+
+@dataclass(frozen=True)
+class RedisStatus:
+    """How to reach Redis, and whether it answers. The URL carries no password."""
+
+    running: bool
+    url: str
+    password_file: Path | None
+
+
+@dataclass(frozen=True)
+class ApiStatus:
+    """How to reach the REST API of ``bali serve``, and whether it runs."""
+
+    running: bool
+    url: str | None
+
+
+@dataclass(frozen=True)
+class GraphStatus:
+    """The live graph: ``release`` and ``version`` are None while nothing is loaded."""
+
+    running: bool
+    name: str | None
+    release: str | None
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """What runs in a home, as found by asking it."""
+
+    home: Path
+    neo4j: Neo4jStatus
+    redis: RedisStatus
+    graph: GraphStatus
+    api: ApiStatus
+    workers: dict[str, bool]
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was started still runs."""
+        return self.neo4j.running and self.redis.running and all(self.workers.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the status as JSON-ready data."""
+        return asdict(self)
+
+
+def up(settings: Settings, reporter: Reporter = QUIET, workers: bool = False) -> Status:
+    """Start what is not running, and repair what died; do nothing when all is well.
+
+    Args:
+        settings: names the home; with ``neo4j_uri`` or ``redis_url``, that server is not started.
+        reporter: shows downloads and starts.
+        workers: also run a Celery worker for each queue. Workers once started are kept running
+            by every later ``up`` until ``down``.
+
+    Raises:
+        BaliError: something cannot be started, or an external server does not answer.
+    """
+    home = Home(settings.home)
+    if not settings.redis_url:
+        with home.exclusive():
+            _start_redis(home, reporter)
+    if not settings.neo4j_uri:
+        GraphStores(settings, reporter).serve()
+    for queue in QUEUES:
+        process = worker_process(home, queue)
+        if process.find() is None and (workers or process.record.exists()):
+            with reporter.step(f"Starting the {queue} worker"):
+                start_worker(settings, queue)
+    found = status(settings)
+    for server, address in ((found.neo4j, found.neo4j.uri), (found.redis, found.redis.url)):
+        if not server.running:
+            raise BaliError(f"no answer from {address}: check the address and the password")
+    return found
+
+
+def down(settings: Settings) -> list[str]:
+    """Stop every process of this home, workers first; return the names of those that ran."""
+    home = Home(settings.home)
+    names = [
+        *(f"worker-{queue}" for queue in QUEUES),
+        "api",
+        "neo4j-admin",
+        "staging",
+        "neo4j",
+        "redis",
+    ]
+    with home.exclusive():
+        return [name for name in names if home.process(name).stop()]
+
+
+def status(settings: Settings) -> Status:
+    """Ask every service whether it runs."""
+    home = Home(settings.home)
+    neo4j_status = _neo4j_status(settings)
+    known = {queue: worker_process(home, queue) for queue in QUEUES}
+    return Status(
+        home=settings.home,
+        neo4j=neo4j_status,
+        redis=_redis_status(settings),
+        graph=_graph_status(settings, neo4j_status.running),
+        api=_api_status(home),
+        workers={q: p.find() is not None for q, p in known.items() if p.record.exists()},
+    )
+
+
+def endpoints(settings: Settings) -> Endpoints:
+    """Return the addresses to use: those in the settings, else the local services'.
+
+    Raises:
+        BaliError: a local service that is needed is not running.
+    """
+    home = Home(settings.home)
+    for name, external in (("neo4j", settings.neo4j_uri), ("redis", settings.redis_url)):
+        if not external and home.process(name).find() is None:
+            raise BaliError(f"{name.capitalize()} is not running: run `bali up`")
+    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else _redis(home).url
+    if settings.neo4j_uri:
+        password = settings.neo4j_password.get_secret_value() if settings.neo4j_password else ""
+        return Endpoints(settings.neo4j_uri, settings.neo4j_user, password, None, redis_url)
+    server = GraphStores(settings).server()
+    return Endpoints(server.uri, USER, server.password, server.browser, redis_url)
+
+
+def _redis(home: Home) -> RedisServer:
+    return RedisServer(home, home.ports["redis"], home.password("redis"))
+
+
+def _start_redis(home: Home, reporter: Reporter) -> None:
+    server = _redis(home)
+    if server.running:
+        return
+    with reporter.step("Starting Redis"):
+        if home.process("redis").find() is not None:
+            server.wait()
+            return
+        home.choose_ports("redis")
+        _redis(home).start()
+
+
+def _neo4j_status(settings: Settings) -> Neo4jStatus:
+    if settings.neo4j_uri:
+        with _driver(settings) as driver:
+            running = _connects(driver)
+        return Neo4jStatus(running, settings.neo4j_uri, None, settings.neo4j_user, None)
+    server = GraphStores(settings).server()
+    password_file = server.home.password_file("neo4j")
+    return Neo4jStatus(server.running, server.uri, server.browser, USER, password_file)
+
+
+def _redis_status(settings: Settings) -> RedisStatus:
+    if settings.redis_url:
+        url = settings.redis_url.get_secret_value()
+        return RedisStatus(answers_redis(url), without_password(url), None)
+    home = Home(settings.home)
+    server = _redis(home)
+    return RedisStatus(server.running, server.public_url, home.password_file("redis"))
+
+
+def _graph_status(settings: Settings, running: bool) -> GraphStatus:
+    name = None if settings.neo4j_uri else GraphStores(settings).live()
+    if not running:
+        return GraphStatus(False, name, None, None)
+    with _driver(settings) as driver:
+        query = "MATCH (r:Release) RETURN r.version AS release, r.graph_version AS version LIMIT 1"
+        records = driver.execute_query(query).records
+    found = records[0] if records else {"release": None, "version": None}
+    return GraphStatus(bool(records), name, found["release"], found["version"])
+
+
+def _api_status(home: Home) -> ApiStatus:
+    port = home.ports.get("api")
+    running = home.process("api").find() is not None
+    return ApiStatus(running, f"http://{LOOPBACK}:{port}" if port else None)
+
+
+def _driver(settings: Settings) -> neo4j.Driver:
+    if not settings.neo4j_uri:
+        return GraphStores(settings).server().driver()
+    password = settings.neo4j_password
+    return connect_neo4j(
+        settings.neo4j_uri,
+        settings.neo4j_user,
+        password.get_secret_value() if password else "",
+    )
+
+
+def _connects(driver: neo4j.Driver) -> bool:
+    from neo4j.exceptions import DriverError, Neo4jError
+
+    try:
+        driver.verify_connectivity()
+    except (DriverError, Neo4jError):
+        return False
+    return True

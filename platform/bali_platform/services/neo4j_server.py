@@ -1,0 +1,307 @@
+"""One Neo4j server process over one data directory."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bali_platform.errors import BaliError
+from bali_platform.services.distribution import Distribution
+from bali_platform.services.home import Home
+from bali_platform.services.machine import LOOPBACK, is_free, memory_limit
+from bali_platform.services.process import ManagedProcess, write_atomically
+
+if TYPE_CHECKING:
+    import neo4j
+
+__all__ = [
+    "USER",
+    "Neo4jServer",
+    "Runtime",
+    "answers_bolt",
+    "connect_neo4j",
+    "last_error",
+    "run_admin",
+]
+
+USER = "neo4j"
+DATABASE = "neo4j"
+START_PATIENCE_S = 600
+POLL_S = 0.1
+MEBIBYTE = 1 << 20
+# The Bolt preamble: magic number, then the versions we would speak (5.0 to 5.8, 4.4).
+BOLT_HELLO = bytes.fromhex("6060b017 00080805 00000404 00000000 00000000")
+MODULE_ACCESS = (
+    "--add-opens=java.base/java.nio=ALL-UNNAMED",
+    "--add-opens=java.base/java.io=ALL-UNNAMED",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    "--enable-native-access=ALL-UNNAMED",
+)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What runs Neo4j: a Java and the jars."""
+
+    java: Path
+    distribution: Distribution
+
+
+class PortTakenError(BaliError):
+    """Another program took the port between choosing and listening."""
+
+
+@dataclass(frozen=True)
+class Neo4jServer:
+    """A Neo4j that serves ``data`` on loopback; ``http`` None means no Browser."""
+
+    home: Home
+    name: str
+    data: Path
+    bolt: int
+    http: int | None
+    password: str = field(repr=False)
+
+    @property
+    def uri(self) -> str:
+        """Its Bolt address."""
+        return f"bolt://{LOOPBACK}:{self.bolt}"
+
+    @property
+    def browser(self) -> str | None:
+        """The address of its Browser."""
+        return f"http://localhost:{self.http}/browser/" if self.http else None
+
+    @property
+    def running(self) -> bool:
+        """Whether our process lives and answers."""
+        return self.home.process(self.name).find() is not None and answers_bolt(self.bolt)
+
+    def start(self, runtime: Runtime, memory: int | None = None) -> None:
+        """Start it and wait until the database is online.
+
+        Args:
+            runtime: what to run it with.
+            memory: bytes for heap and page cache together; follows the machine by default.
+
+        Raises:
+            PortTakenError: try again with another port.
+            BaliError: it ends, or its database does not come online; the message says why.
+        """
+        process = self.home.process(self.name)
+        heap, pages = memory_plan(memory or default_memory())
+        self._write_configuration(pages)
+        classpath = [f"{self._folder}/plugins/*", f"{self._folder}/conf/*"]
+        if self.http:
+            classpath.insert(0, str(_install_browser(runtime.distribution, self._folder)))
+        classpath.append(f"{runtime.distribution.lib}/*")
+        position = process.log_size
+        process.start(
+            [
+                str(runtime.java),
+                *MODULE_ACCESS,
+                f"-Xms{heap // 2 // MEBIBYTE}m",
+                f"-Xmx{heap // MEBIBYTE}m",
+                "-XX:+UseSerialGC" if heap < 1 << 30 else "-XX:+UseG1GC",
+                "-XX:+ExitOnOutOfMemoryError",
+                "-Dfile.encoding=UTF-8",
+                "-cp",
+                os.pathsep.join(classpath),
+                "org.neo4j.server.CommunityEntryPoint",
+                f"--home-dir={self._folder}",
+                f"--config-dir={self._folder}/conf",
+                "--console-mode",
+            ],
+            os.environ,
+        )
+        self.wait(position)
+
+    def wait(self, position: int | None = None) -> None:
+        """Wait until the database is online; ``position``: where in the log this start begins."""
+        process = self.home.process(self.name)
+        position = process.log_size if position is None else position
+        deadline = time.monotonic() + START_PATIENCE_S
+        while not (answers_bolt(self.bolt) and self._online() and self._browser_open()):
+            if process.find() is None:
+                self._explain_end(process.output_since(position))
+            if time.monotonic() > deadline:
+                raise BaliError(f"Neo4j does not come online; see {process.log}")
+            time.sleep(POLL_S)
+
+    def stop(self) -> bool:
+        """Shut it down cleanly; True if it was running."""
+        return self.home.process(self.name).stop()
+
+    def driver(self) -> neo4j.Driver:
+        """Return a driver connected to it; the caller closes it."""
+        return connect_neo4j(self.uri, USER, self.password)
+
+    def _online(self) -> bool:
+        from neo4j.exceptions import DriverError, Neo4jError
+
+        statement = "SHOW DATABASE $name YIELD currentStatus, statusMessage"
+        try:
+            with self.driver() as driver:
+                records = driver.execute_query(statement, name=DATABASE, database_="system").records
+        except (DriverError, Neo4jError):
+            return False
+        if records and records[0]["statusMessage"]:
+            message = " ".join(records[0]["statusMessage"].split())
+            raise BaliError(f"Neo4j cannot open the graph in {self.data}: {message}")
+        return bool(records) and records[0]["currentStatus"] == "online"
+
+    def _browser_open(self) -> bool:
+        # It opens a second after the database.
+        return self.http is None or not is_free(self.http)
+
+    def _explain_end(self, output: str) -> None:
+        log = self.home.log(self.name)
+        if "Address already in use" in output or "java.net.BindException" in output:
+            raise PortTakenError(f"Neo4j: port {self.bolt} or {self.http} is taken; see {log}")
+        raise BaliError(f"Neo4j ended while starting: {last_error(output)}; see {log}")
+
+    @property
+    def _folder(self) -> Path:
+        return self.home.root / "neo4j" / self.name
+
+    def _write_configuration(self, pages: int) -> None:
+        for part in ("conf", "plugins", "import", "run"):
+            (self._folder / part).mkdir(parents=True, exist_ok=True)
+        lines = {
+            "server.directories.data": self.data,
+            "server.directories.logs": self.home.root / "logs" / self.name,
+            "server.default_listen_address": LOOPBACK,
+            "server.bolt.listen_address": f"{LOOPBACK}:{self.bolt}",
+            "server.bolt.advertised_address": f"localhost:{self.bolt}",
+            "server.http.enabled": str(self.http is not None).lower(),
+            "server.https.enabled": "false",
+            "server.memory.pagecache.size": f"{pages // MEBIBYTE}m",
+            # The defaults set aside half a gigabyte of disk for logs of an empty graph.
+            "db.tx_log.preallocate": "false",
+            "db.tx_log.rotation.size": "64m",
+            "db.tx_log.rotation.retention_policy": "2 files",
+            "dbms.usage_report.enabled": "false",
+        }
+        if self.http:
+            assets = f"http://localhost:{self.http}/browser/bali"
+            lines |= {
+                "server.http.listen_address": f"{LOOPBACK}:{self.http}",
+                "server.http.advertised_address": f"localhost:{self.http}",
+                "browser.post_connect_cmd": f"style {assets}/style.grass; play {assets}/start.html",
+            }
+        text = "".join(f"{key}={value}\n" for key, value in lines.items())
+        write_atomically(self._folder / "conf" / "neo4j.conf", text)
+
+
+def connect_neo4j(uri: str, user: str, password: str) -> neo4j.Driver:
+    """Return a driver that gives up within seconds; the caller closes it."""
+    from neo4j import GraphDatabase
+
+    return GraphDatabase.driver(
+        uri, auth=(user, password), connection_timeout=5, notifications_min_severity="OFF"
+    )
+
+
+def last_error(output: str) -> str:
+    r"""Return the innermost error that a Java program printed, else its first line.
+
+    >>> last_error("Starting\njava.lang.Error: outer\nCaused by: java.io.IOException: no room")
+    'no room'
+    """
+    causes = re.findall(r"(?:\bERROR\b\s+|(?:Exception|Error): )(.+)", output)
+    lines = output.strip().splitlines() or ["no reason given"]
+    return (causes[-1] if causes else lines[0]).strip()
+
+
+def default_memory() -> int:
+    """Bytes for one Neo4j: a quarter of the machine, from 384 MiB to 16 GiB."""
+    return min(max(memory_limit() // 4, 384 * MEBIBYTE), 16 << 30)
+
+
+def memory_plan(memory: int) -> tuple[int, int]:
+    """Split ``memory`` bytes into heap and page cache.
+
+    >>> [part >> 20 for part in memory_plan(1 << 30)]
+    [512, 512]
+    >>> [part >> 20 for part in memory_plan(16 << 30)]
+    [4096, 12288]
+    """
+    heap = min(memory // 2, 4 << 30)
+    return heap, memory - heap
+
+
+def answers_bolt(port: int, host: str = LOOPBACK, timeout_s: float = 2) -> bool:
+    """Whether a Bolt server at this address shakes hands."""
+    try:
+        with socket.create_connection((host, port), timeout=timeout_s) as connection:
+            connection.sendall(BOLT_HELLO)
+            return len(connection.recv(4)) == 4
+    except OSError:
+        return False
+
+
+def run_admin(
+    runtime: Runtime,
+    process: ManagedProcess,
+    data: Path,
+    arguments: Sequence[str],
+    heap: str = "256m",
+    on_output: Callable[[str], None] = lambda line: None,
+) -> tuple[int, str]:
+    """Run ``neo4j-admin`` on a data directory no server uses; return exit code and output.
+
+    The arguments travel in a file of mode 0600, so that a password among them shows in no
+    process list. ``process`` remembers the run, so that one left by a killed caller can be ended.
+    """
+    folder = data.parent
+    write_atomically(folder / "conf" / "neo4j.conf", f"server.directories.data={data}\n")
+    quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in arguments)
+    write_atomically(folder / "arguments", "\n".join(quoted) + "\n")
+    command = [str(runtime.java), *MODULE_ACCESS, f"-Xmx{heap}", "-XX:+UseParallelGC"]
+    command += ["-cp", f"{runtime.distribution.lib}/*", "org.neo4j.cli.AdminTool"]
+    command.append(f"@{folder / 'arguments'}")
+    environment = {**os.environ, "NEO4J_HOME": str(folder), "NEO4J_CONF": str(folder / "conf")}
+    lines = []
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as child:
+        process.adopt(child.pid)
+        try:
+            for line in child.stdout or ():
+                lines.append(line)
+                on_output(line.rstrip("\n"))
+            child.wait()
+        finally:
+            process.stop(patience_s=5)
+            (folder / "arguments").unlink()
+    return child.returncode, "".join(lines)
+
+
+def _install_browser(distribution: Distribution, folder: Path) -> Path:
+    """Unpack the Browser and put our style and guides in it; return the class path entry."""
+    webroot, unpacked = folder / "webroot", folder / "webroot" / distribution.browser.stem
+    if not unpacked.exists():
+        shutil.rmtree(webroot, ignore_errors=True)
+        with zipfile.ZipFile(distribution.browser) as jar:
+            jar.extractall(webroot)
+        unpacked.touch()
+    with as_file(files("bali_platform.graph") / "browser") as assets:
+        shutil.copytree(assets, webroot / "browser" / "bali", dirs_exist_ok=True)
+    return webroot

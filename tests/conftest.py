@@ -1,0 +1,60 @@
+"""Real services for the tests that need them, in a home of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import neo4j
+import pytest
+import redis
+
+from bali_platform import services as local_services
+from bali_platform.services import Endpoints
+from bali_platform.settings import Settings, load_settings
+
+SMALL = 256
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ``BALI_HOME`` that the whole test session shares."""
+    return tmp_path_factory.mktemp("bali-home")
+
+
+@pytest.fixture(scope="session")
+def settings(home: Path) -> Settings:
+    """Settings for the session's home and the user's download cache."""
+    return Settings(home=home, cache=load_settings().cache, neo4j_memory_mb=SMALL)
+
+
+@pytest.fixture(scope="session")
+def services(settings: Settings) -> Iterator[Endpoints]:
+    """A running Neo4j and Redis on ports of their own, stopped after the last test."""
+    local_services.up(settings)
+    yield local_services.endpoints(settings)
+    local_services.down(settings)
+
+
+@pytest.fixture
+def redis_client(services: Endpoints) -> Iterator[redis.Redis]:
+    """A client of the session's Redis, emptied before each test."""
+    with redis.Redis.from_url(services.redis_url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture(scope="session")
+def driver(services: Endpoints) -> Iterator[neo4j.Driver]:
+    """A driver of the session's Neo4j; each test clears the graph that it needs."""
+    auth = (services.neo4j_user, services.neo4j_password)
+    with neo4j.GraphDatabase.driver(services.neo4j_uri, auth=auth) as driver:
+        yield driver
+
+
+@pytest.fixture
+def own_settings(tmp_path: Path, settings: Settings) -> Iterator[Settings]:
+    """Settings of a second home, for tests that break things; whatever runs there is stopped."""
+    own = settings.model_copy(update={"home": tmp_path / "own home"})
+    yield own
+    local_services.down(own)
