@@ -1,0 +1,183 @@
+"""Graph encoders against plain PyTorch, written without a message-passing library."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from bali_platform.errors import UsageError
+from bali_trainers.config import GraphEncoderConfig
+from bali_trainers.models.graph import build_graph_encoder
+
+WIDTH, RELATIONS = 8, 3
+BACKENDS = ["pyg"]
+
+
+def graph(seed=0, nodes=9, edges=14):
+    generator = torch.Generator().manual_seed(seed)
+
+    def integers(high, *shape):
+        return torch.randint(high, shape, generator=generator)
+
+    return (
+        torch.randn(nodes, WIDTH, generator=generator),
+        integers(nodes, 2, edges),
+        integers(2 * RELATIONS, edges),
+        integers(nodes, 5),
+    )
+
+
+def encoder(kind, **options):
+    torch.manual_seed(1)
+    config = GraphEncoderConfig(kind=kind, **options)
+    return build_graph_encoder(config, WIDTH, RELATIONS).eval()
+
+
+def oracle(weights, layers, heads, nodes, edges, types, targets):
+    """GATv2 one node at a time, after the paper's equations (Brody et al., 2022)."""
+    size = WIDTH // heads
+    table = weights.get("relation.weight")
+    for number in range(layers):
+        own = {
+            name.removeprefix(f"layers.{number}.convolution."): value
+            for name, value in weights.items()
+            if name.startswith(f"layers.{number}.")
+        }
+        projected = nodes @ own["lin_l.weight"].T + own["lin_l.bias"]
+        updated = []
+        for node in range(len(nodes)):
+            incoming = [
+                (int(edges[0, e]), None if table is None else table[types[e]])
+                for e in range(edges.shape[1])
+                if edges[1, e] == node
+            ]
+            incoming.append((node, None if table is None else table[-1]))
+            heads_out = []
+            for head in range(heads):
+                part = slice(head * size, (head + 1) * size)
+                scores, values = [], []
+                for source, feature in incoming:
+                    mixed = projected[source, part] + projected[node, part]
+                    if feature is not None:
+                        mixed = mixed + (own["lin_edge.weight"] @ feature)[part]
+                    mixed = torch.where(mixed > 0, mixed, 0.2 * mixed)
+                    scores.append((own["att"][0, head] * mixed).sum())
+                    values.append(projected[source, part])
+                shares = torch.stack(scores).exp()
+                shares = shares / shares.sum()
+                heads_out.append((shares[:, None] * torch.stack(values)).sum(0))
+            updated.append(torch.cat(heads_out) + own["bias"])
+        nodes = torch.stack(updated)
+        nodes = nodes * 0.5 * (1 + torch.erf(nodes / math.sqrt(2)))
+    chosen = nodes[targets] @ weights["output.0.weight"].T + weights["output.0.bias"]
+    centred = chosen - chosen.mean(1, keepdim=True)
+    scaled = centred / (centred.square().mean(1, keepdim=True) + 1e-5).sqrt()
+    return scaled * weights["output.1.weight"] + weights["output.1.bias"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("relations", [True, False])
+def test_gatv2_equals_the_oracle_in_outputs_and_gradients(backend, relations):
+    nodes, edges, types, targets = graph()
+    network = encoder("gatv2", backend=backend, layers=2, heads=2, relations=relations)
+    weights = {
+        name: value.detach().clone().requires_grad_() for name, value in network.named_parameters()
+    }
+    mine, theirs = nodes.clone().requires_grad_(), nodes.clone().requires_grad_()
+
+    output = network(mine, edges, types, targets)
+    expected = oracle(weights, 2, 2, theirs, edges, types, targets)
+    torch.testing.assert_close(output, expected, rtol=1e-5, atol=1e-5)
+
+    output.sin().sum().backward()
+    expected.sin().sum().backward()
+    torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-4, atol=1e-5)
+    for name, parameter in network.named_parameters():
+        torch.testing.assert_close(parameter.grad, weights[name].grad, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_sage_equals_the_formula(backend):
+    nodes, edges, types, targets = graph()
+    network = encoder("sage", backend=backend, layers=1)
+    convolution = network.layers[0].convolution
+    means = torch.zeros_like(nodes)
+    for node in range(len(nodes)):
+        sources = edges[0][edges[1] == node]
+        if len(sources):
+            means[node] = nodes[sources].mean(0)
+    hidden = functional.gelu(convolution.lin_l(means) + convolution.lin_r(nodes))
+    expected = network.output(hidden[targets])
+    torch.testing.assert_close(network(nodes, edges, types, targets), expected)
+
+
+def test_neighbour_mean_equals_a_loop():
+    nodes, edges, types, targets = graph()
+    expected = torch.stack(
+        [torch.cat([nodes[t, None], nodes[edges[0][edges[1] == t]]]).mean(0) for t in targets]
+    )
+    torch.testing.assert_close(encoder("mean")(nodes, edges, types, targets), expected)
+
+
+def test_no_graph_is_the_name_alone():
+    nodes, edges, types, targets = graph()
+    assert torch.equal(encoder("none")(nodes, edges, types, targets), nodes[targets])
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "relational"),
+    [
+        ("gatv2", {"layers": 2}, True),
+        ("gatv2", {"layers": 2, "relations": False}, False),
+        ("sage", {"layers": 2}, False),
+        ("mean", {}, False),
+        ("none", {}, False),
+    ],
+)
+def test_relation_labels_reach_relational_encoders_only(kind, options, relational):
+    nodes, edges, types, targets = graph()
+    network = encoder(kind, **options)
+    before = network(nodes, edges, types, targets)
+    after = network(nodes, edges, types.flip(0), targets)
+    assert torch.allclose(before, after) != relational
+
+
+def test_direction_matters():
+    nodes, edges, types, targets = graph()
+    network = encoder("gatv2", layers=1)
+    assert not torch.allclose(
+        network(nodes, edges, types, targets), network(nodes, edges, types ^ 1, targets)
+    )
+
+
+def test_every_parameter_of_the_network_learns():
+    nodes, edges, types, targets = graph()
+    network = encoder("gatv2", layers=3)
+    network(nodes, edges, types, targets).sin().sum().backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in network.parameters())
+
+
+def test_a_graph_without_edges():
+    nodes, _, _, targets = graph()
+    nothing = torch.empty(2, 0, dtype=torch.long), torch.empty(0, dtype=torch.long)
+    for kind in ("gatv2", "sage", "mean", "none"):
+        assert encoder(kind)(nodes, *nothing, targets).isfinite().all()
+
+
+def test_order_of_edges_does_not_matter():
+    nodes, edges, types, targets = graph()
+    order = torch.randperm(len(types), generator=torch.Generator().manual_seed(0))
+    network: nn.Module = encoder("gatv2", layers=2)
+    torch.testing.assert_close(
+        network(nodes, edges, types, targets),
+        network(nodes, edges[:, order], types[order], targets),
+    )
+
+
+def test_heads_must_divide_the_width():
+    with pytest.raises(UsageError, match="heads = 3 does not divide the model's width 8"):
+        encoder("gatv2", heads=3)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+from transformers import AutoModelForMaskedLM
+
+from bali_platform.errors import BaliError
+from bali_trainers.models.text import load_text_encoder
+
+FAMILIES = ["bert", "roberta", "deberta-v2", "modernbert"]
+
+
+def inputs():
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(5, 100, (5, 9), generator=generator)
+    mask = (torch.arange(9) < torch.tensor([9, 4, 7, 9, 5])[:, None]).long()
+    return ids * mask, mask
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_head_equals_the_whole_model_at_the_chosen_positions(tiny_model, family):
+    folder = tiny_model(family)
+    whole = AutoModelForMaskedLM.from_pretrained(folder).eval()
+    text = load_text_encoder(str(folder)).eval()
+    ids, mask = inputs()
+    positions = torch.tensor([40, 2, 2, 9])
+
+    logits = text.vocabulary_logits(text.states(ids, mask, positions))
+
+    expected = whole(input_ids=ids, attention_mask=mask).logits.flatten(0, 1)[positions]
+    torch.testing.assert_close(logits, expected)
+    assert text.fresh == frozenset()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_missing_head_is_tied_to_the_word_embeddings(tiny_model, family):
+    text = load_text_encoder(str(tiny_model(family, headless=True)))
+    embeddings = text.model.get_input_embeddings().weight
+    assert text.model.get_output_embeddings().weight is embeddings
+    assert text.fresh
+    prefix = text.model.base_model_prefix + "."
+    assert not any(name.startswith(prefix) for name in text.fresh)
+
+
+def test_a_missing_head_is_the_same_for_the_same_seed(tiny_model):
+    folder = str(tiny_model(headless=True))
+    heads = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        heads.append(load_text_encoder(folder).state_dict())
+    assert all(torch.equal(heads[0][name], heads[1][name]) for name in heads[0])
+
+
+def test_pooled_names_are_means_over_real_tokens(tiny_model):
+    text = load_text_encoder(str(tiny_model())).eval()
+    ids, mask = inputs()
+    pooled = text.pooled(ids, mask)
+    for row in range(len(ids)):
+        size = int(mask[row].sum())
+        alone = text(ids[row : row + 1, :size], mask[row : row + 1, :size])[0].mean(0)
+        torch.testing.assert_close(pooled[row], alone)
+
+
+def test_first_token_states(tiny_model):
+    text = load_text_encoder(str(tiny_model())).eval()
+    ids, mask = inputs()
+    torch.testing.assert_close(text.first(ids, mask), text(ids, mask)[:, 0])
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 5, 50])
+def test_chunks_change_neither_states_nor_gradients(tiny_model, chunk):
+    folder = str(tiny_model(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0))
+    ids, mask = inputs()
+    positions = torch.tensor([40, 2, 2, 9, 38])
+    results = []
+    for size in (0, chunk):
+        text = load_text_encoder(folder, chunk=size).train()
+        value = (
+            text.states(ids, mask, positions).square().sum() + text.pooled(ids, mask).sin().sum()
+        )
+        value.backward()
+        embeddings = text.model.get_input_embeddings().weight
+        results.append((value.detach(), embeddings.grad))
+    torch.testing.assert_close(results[0], results[1])
+
+
+def test_minilm_comes_from_the_installed_package():
+    text = load_text_encoder("minilm")
+    assert text.width == 384
+    assert text.fresh
+
+
+def test_a_folder_without_weights_is_one_line(tiny_model, tmp_path):
+    shutil.copy(tiny_model() / "config.json", tmp_path)
+    with pytest.raises(BaliError, match=r"no weights: put model\.safetensors"):
+        load_text_encoder(str(tmp_path))
+
+
+def test_a_folder_that_is_no_model_is_one_line(tmp_path):
+    with pytest.raises(BaliError, match=r"no config\.json"):
+        load_text_encoder(str(tmp_path))
+
+
+def test_weights_of_another_model_are_refused(tiny_model, tmp_path):
+    shutil.copy(tiny_model("bert") / "config.json", tmp_path)
+    shutil.copy(tiny_model("modernbert") / "model.safetensors", tmp_path)
+    with pytest.raises(BaliError, match="lacks weights of its encoder"):
+        load_text_encoder(str(tmp_path))
+
+
+def test_a_damaged_weight_file_is_one_line(tiny_model, tmp_path):
+    folder = tiny_model()
+    shutil.copy(folder / "config.json", tmp_path)
+    (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:500])
+    with pytest.raises(BaliError, match="could not be loaded") as error:
+        load_text_encoder(str(tmp_path))
+    assert "\n" not in str(error.value)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bali_trainers.objectives.contrast import nt_xent
+
+
+def brute_force(vectors, labels, temperature):
+    """The published formula, one ordered pair at a time."""
+    unit = [vector / vector.norm() for vector in vectors]
+    losses = []
+    for i, anchor in enumerate(unit):
+        negatives = [
+            torch.exp(anchor @ unit[n] / temperature)
+            for n in range(len(unit))
+            if labels[n] != labels[i]
+        ]
+        for p, other in enumerate(unit):
+            if p != i and labels[p] == labels[i]:
+                positive = torch.exp(anchor @ other / temperature)
+                losses.append(-torch.log(positive / (positive + sum(negatives))))
+    return losses
+
+
+def ours(vectors, labels, temperature):
+    return nt_xent(vectors, labels, vectors, labels, temperature=temperature)
+
+
+@given(
+    labels=st.lists(st.integers(0, 4), min_size=1, max_size=7),
+    temperature=st.sampled_from([0.07, 0.2, 1.0]),
+    seed=st.integers(0, 1000),
+)
+def test_equals_brute_force_in_value_and_gradient(labels, temperature, seed):
+    generator = torch.Generator().manual_seed(seed)
+    both = torch.tensor(labels * 2)
+    vectors = torch.randn(len(both), 5, generator=generator, dtype=torch.float64)
+    mine, theirs = vectors.clone().requires_grad_(), vectors.clone().requires_grad_()
+    loss = ours(mine, both, temperature).losses.mean()
+    expected = torch.stack(brute_force(theirs, both.tolist(), temperature)).mean()
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
+    loss.backward()
+    expected.backward()
+    torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-6, atol=1e-6)
+
+
+def test_counts_every_ordered_pair_of_a_concept():
+    labels = torch.tensor([7, 7, 8, 7, 7, 8])
+    result = ours(torch.randn(6, 3), labels, 0.07)
+    assert len(result.losses) == 4 * 3 + 2 * 1
+    assert sorted(result.candidates.tolist()) == [3] * 12 + [5] * 2
+
+
+def test_one_concept_alone_has_nothing_to_be_told_from():
+    vectors = torch.randn(2, 3, requires_grad=True)
+    loss = ours(vectors, torch.tensor([1, 1]), 0.07).losses.mean()
+    loss.backward()
+    assert loss.item() == 0
+    assert vectors.grad.abs().sum() == 0
+
+
+def test_stays_finite_where_exponentials_would_overflow():
+    vectors = torch.eye(4)[[0, 0, 1, 1]].requires_grad_()
+    loss = ours(vectors, torch.tensor([0, 1, 0, 1]), 1e-3).losses.mean()
+    loss.backward()
+    assert loss.item() == pytest.approx(1000 + math.log(1), rel=1e-5)
+    assert vectors.grad.isfinite().all()
+
+
+def test_rows_of_a_part_add_up_to_the_whole():
+    torch.manual_seed(0)
+    vectors, labels = torch.randn(10, 4), torch.randint(0, 3, (10,))
+    whole = ours(vectors, labels, 0.07).losses.sum()
+    parts = [
+        nt_xent(vectors[a:b], labels[a:b], vectors, labels, first=a).losses.sum()
+        for a, b in [(0, 3), (3, 10)]
+    ]
+    torch.testing.assert_close(sum(parts), whole)

@@ -1,0 +1,254 @@
+"""What a training run is: one typed configuration, read from TOML.
+
+A configuration is a file, or the name of one that ships with the package (``published``,
+``demo``). Every key is checked: an unknown one is answered with the one that was probably meant,
+and a combination that cannot work is refused before any work is done.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from bali_platform.errors import UsageError, did_you_mean
+
+__all__ = [
+    "AlignmentConfig",
+    "Config",
+    "DataConfig",
+    "GraphEncoderConfig",
+    "MlmConfig",
+    "ModelConfig",
+    "ObjectiveConfig",
+    "ObjectivesConfig",
+    "OptimiserConfig",
+    "RunConfig",
+    "load_config",
+    "parse_config",
+    "shipped_configs",
+]
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelConfig(_Section):
+    """The language model, and how a mention's token states become one vector."""
+
+    base: str = "minilm"
+    pooling: Literal["mean", "first", "max", "attention"] = "mean"
+
+
+class DataConfig(_Section):
+    """Text, neighbourhoods and how batches arrive."""
+
+    corpus: str | None = None
+    source: Literal["workers", "inline", "replay"] = "workers"
+    replay: Path | None = None
+    batch_size: Count = 32
+    max_length: Annotated[int, Field(ge=8)] = 128
+    name_length: Annotated[int, Field(ge=4)] = 32
+    neighbours: Annotated[int, Field(ge=0, le=64)] = 3
+    hops: Count = 1
+    withheld: Fraction = 0.1
+    mlm_probability: Fraction = 0.15
+    window: Count = 8
+
+    @model_validator(mode="after")
+    def _replay_has_a_file(self) -> Self:
+        if (self.source == "replay") != (self.replay is not None):
+            raise ValueError("source = 'replay' and replay = FILE belong together: give both")
+        return self
+
+
+class GraphEncoderConfig(_Section):
+    """How a concept's neighbourhood becomes one vector."""
+
+    kind: Literal["gatv2", "sage", "mean", "none", "linearised"] = "gatv2"
+    backend: Literal["pyg", "dgl"] = "pyg"
+    layers: Count = 5
+    heads: Count = 2
+    dropout: Fraction = 0.1
+    relations: bool = True
+
+    @model_validator(mode="after")
+    def _options_fit_the_kind(self) -> Self:
+        allowed = {
+            "gatv2": {"backend", "layers", "heads", "dropout", "relations"},
+            "sage": {"backend", "layers", "dropout"},
+        }.get(self.kind, set())
+        for option in sorted(self.model_fields_set - {"kind"} - allowed):
+            if getattr(self, option) != type(self).model_fields[option].default:
+                raise ValueError(f"'{option}' does not apply to kind = '{self.kind}': remove it")
+        return self
+
+
+class ObjectiveConfig(_Section):
+    """What every objective has: its weight in the sum of losses."""
+
+    weight: Annotated[float, Field(ge=0.0)] = 1.0
+
+
+class AlignmentConfig(ObjectiveConfig):
+    """NT-Xent between mention and graph vectors, with concepts as labels."""
+
+    temperature: Positive = 0.07
+
+
+class MlmConfig(ObjectiveConfig):
+    """Masked language modelling with the checkpoint's own head."""
+
+
+class ObjectivesConfig(_Section):
+    """The objectives that are switched on; with none named, the published two."""
+
+    alignment: AlignmentConfig | None = None
+    mlm: MlmConfig | None = None
+
+    @classmethod
+    def published(cls) -> Self:
+        """Alignment and masked language modelling, each with weight one."""
+        return cls(alignment=AlignmentConfig(), mlm=MlmConfig())
+
+    @property
+    def active(self) -> dict[str, ObjectiveConfig]:
+        """The objectives that are switched on, by name."""
+        return {
+            name: value
+            for name in type(self).model_fields
+            if (value := getattr(self, name)) is not None
+        }
+
+
+class OptimiserConfig(_Section):
+    """AdamW with two learning rates, linear warm-up and cosine decay."""
+
+    text_lr: Positive = 2e-5
+    graph_lr: Positive = 1e-4
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
+    warmup: Fraction = 0.1
+    clip: Positive = 1.0
+    accumulation: Count = 1
+
+
+class RunConfig(_Section):
+    """How long (one epoch, if nothing is said), on what, and how often to save and report."""
+
+    epochs: Count | None = None
+    max_steps: Count | None = None
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    checkpoint_every: Count = 50
+    keep: Count = 2
+    log_every: Count = 10
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    threads: Count | None = None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if self.epochs is not None and self.max_steps is not None:
+            raise ValueError("give epochs or max_steps, not both")
+        return self
+
+
+class Config(_Section):
+    """A whole training run."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 29
+    model: ModelConfig = ModelConfig()
+    data: DataConfig = DataConfig()
+    graph_encoder: GraphEncoderConfig = GraphEncoderConfig()
+    objectives: ObjectivesConfig = Field(default_factory=ObjectivesConfig.published)
+    optimiser: OptimiserConfig = OptimiserConfig()
+    run: RunConfig = RunConfig()
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        if not any(objective.weight for objective in self.objectives.active.values()):
+            raise ValueError("[objectives] names nothing with a weight: nothing would be learned")
+        if self.run.precision == "fp16" and self.run.device == "cpu":
+            raise ValueError(
+                "[run] precision = 'fp16' needs a GPU: use 'bf16' or 'fp32' on the CPU"
+            )
+        if self.graph_encoder.backend == "dgl" and self.run.device.startswith("cuda"):
+            raise ValueError(
+                "[graph_encoder] backend = 'dgl' runs on the CPU only (PyPI's wheel): use 'pyg'"
+            )
+        if self.objectives.mlm is not None and self.data.mlm_probability == 0:
+            raise ValueError("[objectives.mlm] has nothing to predict: raise data.mlm_probability")
+        return self
+
+
+def shipped_configs() -> list[str]:
+    """Names of the configurations that come with the package."""
+    found = files("bali_trainers").joinpath("configs").iterdir()
+    return sorted(entry.name.removesuffix(".toml") for entry in found)
+
+
+def load_config(path: str | Path, **overrides: dict[str, Any]) -> Config:
+    """Read a configuration file, or a shipped one by name.
+
+    ``overrides`` replace single keys, section by section: ``data={"corpus": "notes"}``.
+    """
+    source = Path(path)
+    try:
+        text = source.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError):
+        if str(path) not in shipped_configs():
+            known = ", ".join(shipped_configs())
+            raise UsageError(
+                f"no configuration {path}: give a TOML file, or one of {known}"
+            ) from None
+        text = files("bali_trainers").joinpath("configs", f"{path}.toml").read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text at byte {error.start}") from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not TOML: {error}") from None
+    for section, values in overrides.items():
+        data[section] = {**data.get(section, {}), **values}
+    return parse_config(data, str(path))
+
+
+def parse_config(data: Any, where: str) -> Config:
+    """Check a configuration read from ``where``; one line says what is wrong with it."""
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        unknown_first = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        raise UsageError(f"{where}: {_explain(unknown_first[0])}") from None
+
+
+def _explain(error: ErrorDetails) -> str:
+    location = [str(part) for part in error["loc"]]
+    key = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        known = _section(location[:-1]).model_fields
+        return f"unknown key '{key}'{did_you_mean(location[-1], known)}"
+    if error["type"] == "value_error":
+        reason = error["msg"].removeprefix("Value error, ")
+        return f"[{key}] {reason}" if key else reason
+    if error["type"] == "missing":
+        return f"'{key}' is missing"
+    return f"{key} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _section(path: list[str]) -> type[BaseModel]:
+    """Find the model that describes the section at ``path``."""
+    model: type[BaseModel] = Config
+    for part in path:
+        annotation = model.model_fields[part].annotation
+        choices = getattr(annotation, "__args__", (annotation,))
+        model = next(c for c in choices if isinstance(c, type) and issubclass(c, BaseModel))
+    return model

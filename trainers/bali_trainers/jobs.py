@@ -1,0 +1,92 @@
+"""From a configuration to a job that can be queued."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from bali_platform.corpus import open_corpus
+from bali_platform.errors import BaliError, UsageError
+from bali_platform.graph.client import Graph
+from bali_platform.settings import Settings
+from bali_trainers.config import Config, load_config
+from bali_trainers.data.spec import DataSpec
+from bali_trainers.models.text import resolve_base
+
+__all__ = ["PreparedJob", "prepare"]
+
+
+@dataclass(frozen=True)
+class PreparedJob:
+    """What is queued: a checked configuration and the recipe of its batches, as JSON values."""
+
+    name: str
+    config: dict[str, Any]
+    spec: dict[str, Any]
+
+
+def prepare(
+    config_path: str | Path, settings: Settings, **overrides: dict[str, Any]
+) -> PreparedJob:
+    """Check a configuration against the live graph and its corpus, and pin what it depends on.
+
+    ``overrides`` are those of :func:`~bali_trainers.config.load_config`. Whatever cannot work is
+    refused here, before anything is queued.
+    """
+    config = load_config(config_path, **overrides)
+    corpus = _find_corpus(config, settings)
+    info = open_corpus(corpus)
+    with Graph.connect(settings) as graph:
+        version, relation_types = graph.version, graph.relation_types
+    if info.graph_version != version:
+        raise BaliError(
+            f"{corpus} was linked with graph {info.graph_version}, but {version} is live: "
+            "link it again with `bali corpus`"
+        )
+    spec = DataSpec(
+        seed=config.seed,
+        corpus=corpus.resolve(),
+        corpus_sha=info.sha,
+        graph_version=version,
+        relation_types=relation_types,
+        tokenizer=_tokenizer_folder(config.model.base, settings),
+        batch_size=config.data.batch_size,
+        max_length=config.data.max_length,
+        name_length=config.data.name_length,
+        neighbours=config.data.neighbours,
+        hops=config.data.hops,
+        withheld=config.data.withheld,
+        mlm_probability=config.data.mlm_probability if config.objectives.mlm else 0.0,
+        encoder="linearised" if config.graph_encoder.kind == "linearised" else "graph",
+    )
+    return PreparedJob(config.name, config.model_dump(mode="json"), spec.model_dump(mode="json"))
+
+
+def _find_corpus(config: Config, settings: Settings) -> Path:
+    """Look for the corpus as a folder, then by name among the corpora of this installation."""
+    if config.data.corpus is None:
+        raise UsageError(
+            "no corpus to train on: name one with [data] corpus, or make one with `bali corpus`"
+        )
+    folder = Path(config.data.corpus)
+    named = settings.home / "corpora" / config.data.corpus
+    return named if named.is_dir() and not folder.is_dir() else folder
+
+
+def _tokenizer_folder(base: str, settings: Settings) -> Path:
+    """Return a folder from which workers can read the model's tokenizer without a network."""
+    source = Path(resolve_base(base))
+    if (source / "tokenizer.json").is_file() and (source / "tokenizer_config.json").is_file():
+        return source.resolve()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(source))
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BaliError(f"tokenizer of model '{base}' could not be loaded: {reason}") from None
+    folder = settings.home / "tokenizers" / re.sub(r"[^A-Za-z0-9._-]+", "--", str(source))
+    tokenizer.save_pretrained(folder)
+    return folder

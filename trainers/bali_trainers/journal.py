@@ -1,0 +1,98 @@
+"""Where a run writes down how it goes: ``metrics.jsonl``, its log, and the job's record."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+__all__ = ["Journal", "Remote"]
+
+
+class Remote(Protocol):
+    """The job's record, kept elsewhere."""
+
+    def metrics(self, step: int, total: int, values: dict[str, float]) -> None:
+        """Record the metrics of an interval."""
+
+    def event(self, kind: str, /, **data: Any) -> None:
+        """Record something that happened."""
+
+    def cancelled(self) -> bool:
+        """Tell whether someone asked to cancel the job."""
+
+
+class Journal:
+    """Reports a run to its folder and standard output, and to ``remote`` if there is one.
+
+    Only the rank that is given a folder writes; every rank listens for a request to stop: SIGTERM,
+    SIGINT, or a cancelled job.
+    """
+
+    def __init__(self, folder: Path | None, remote: Remote | None = None) -> None:
+        self._path = folder / "metrics.jsonl" if folder is not None else None
+        self._remote = remote
+        self._signalled = False
+        self.last: dict[str, float] = {}
+
+    def say(self, line: str) -> None:
+        """Print one line to the log."""
+        if self._path is not None:
+            print(line, flush=True)
+
+    def metrics(self, step: int, total: int, values: dict[str, float]) -> None:
+        """Append an interval's metrics to ``metrics.jsonl`` and say the most important ones."""
+        self.last = values
+        shown = {name: value for name, value in values.items() if name.endswith(("loss", "top1"))}
+        numbers = "  ".join(f"{name} {value:.4f}" for name, value in shown.items())
+        self.say(f"step {step}/{total}  {numbers}  {values['sentences_s']:.1f} sentences/s")
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, "total": total, **values}) + "\n")
+        if self._remote is not None:
+            self._remote.metrics(step, total, values)
+
+    def resumed(self, step: int) -> None:
+        """Forget the metrics of steps after ``step``: they will be made again."""
+        self.say(f"continuing after step {step}")
+        if self._path is not None and self._path.exists():
+            self._path.write_text("".join(_rows_until(self._path, step)), encoding="utf-8")
+        self._event("resumed", step)
+
+    def saved(self, step: int) -> None:
+        """Note a checkpoint."""
+        self._event("checkpoint", step)
+
+    def cancelled(self) -> bool:
+        """Tell whether a signal or the job's record asks the run to stop."""
+        return self._signalled or (self._remote is not None and self._remote.cancelled())
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Turn SIGTERM and SIGINT into a request to stop after the current step."""
+        before = {number: signal.signal(number, self._stop) for number in _STOPPING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: Any) -> None:
+        self._signalled = True
+
+    def _event(self, kind: str, step: int) -> None:
+        if self._remote is not None:
+            self._remote.event(kind, step=step)
+
+
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+def _rows_until(path: Path, step: int) -> Iterator[str]:
+    """Yield the whole rows up to ``step``: a killed run may have left half a row."""
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.endswith("\n") and json.loads(line)["step"] <= step:
+            yield line

