@@ -1,0 +1,99 @@
+"""What the linker sees in a character: its kind, its folded form, its hash."""
+
+from __future__ import annotations
+
+import unicodedata
+from enum import IntEnum
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["GREEK_NAMES", "CharacterTable", "Kind", "character_table", "fold", "mix"]
+
+TABLE_SIZE = 0x3000
+"""Code points below this are looked up; those above are letters without case (CJK, mostly)."""
+
+_SPELLED = """
+    alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu
+    nu xi omicron pi rho sigma tau upsilon phi chi psi omega
+"""
+GREEK_NAMES = dict(zip("αβγδεζηθικλμνξοπρστυφχψω", _SPELLED.split(), strict=True))
+_SOFT = frozenset("-‐‑‒–—_/'’`´+*·~^\N{RIGHTWARDS ARROW}")
+
+
+class Kind(IntEnum):
+    """How a character takes part in words; ``LETTER`` and above do."""
+
+    SOFT = 0
+    """Separates words and means nothing: space, hyphen, slash, apostrophe."""
+    HARD = 1
+    """Punctuation, which a name has to share."""
+    IGNORED = 2
+    """Not there as far as words go: combining accents, soft hyphens."""
+    LETTER = 3
+    DIGIT = 4
+    GREEK = 5
+
+
+class CharacterTable(NamedTuple):
+    """Properties by code point, [TABLE_SIZE] each."""
+
+    kind: NDArray[np.uint8]
+    folded: NDArray[np.uint32]
+    upper: NDArray[np.bool_]
+    cased_hash: NDArray[np.uint64]
+    folded_hash: NDArray[np.uint64]
+
+
+@cache
+def character_table() -> CharacterTable:
+    """Build the table, once per process (some 20 ms)."""
+    rows = [_describe(chr(code)) for code in range(TABLE_SIZE)]
+    folded = np.array([ord(character) for _, character in rows], dtype=np.uint32)
+    upper = np.array([chr(code).isupper() for code in range(TABLE_SIZE)])
+    codes = np.arange(TABLE_SIZE, dtype=np.uint64)
+    kind = np.array([kind for kind, _ in rows], dtype=np.uint8)
+    return CharacterTable(kind, folded, upper, mix(codes), mix(folded.astype(np.uint64)))
+
+
+def fold(text: str) -> str:
+    """Take case and accents away, keeping the number of characters.
+
+    >>> fold("Ménière’s β-Blockers")
+    'meniere’s β-blockers'
+    """
+    return "".join(
+        _describe(character)[1] if ord(character) < TABLE_SIZE else character for character in text
+    )
+
+
+def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Spread values over all 64 bits, one to one (the generator step of splitmix64)."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def _describe(character: str) -> tuple[Kind, str]:
+    plain = unicodedata.normalize("NFKD", character)
+    base = plain[0] if all(map(unicodedata.combining, plain[1:])) else character
+    lower = base.lower()
+    base = lower if len(lower) == 1 else base
+    return _kind(base), "σ" if base == "ς" else base
+
+
+def _kind(character: str) -> Kind:
+    category = unicodedata.category(character)
+    if character in GREEK_NAMES or character == "ς":
+        return Kind.GREEK
+    if category[0] == "L":
+        return Kind.LETTER
+    if category[0] == "N":
+        return Kind.DIGIT
+    if category[0] == "M" or category == "Cf":
+        return Kind.IGNORED
+    soft = character in _SOFT or category == "Zs" or character == "\t"
+    return Kind.SOFT if soft else Kind.HARD

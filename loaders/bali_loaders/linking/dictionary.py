@@ -1,0 +1,238 @@
+"""The names of a graph, compiled to arrays that open in no time and are shared between processes.
+
+A name is the sequence of its normalised words, and is found by the hash of that sequence. A filter
+says of every hash whether some name ends there, and whether some name goes on: so matching asks for
+longer and longer sequences only where there is something to find.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bali_loaders.linking.characters import mix
+from bali_loaders.linking.names import is_acronym, is_linkable, name_variants
+from bali_loaders.linking.words import Words, read_words
+from bali_platform.errors import BaliError
+from bali_platform.graph.names import is_withheld, name_key
+
+__all__ = [
+    "FORMAT",
+    "Cell",
+    "Dictionary",
+    "Flag",
+    "compile_dictionary",
+    "extend",
+    "open_dictionary",
+]
+
+FORMAT = 1
+"""Changes whenever the same names would compile to other arrays."""
+
+Hashes = NDArray[np.uint64]
+_NAMES_AT_ONCE = 100_000
+_STEP = np.uint64(0xD6E8FEB86659FD93)
+_GAP = np.uint64(0xA0761D6478BD642F)
+_MAX_RANK = 255
+
+
+class Cell:
+    """Bits: what the filter says of the hashes that share a cell."""
+
+    GOES_ON = 1
+    ENDS = 2
+
+
+class Flag:
+    """Bits: what is special about a name."""
+
+    EXACT_CASE = 1
+    WITHHELD = 2
+    VARIANT = 4
+
+
+class _Entry(NamedTuple):
+    text: str
+    concept: int
+    rank: int
+    flags: int
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """Names of concepts, ready to be matched.
+
+    Attributes:
+        graph_version: The graph the names are from.
+        withheld: Fraction of synonyms that are marked as withheld.
+        filter: [2**k] bits of :class:`Cell`.
+        keys: [K] hashes of names, ascending.
+        offsets: [K + 1] where the entries of each key begin.
+        concept: [E] index into ``cuis``.
+        rank: [E] place of the name among its concept's names, 0 for the preferred one.
+        flags: [E] bits of :class:`Flag`.
+        cased: [E] hash of the name as it is written.
+        folded: [E] the same without case.
+        cuis: [C] concepts, as bytes.
+    """
+
+    graph_version: str
+    withheld: float
+    filter: NDArray[np.uint8]
+    keys: Hashes
+    offsets: NDArray[np.int64]
+    concept: NDArray[np.int32]
+    rank: NDArray[np.uint8]
+    flags: NDArray[np.uint8]
+    cased: NDArray[np.uint32]
+    folded: NDArray[np.uint32]
+    cuis: NDArray[np.bytes_]
+
+    def cells(self, hashes: Hashes) -> NDArray[np.uint8]:
+        """Return the filter's bits for each (mixed) hash."""
+        shift = np.uint64(64 - (len(self.filter).bit_length() - 1))
+        cells: NDArray[np.uint8] = self.filter[hashes >> shift]
+        return cells
+
+    def find(self, hashes: Hashes) -> NDArray[np.int64]:
+        """Return the index of each (mixed) hash in ``keys``, -1 where it is not a name's."""
+        at = np.searchsorted(self.keys, hashes)
+        at[at == len(self.keys)] = 0
+        return np.where(self.keys[at] == hashes, at, -1) if len(self.keys) else at - 1
+
+
+def open_dictionary(folder: Path) -> Dictionary:
+    """Map a compiled dictionary into memory; raises :class:`BaliError` when there is none."""
+    try:
+        info = json.loads((folder / "dictionary.json").read_text("utf-8"))
+        arrays: dict[str, Any] = {
+            path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in folder.glob("*.npy")
+        }
+        return Dictionary(**info, **arrays)
+    except (OSError, ValueError, TypeError) as error:
+        raise BaliError(f"{folder} is not a compiled dictionary ({error}): delete it") from None
+
+
+def compile_dictionary(
+    names: Iterable[tuple[str, Sequence[str]]],
+    folder: Path,
+    *,
+    graph_version: str,
+    withheld: float = 0.0,
+) -> Dictionary:
+    """Compile ``(cui, names best first)`` pairs into ``folder``, replacing what is there.
+
+    Synonyms of the withheld fraction are kept, marked, so that text that holds one can be found.
+    """
+    building = folder.with_name(f".{folder.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    for name, array in _compile(names, withheld).items():
+        np.save(building / f"{name}.npy", array)
+    info = {"graph_version": graph_version, "withheld": withheld}
+    (building / "dictionary.json").write_text(json.dumps(info), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    building.rename(folder)
+    return open_dictionary(folder)
+
+
+def extend(hashes: Hashes, words: Words, at: NDArray[np.int64]) -> Hashes:
+    """Return the running hash of each sequence after one more word."""
+    return hashes * _STEP + words.key[at] + words.gap[at] * _GAP
+
+
+def _compile(
+    names: Iterable[tuple[str, Sequence[str]]], withheld: float
+) -> dict[str, NDArray[np.generic]]:
+    cuis: list[str] = []
+    entries = _entries(names, withheld, cuis)
+    columns: list[tuple[NDArray[np.generic], ...]] = []
+    prefixes: list[Hashes] = []
+    while chunk := list(islice(entries, _NAMES_AT_ONCE)):
+        rows, more = _hash_entries(chunk)
+        columns.append(rows)
+        prefixes.append(np.unique(more))
+    if not columns:
+        raise BaliError("the graph has no names to look for: run `bali load`")
+    key, *rest = (np.concatenate(column) for column in zip(*columns, strict=True))
+    order = np.lexsort((rest[1], rest[0], key))
+    key, *rest = (column[order] for column in (key, *rest))
+    keys, first = np.unique(key, return_index=True)
+    return {
+        "filter": _filter(keys, np.concatenate(prefixes)),
+        "keys": keys,
+        "offsets": np.append(first, len(key)),
+        **dict(zip(("concept", "rank", "flags", "cased", "folded"), rest, strict=True)),
+        "cuis": np.array([cui.encode() for cui in cuis]),
+    }
+
+
+def _entries(
+    names: Iterable[tuple[str, Sequence[str]]], withheld: float, cuis: list[str]
+) -> Iterator[_Entry]:
+    """Yield what the linker looks for, and list the concepts in ``cuis`` on the way."""
+    for cui, synonyms in names:
+        concept = len(cuis)
+        cuis.append(cui)
+        known = {name_key(name) for name in synonyms}
+        for place, name in enumerate(synonyms):
+            if not is_linkable(name):
+                continue
+            rank = min(place, _MAX_RANK)
+            exact = Flag.EXACT_CASE if is_acronym(name) else 0
+            if place and is_withheld(name, withheld):
+                yield _Entry(name, concept, rank, exact | Flag.WITHHELD)
+                continue
+            yield _Entry(name, concept, rank, exact)
+            for variant in name_variants(name):
+                if name_key(variant) not in known and not is_acronym(variant):
+                    yield _Entry(variant, concept, rank, Flag.VARIANT)
+
+
+def _hash_entries(
+    entries: Sequence[_Entry],
+) -> tuple[tuple[NDArray[np.generic], ...], Hashes]:
+    """Return the columns (key, concept, rank, flags, cased, folded), and the hashes on the way."""
+    words = read_words([entry.text for entry in entries])
+    count = np.bincount(words.text, minlength=len(entries))
+    first = np.cumsum(count) - count
+    key, prefixes = np.zeros(len(entries), dtype=np.uint64), []
+    live = np.flatnonzero(count)
+    hashes, length = words.key[first[live]], 1
+    while len(live):
+        mixed = mix(hashes)
+        ends = count[live] == length
+        key[live[ends]] = mixed[ends]
+        prefixes.append(mixed[~ends])
+        live, hashes = live[~ends], hashes[~ends]
+        hashes = extend(hashes, words, first[live] + length)
+        length += 1
+    whole = np.flatnonzero(count)
+    cased, folded = words.surfaces(first[whole], (first + count - 1)[whole])
+    _, concept, rank, flags = zip(*(entries[i] for i in whole.tolist()), strict=True)
+    columns = (
+        key[whole],
+        np.array(concept, dtype=np.int32),
+        np.array(rank, dtype=np.uint8),
+        np.array(flags, dtype=np.uint8),
+        cased,
+        folded,
+    )
+    return columns, np.concatenate(prefixes)
+
+
+def _filter(ends: Hashes, goes_on: Hashes) -> NDArray[np.uint8]:
+    bits = max(16, (8 * (len(ends) + len(goes_on))).bit_length() - 1)
+    cells = np.zeros(1 << bits, dtype=np.uint8)
+    shift = np.uint64(64 - bits)
+    cells[ends >> shift] |= Cell.ENDS
+    cells[goes_on >> shift] |= Cell.GOES_ON
+    return cells

@@ -1,0 +1,188 @@
+"""Finding the names of a dictionary in text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bali_loaders.linking.characters import mix
+from bali_loaders.linking.dictionary import Cell, Dictionary, Flag, extend
+from bali_loaders.linking.words import Words, read_words
+
+__all__ = ["Match", "Matcher", "Matches", "Overlaps"]
+
+Indices = NDArray[np.int64]
+Overlaps = Literal["longest", "all"]
+
+
+class Match(NamedTuple):
+    """A name found in a text: characters ``start`` to ``end`` (exclusive) may mean ``cuis``.
+
+    ``cuis`` are in order of how high the concept ranks that name, then of CUI; ``preferred`` says
+    how many of them, from the first, have it as their preferred name.
+    """
+
+    start: int
+    end: int
+    cuis: tuple[str, ...]
+    preferred: int
+
+    @property
+    def cui(self) -> str | None:
+        """The concept, if there is one or if one alone prefers the name; None when ambiguous."""
+        return self.cuis[0] if len(self.cuis) == 1 or self.preferred == 1 else None
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What was found in some texts.
+
+    Attributes:
+        by_text: The matches of each text, in reading order.
+        withheld: [texts] True where a text holds a withheld name, whatever it overlaps with.
+    """
+
+    by_text: list[list[Match]]
+    withheld: NDArray[np.bool_]
+
+
+class Matcher:
+    """Matches a dictionary's names on whole words.
+
+    A name that is written as it stands beats one that differs in case, and that one those that
+    agree only once normalised: only concepts of the best kind are candidates. Acronyms must be
+    written as they stand. With ``overlaps="longest"`` the leftmost, then longest name wins and
+    nothing inside it is reported; with ``"all"`` every name is.
+    """
+
+    def __init__(self, dictionary: Dictionary, *, overlaps: Overlaps = "longest") -> None:
+        self.dictionary = dictionary
+        self._overlaps = overlaps
+
+    def match(self, texts: Sequence[str]) -> Matches:
+        """Find all names in all texts."""
+        words = read_words(texts)
+        first, last, key = _find(self.dictionary, words)
+        match, entry = _candidates(self.dictionary, words, first, last, key)
+        withheld = (self.dictionary.flags[entry] & Flag.WITHHELD) > 0
+        allowed = np.zeros(len(first), dtype=bool)
+        allowed[match[~withheld]] = True
+        hidden = np.zeros(len(texts), dtype=bool)
+        only_withheld = match[withheld & ~allowed[match]]
+        hidden[words.text[first[only_withheld]]] = True
+        chosen = allowed & self._chosen(first, last, allowed)
+        keep = chosen[match] & ~withheld
+        return Matches(
+            self._collect(words, len(texts), first, last, match[keep], entry[keep]), hidden
+        )
+
+    def _chosen(
+        self, first: Indices, last: Indices, allowed: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        if self._overlaps == "all":
+            return allowed
+        chosen = np.zeros(len(first), dtype=bool)
+        chosen[_leftmost_longest(first, last, np.flatnonzero(allowed))] = True
+        return chosen
+
+    def _collect(
+        self,
+        words: Words,
+        texts: int,
+        first: Indices,
+        last: Indices,
+        match: Indices,
+        entry: Indices,
+    ) -> list[list[Match]]:
+        concept, rank = self.dictionary.concept[entry], self.dictionary.rank[entry]
+        match, concept, rank = _best_ranks(match, concept, rank)
+        at, begin, size = np.unique(match, return_index=True, return_counts=True)
+        preferred = np.add.reduceat(rank == 0, begin) if len(begin) else begin
+        cuis = [cui.decode() for cui in self.dictionary.cuis[concept].tolist()]
+        by_text: list[list[Match]] = [[] for _ in range(texts)]
+        columns = (
+            words.text[first[at]],
+            words.start[first[at]],
+            words.end[last[at]],
+            begin,
+            begin + size,
+            preferred,
+        )
+        for text, start, end, low, high, top in zip(*(c.tolist() for c in columns), strict=True):
+            by_text[text].append(Match(start, end, tuple(cuis[low:high]), top))
+        return by_text
+
+
+def _find(dictionary: Dictionary, words: Words) -> tuple[Indices, Indices, Indices]:
+    """Return first word, last word and key of every name, by (first, last) ascending."""
+    start = np.flatnonzero(words.opens)
+    hashes, end = words.key[start], start
+    found: list[tuple[Indices, Indices, Indices]] = []
+    while len(start):
+        mixed = mix(hashes)
+        cells = dictionary.cells(mixed)
+        ends = np.flatnonzero((cells & Cell.ENDS).astype(bool) & words.closes[end])
+        key = dictionary.find(mixed[ends])
+        hit = ends[key >= 0]
+        found.append((start[hit], end[hit], key[key >= 0]))
+        on = np.flatnonzero((cells & Cell.GOES_ON).astype(bool) & ~words.last[end])
+        start, end = start[on], end[on] + 1
+        hashes = extend(hashes[on], words, end)
+    if not found:
+        return (np.empty(0, dtype=np.int64),) * 3
+    first, last, keys = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.lexsort((last, first))
+    return first[order], last[order], keys[order]
+
+
+def _candidates(
+    dictionary: Dictionary, words: Words, first: Indices, last: Indices, key: Indices
+) -> tuple[Indices, Indices]:
+    """Return (match, entry) pairs: for each match the entries that agree with it best."""
+    begin = dictionary.offsets[key]
+    size = dictionary.offsets[key + 1] - begin
+    match = np.repeat(np.arange(len(key)), size)
+    entry = np.arange(len(match)) - np.repeat(np.cumsum(size) - size, size) + begin[match]
+    cased, folded = words.surfaces(first, last)
+    flags = dictionary.flags[entry]
+    same = dictionary.cased[entry] == cased[match]
+    alike = dictionary.folded[entry] == folded[match]
+    written = (flags & Flag.VARIANT) == 0
+    # A withheld synonym counts as one with its case variants: another concept may prefer those.
+    withheld = (flags & Flag.WITHHELD) > 0
+    tier = np.select([same & written & ~withheld, alike & written], [0, 1], default=2)
+    tier[((flags & Flag.EXACT_CASE) > 0) & (tier > 0)] = 3
+    best = np.full(len(key), 3)
+    np.minimum.at(best, match, tier)
+    keep = (tier == best[match]) & (tier < 3)
+    return match[keep], entry[keep]
+
+
+def _best_ranks(
+    match: Indices, concept: NDArray[np.int32], rank: NDArray[np.uint8]
+) -> tuple[Indices, NDArray[np.int32], NDArray[np.uint8]]:
+    """Keep the best rank of each (match, concept), and sort the concepts of a match by it."""
+    order = np.lexsort((rank, concept, match))
+    match, concept, rank = match[order], concept[order], rank[order]
+    new = np.ones(len(match), dtype=bool)
+    new[1:] = (match[1:] != match[:-1]) | (concept[1:] != concept[:-1])
+    match, concept, rank = match[new], concept[new], rank[new]
+    order = np.lexsort((concept, rank, match))
+    return match[order], concept[order], rank[order]
+
+
+def _leftmost_longest(first: Indices, last: Indices, among: Indices) -> list[int]:
+    """Choose matches from left to right, the longest that starts first, none overlapping."""
+    order = among[np.lexsort((-last[among], first[among]))]
+    chosen, free = [], -1
+    for index, start, end in zip(
+        order.tolist(), first[order].tolist(), last[order].tolist(), strict=True
+    ):
+        if start > free:
+            chosen.append(index)
+            free = end
+    return chosen
