@@ -21,6 +21,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from bali_platform.subgraphs import codec
+from bali_platform.subgraphs.collector import collector_paused
 from bali_platform.subgraphs.neighbourhood import Lookup, Neighbourhood, NeighbourhoodSource
 
 __all__ = ["DEFAULT_BUDGET", "CacheStats", "CachedNeighbourhoods", "RedisCache"]
@@ -192,11 +193,12 @@ class _Layer(Generic[T]):
 
     def _from_redis(self, cuis: Sequence[str]) -> dict[str, T | None]:
         payloads = self._cache.get([self._prefix + cui for cui in cuis])
-        return {
-            cui: self._decode(payload) if payload else None
-            for cui, payload in zip(cuis, payloads, strict=True)
-            if payload is not None
-        }
+        with collector_paused():
+            return {
+                cui: self._decode(payload) if payload else None
+                for cui, payload in zip(cuis, payloads, strict=True)
+                if payload is not None
+            }
 
     def _from_source(
         self, cuis: list[str], fetch: Callable[[list[str]], Mapping[str, T]]

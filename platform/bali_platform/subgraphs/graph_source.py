@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bali_platform.graph.client import Graph
+from bali_platform.subgraphs.collector import collector_paused
 from bali_platform.subgraphs.neighbourhood import (
     MAX_NAMES,
     GraphChangedError,
@@ -29,12 +30,13 @@ class GraphNeighbourhoods:
         """Look up every CUI; raises :class:`GraphChangedError` once another graph is live."""
         found: dict[str, Neighbourhood] = {}
         missing = []
-        for asked, cui, names, entries in self._rows("neighbourhoods", cuis):
-            if cui is None:
-                missing.append(asked)
-            else:
-                chosen = choose_edges(self.graph_version, cui, entries)
-                found[asked] = Neighbourhood(cui, tuple(names), parse_edges(chosen))
+        with collector_paused():
+            for asked, cui, names, entries in self._rows("neighbourhoods", cuis):
+                if cui is None:
+                    missing.append(asked)
+                else:
+                    chosen = choose_edges(self.graph_version, cui, entries)
+                    found[asked] = Neighbourhood(cui, tuple(names), parse_edges(chosen))
         return Lookup(found, tuple(missing))
 
     def names(self, cuis: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -99,7 +99,8 @@ def make_oracle(seed: int = 7, concepts: int = 400) -> Oracle:
 
 def seed_graph(driver: neo4j.Driver, oracle: Oracle) -> None:
     """Replace whatever the server holds by the oracle's graph."""
-    driver.execute_query("MATCH (n) DETACH DELETE n")
+    with driver.session() as session:
+        session.run("MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 1000 ROWS").consume()
     for command in SCHEMA:
         driver.execute_query(command)
     for group in GROUPS:

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bali_platform.subgraphs import Edge, Neighbourhood
+from bali_platform.subgraphs.codec import decode, decode_names, encode, encode_names
+from bali_platform.subgraphs.neighbourhood import parse_edges
+
+names = st.lists(st.text(min_size=1), min_size=1, max_size=32).map(tuple)
+identifiers = st.from_regex(r"C[0-9]{7}", fullmatch=True)
+edges = st.builds(
+    Edge,
+    neighbour=identifiers,
+    type=st.from_regex(r"[A-Z_]{1,30}", fullmatch=True),
+    outgoing=st.booleans(),
+)
+
+
+@given(st.builds(Neighbourhood, identifiers, names, st.lists(edges, max_size=64).map(tuple)))
+def test_neighbourhoods_survive(neighbourhood: Neighbourhood) -> None:
+    assert decode(encode(neighbourhood)) == neighbourhood
+
+
+@given(names)
+def test_names_survive(names: tuple[str, ...]) -> None:
+    assert decode_names(encode_names(names)) == names
+
+
+def test_bytes_are_compact() -> None:
+    entries = [f"<ISA|C{number:07d}" for number in range(20)]
+    neighbourhood = Neighbourhood("C0027051", ("Myocardial infarction",), parse_edges(entries))
+    payload = encode(neighbourhood)
+    assert len(payload) < 0.4 * len(json.dumps(asdict(neighbourhood)))
+    assert len(payload) < 10 * 20 + 50
+
+
+@given(st.lists(edges, unique=True))
+def test_edges_are_parsed_into_order(edges: list[Edge]) -> None:
+    entries = [f"{'>' if edge.outgoing else '<'}{edge.type}|{edge.neighbour}" for edge in edges]
+    parsed = parse_edges(entries)
+    assert set(parsed) == set(edges)
+    assert list(parsed) == sorted(edges, key=lambda e: (e.type, e.outgoing, e.neighbour))
