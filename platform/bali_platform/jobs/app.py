@@ -1,0 +1,93 @@
+"""The Celery application: two queues, JSON only, nothing kept as a result.
+
+``subgraphs`` carries short, idempotent requests for batches. ``gpu`` carries wake-up calls for
+training workers; what to run they read from the job store, so that no job depends on a message.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery, signals
+from kombu.exceptions import OperationalError
+
+from bali_platform.jobs.pulse import Pulse
+from bali_platform.jobs.queues import GPU, KEY_PREFIX, SUBGRAPHS
+from bali_platform.jobs.tether import die_with_parent
+from bali_platform.services import endpoints
+from bali_platform.settings import load_settings
+from bali_platform.streaming import BatchKey
+
+__all__ = ["app", "request_batch", "wake"]
+
+BUILD_LIMIT_S = 300  # a batch that takes longer hangs: its process is replaced
+
+
+def _configuration() -> dict[str, Any]:
+    return {
+        "broker_url": endpoints(load_settings()).redis_url,
+        "include": ["bali_platform.jobs.training", "bali_trainers.data.tasks"],
+        "task_queues": {SUBGRAPHS: {}, GPU: {}},
+        "task_default_queue": SUBGRAPHS,
+        "task_routes": {"bali.train": {"queue": GPU}},
+        "task_annotations": {"bali.build_batch": {"acks_late": True, "time_limit": BUILD_LIMIT_S}},
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "worker_prefetch_multiplier": 1,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_transport_options": {
+            "global_keyprefix": KEY_PREFIX,
+            # Longer than any task may hold its message, or the broker would hand it out twice.
+            "visibility_timeout": 2 * BUILD_LIMIT_S,
+            "socket_timeout": 10,
+            "socket_connect_timeout": 3,
+            "socket_keepalive": True,
+            "health_check_interval": 25,
+        },
+    }
+
+
+app = Celery("bali")
+app.add_defaults(_configuration)
+app.steps["consumer"].add(Pulse)
+
+
+@signals.after_setup_logger.connect
+def _log_no_single_batch(**_: Any) -> None:
+    for name in ("celery.app.trace", "celery.worker.strategy"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@signals.worker_process_init.connect
+def _end_with_worker(**_: Any) -> None:
+    die_with_parent()
+
+
+def request_batch(job_id: str) -> Callable[[BatchKey], None]:
+    """Return the function that asks the workers for a batch of a job.
+
+    It raises :class:`ConnectionError` while the broker is away.
+    """
+
+    def request(key: BatchKey) -> None:
+        arguments = (job_id, key.epoch, key.index, key.rank)
+        _send("bali.build_batch", SUBGRAPHS, *arguments)
+
+    return request
+
+
+def wake() -> None:
+    """Send a training worker to the job store, to look for queued jobs."""
+    _send("bali.train", GPU)
+
+
+def _send(task: str, queue: str, *arguments: object) -> None:
+    try:
+        app.send_task(task, arguments, queue=queue, ignore_result=True, retry=False)
+    except OperationalError as error:
+        raise ConnectionError(f"the broker is away: {error}") from error

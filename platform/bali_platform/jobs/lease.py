@@ -1,0 +1,152 @@
+"""Who may run a job: leases that lapse when they are not renewed, and who picks the job up then.
+
+A lease is a key with a short time to live, and the job's attempt number, which grows with every
+claim. Only while the job is running *and* on the holder's attempt can the holder change it: one
+that was away too long finds its job taken back, and cannot write any more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bali_platform.jobs.code import code_version
+from bali_platform.jobs.model import Job, JobState
+from bali_platform.jobs.store import JobNotFoundError, JobStore
+
+__all__ = ["HEARTBEAT_S", "Lease", "Reaper", "claim_next"]
+
+TIME_TO_LIVE_S = 10.0
+HEARTBEAT_S = 2.0
+GRACE_S = 6.0  # after an outage of Redis a living holder needs a moment to renew its lease
+
+
+class Lease:
+    """The right to run a job, held since the claim that moved it to ``job.attempt``."""
+
+    def __init__(self, store: JobStore, job: Job) -> None:
+        self._store = store
+        self.job = job
+
+    def renew(self) -> bool:
+        """Hold the lease for longer; False when the job has been taken back.
+
+        A record that Redis has lost is restored.
+        """
+        expect = {"state": JobState.RUNNING, "attempt": self.job.attempt}
+        try:
+            return self._store.change(self.job.id, expect=expect, lease_s=TIME_TO_LIVE_S)
+        except JobNotFoundError:
+            self._store.restore(self.job)
+            return self._store.change(self.job.id, expect=expect, lease_s=TIME_TO_LIVE_S)
+
+    def cancel_requested(self) -> bool:
+        """Whether somebody wants the job to stop."""
+        return self._store.cancel_requested(self.job.id)
+
+    def end(self, state: JobState, message: str = "") -> bool:
+        """Finish the job and let go of it; False when it has been taken back."""
+        if not self.renew():
+            return False
+        ended = self._store.transition(
+            self.job, state, state=state, message=message, finished_at=time.time(), lease_s=0
+        )
+        return ended is not None
+
+    def give_back(self, reason: str, *, fault: bool = True) -> bool:
+        """Queue the job again, or end it when it keeps failing; ``fault``: this was one of them."""
+        if not self.renew():
+            return False
+        return _give_back(self._store, self._store.get(self.job.id), reason, fault=fault)
+
+
+def claim_next(store: JobStore) -> Lease | None:
+    """Take the queued job that comes first and fits this code; None when there is none.
+
+    Of several claimants one gets it. Jobs of another version of the code are left in the queue,
+    with a message that says so.
+    """
+    queued = store.list(JobState.QUEUED)
+    for job in sorted(queued, key=lambda job: (-job.priority, job.created_at)):
+        if job.code_version != code_version():
+            _refuse(store, job)
+            continue
+        claimed = store.transition(
+            job,
+            "started",
+            free=True,
+            lease_s=TIME_TO_LIVE_S,
+            state=JobState.RUNNING,
+            attempt=job.attempt + 1,
+            started_at=job.started_at or time.time(),
+            message="",
+        )
+        if claimed:
+            return Lease(store, claimed)
+    return None
+
+
+def _refuse(store: JobStore, job: Job) -> None:
+    message = (
+        f"a worker with code {code_version()} refused this job of code {job.code_version}: "
+        f"start a worker of that code, or `bali jobs cancel {job.id}` and `bali jobs resume "
+        f"{job.id}` to go on with the new one"
+    )
+    if message != job.message:
+        store.transition(job, "refused", message=message)
+
+
+def _give_back(
+    store: JobStore, job: Job, reason: str, *, fault: bool = True, free: bool = False
+) -> bool:
+    fields: dict[str, Any] = {"state": JobState.QUEUED, "message": reason, "mark": job.step}
+    if fault:
+        fields["stalls"] = 0 if job.step > job.mark else job.stalls + 1
+    if job.cancel_requested:
+        fields |= {"state": JobState.CANCELLED, "finished_at": time.time()}
+    elif fields.get("stalls", 0) >= job.retries:
+        message = f"no progress in {job.retries} attempts: {reason}"
+        fields |= {"state": JobState.FAILED, "message": message, "finished_at": time.time()}
+    event = "given back" if fields["state"] == JobState.QUEUED else fields["state"]
+    return store.transition(job, event, free=free, lease_s=0, **fields) is not None
+
+
+class Reaper:
+    """Returns the jobs of lost workers to the queue; every worker runs one.
+
+    ``waiting`` tells how many wake-up messages wait for the training workers, ``wake`` sends one.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        folder: Path,
+        waiting: Callable[[], int],
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._folder = folder
+        self._waiting = waiting
+        self._wake = wake
+        self._lapsed: dict[tuple[str, int], float] = {}
+
+    def sweep(self, now: float) -> None:
+        """Look once at all jobs; ``now`` is any clock, in seconds, that never goes back."""
+        self._store.recover(self._folder)
+        lapsed = {
+            (job.id, job.attempt): job
+            for job in self._store.list(JobState.RUNNING)
+            if not self._store.leased(job.id)
+        }
+        self._lapsed = {key: self._lapsed.get(key, now) for key in lapsed}
+        for key, since in self._lapsed.items():
+            if now - since >= GRACE_S:
+                _give_back(self._store, lapsed[key], "its worker was lost", free=True)
+        if self._store.list(JobState.QUEUED) and not self._waiting():
+            self._wake()
+
+    def forget(self) -> None:
+        """Start counting anew: during an outage nobody could have renewed a lease."""
+        self._lapsed.clear()

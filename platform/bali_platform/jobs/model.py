@@ -1,0 +1,83 @@
+"""The record of a job."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Event", "Job", "JobState"]
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more happens unless somebody resumes the job."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class Job(BaseModel):
+    """Everything known of a job, as of the moment it was read.
+
+    ``attempt`` counts how often the job was started; it is also the token that lets the holder of
+    the lease, and nobody before it, write. ``stalls`` counts the attempts in a row that got no
+    further than ``mark``, the step reached before them; after ``retries`` of these the job fails.
+    Times are seconds since the epoch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    kind: str
+    name: str
+    folder: Path
+    config: dict[str, Any]
+    spec: dict[str, Any]
+    code_version: str
+    created_at: float
+    priority: int = 0
+    retries: int = 5
+
+    state: JobState = JobState.QUEUED
+    cancel_requested: bool = False
+    message: str = ""
+    attempt: int = 0
+    stalls: int = 0
+    mark: int = 0
+    started_at: float | None = None
+    finished_at: float | None = None
+
+    step: int = 0
+    total: int = 0
+    metrics: dict[str, float] = {}
+    artefacts: dict[str, str] = {}
+
+    @property
+    def log(self) -> Path:
+        """The file that holds what the trainer printed."""
+        return self.folder / "log.txt"
+
+
+class Event(BaseModel):
+    """Something that happened to a job: written once, never changed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    type: str
+    data: dict[str, Any]
+
+    @property
+    def time(self) -> float:
+        """When Redis noted it, seconds since the epoch."""
+        return int(self.id.split("-")[0]) / 1000

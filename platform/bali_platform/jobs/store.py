@@ -1,0 +1,295 @@
+"""Job records in Redis: live state, append-only events, metrics; each change is one atomic step.
+
+A job is a hash of JSON values, one for each field of :class:`Job`, with two streams beside it
+(``events``, ``metrics``) and one volatile key (``lease``) that lives while somebody runs the job.
+A copy in the job's folder, ``job.json``, brings a record back when Redis has lost it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from redis import Redis
+
+from bali_platform.errors import BaliError, UsageError
+from bali_platform.jobs.code import code_version
+from bali_platform.jobs.model import Event, Job, JobState
+from bali_platform.services.process import write_atomically
+
+__all__ = ["JobNotFoundError", "JobStore"]
+
+_INDEX = "bali:jobs"
+_COPY = "job.json"
+_METRICS_KEPT = 20_000
+
+# ARGV[1] is JSON: expect {field: value}, free (no lease may exist), set {field: value},
+# lease_ms (0 drops it), event [type, data], metrics. Answers 1; 0 when the job is not as expected;
+# -1 when there is no record.
+_CHANGE = f"""
+local change = cjson.decode(ARGV[1])
+local job, lease, events, metrics = unpack(KEYS)
+if redis.call('EXISTS', job) == 0 then return -1 end
+for field, value in pairs(change.expect) do
+  if redis.call('HGET', job, field) ~= value then return 0 end
+end
+if change.free and redis.call('EXISTS', lease) == 1 then return 0 end
+for field, value in pairs(change.set) do redis.call('HSET', job, field, value) end
+if change.lease_ms == 0 then redis.call('DEL', lease) end
+if change.lease_ms and change.lease_ms > 0 then
+  redis.call('SET', lease, '1', 'PX', change.lease_ms)
+end
+if change.event then
+  redis.call('XADD', events, '*', 'type', change.event[1], 'data', change.event[2])
+end
+if change.metrics then
+  redis.call('XADD', metrics, 'MAXLEN', '~', {_METRICS_KEPT}, '*', 'data', change.metrics)
+end
+return 1
+"""
+
+
+class JobNotFoundError(BaliError):
+    """There is no record of the job."""
+
+
+class JobStore:
+    """The jobs of one Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        self._change = redis.register_script(_CHANGE)
+
+    # -- records
+
+    def submit(
+        self,
+        kind: str,
+        name: str,
+        config: dict[str, Any],
+        spec: dict[str, Any],
+        folder: Path,
+        *,
+        priority: int = 0,
+        retries: int = 5,
+    ) -> Job:
+        """Queue a job, in a new folder within ``folder``, to run on this version of the code."""
+        job_id = secrets.token_hex(4)
+        job = Job(
+            id=job_id,
+            kind=kind,
+            name=name,
+            folder=folder / job_id,
+            config=config,
+            spec=spec,
+            code_version=code_version(),
+            created_at=time.time(),
+            priority=priority,
+            retries=retries,
+        )
+        try:
+            for file, content in (("config", config), ("spec", spec)):
+                write_atomically(job.folder / f"{file}.json", json.dumps(content, indent=2))
+            self._copy(job)
+        except OSError as error:
+            raise BaliError(f"cannot write the job to {job.folder}: {error.strerror}") from error
+        self._put(job, "submitted")
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """Return a job by its id; raises :class:`JobNotFoundError`."""
+        if job := _decode(self.redis.hgetall(_keys(job_id)[0])):
+            return job
+        raise JobNotFoundError(f"no job {job_id}: `bali jobs list` shows them")
+
+    def find(self, start: str) -> Job:
+        """Return the one job whose id begins with ``start``."""
+        ids = [job_id for job_id in self.ids() if job_id.startswith(start)]
+        if len(ids) > 1:
+            raise UsageError(f"several jobs begin with {start}: {', '.join(sorted(ids))}")
+        return self.get(ids[0] if ids else start)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all jobs, newest first."""
+        members: Any = self.redis.zrevrange(_INDEX, 0, -1)
+        return [member.decode() for member in members]
+
+    def list(self, *states: JobState) -> list[Job]:
+        """Return the jobs (in ``states``, if given), newest first."""
+        ids = self.ids()
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for job_id in ids:
+                pipeline.hgetall(_keys(job_id)[0])
+            jobs = [_decode(fields) for fields in pipeline.execute()]
+        return [job for job in jobs if job and (not states or job.state in states)]
+
+    # -- changes
+
+    def change(
+        self,
+        job_id: str,
+        fields: Mapping[str, Any] | None = None,
+        *,
+        expect: Mapping[str, Any] | None = None,
+        free: bool = False,
+        lease_s: float | None = None,
+        event: tuple[str, Mapping[str, Any]] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Change a job in one step, if its fields are as in ``expect``; return whether they were.
+
+        ``free``: only while no lease exists; ``lease_s``: seconds to hold the lease, 0 to drop it.
+        """
+        change = {
+            "expect": _encode(expect or {}),
+            "set": _encode(fields or {}),
+            "free": free,
+            "lease_ms": None if lease_s is None else int(lease_s * 1000),
+            "event": event and [event[0], json.dumps(event[1], default=str)],
+            "metrics": metrics and json.dumps(metrics),
+        }
+        given = {name: value for name, value in change.items() if value is not None}
+        result = self._change(keys=_keys(job_id), args=[json.dumps(given)])
+        if result == -1:
+            raise JobNotFoundError(f"no job {job_id}: `bali jobs list` shows them")
+        return bool(result)
+
+    def transition(
+        self,
+        job: Job,
+        event: str,
+        *,
+        free: bool = False,
+        lease_s: float | None = None,
+        **fields: Any,
+    ) -> Job | None:
+        """Move a job on from the state and attempt in ``job``; None when it is no longer there."""
+        expect = {"state": job.state, "attempt": job.attempt}
+        told = {name: value for name, value in fields.items() if name != "state"}
+        if not self.change(
+            job.id, fields, expect=expect, free=free, lease_s=lease_s, event=(event, told)
+        ):
+            return None
+        moved = self.get(job.id)
+        with suppress(OSError):  # the copy is only for when Redis loses the record
+            self._copy(moved)
+        return moved
+
+    def request_cancel(self, job_id: str) -> Job:
+        """Cancel a queued job at once; ask a running one to stop after a checkpoint."""
+        while not (job := self.get(job_id)).state.ended:
+            if job.state == JobState.QUEUED:
+                done = self.transition(job, "cancelled", state=JobState.CANCELLED)
+            else:
+                done = self.transition(job, "cancel requested", cancel_requested=True)
+            if done:
+                return done
+        raise UsageError(f"job {job.id} has already {job.state}")
+
+    def cancel_requested(self, job_id: str) -> bool:
+        """Whether the job shall stop."""
+        return self.get(job_id).cancel_requested
+
+    def resume(self, job_id: str) -> Job:
+        """Queue a failed or cancelled job again, to continue on this version of the code."""
+        job = self.get(job_id)
+        fresh: dict[str, Any] = {
+            "state": JobState.QUEUED,
+            "cancel_requested": False,
+            "message": "",
+            "stalls": 0,
+            "finished_at": None,
+            "code_version": code_version(),
+        }
+        if job.state not in (JobState.FAILED, JobState.CANCELLED):
+            raise UsageError(f"job {job.id} is {job.state}: only failed or cancelled jobs resume")
+        return self.transition(job, "resumed by hand", **fresh) or self.get(job_id)
+
+    def prioritise(self, job_id: str, priority: int) -> Job:
+        """Let a job start before all queued ones of a lower priority."""
+        job = self.get(job_id)
+        return self.transition(job, "priority", priority=priority) or self.get(job_id)
+
+    # -- what happened
+
+    def event(self, job_id: str, kind: str, /, **data: Any) -> None:
+        """Append an event."""
+        self.change(job_id, event=(kind, data))
+
+    def events(self, job_id: str, after: str = "-") -> Iterator[Event]:
+        """Yield a job's events in order, those after the event with id ``after`` if given."""
+        for entry, fields in self._read(_keys(job_id)[2], after):
+            yield Event(id=entry, type=fields[b"type"].decode(), data=json.loads(fields[b"data"]))
+
+    def metrics(self, job_id: str, after: str = "-") -> Iterator[tuple[str, dict[str, float]]]:
+        """Yield ``(id, values)`` in order, with ``step`` among the values."""
+        for entry, fields in self._read(_keys(job_id)[3], after):
+            yield entry, json.loads(fields[b"data"])
+
+    def _read(self, stream: str, after: str) -> Iterator[tuple[str, dict[bytes, bytes]]]:
+        entries: Any = self.redis.xrange(stream, after if after == "-" else f"({after}")
+        for entry, fields in entries:
+            yield entry.decode(), fields
+
+    # -- keeping and losing
+
+    def leased(self, job_id: str) -> bool:
+        """Whether somebody runs the job at this moment."""
+        return bool(self.redis.exists(_keys(job_id)[1]))
+
+    def restore(self, job: Job) -> None:
+        """Put a record back that Redis has lost; an existing one is left alone."""
+        if not self.redis.exists(_keys(job.id)[0]):
+            self._put(job, "restored")
+
+    def recover(self, folder: Path) -> None:
+        """Restore the records of all jobs in ``folder`` that Redis has lost."""
+        known = set(self.ids())
+        for copy in folder.glob(f"*/{_COPY}"):
+            if copy.parent.name not in known:
+                with suppress(OSError, ValidationError):  # a copy that is going, or of old times
+                    self.restore(Job.model_validate_json(copy.read_bytes()))
+
+    def prune(self, older_than_s: float) -> Sequence[Job]:
+        """Forget the records of jobs that ended so long ago, and return them; folders stay."""
+        limit = time.time() - older_than_s
+        old = [job for job in self.list() if job.state.ended and (job.finished_at or 0) < limit]
+        for job in old:
+            (job.folder / _COPY).unlink(missing_ok=True)
+            self.redis.zrem(_INDEX, job.id)
+            self.redis.delete(*_keys(job.id))
+        return old
+
+    def _put(self, job: Job, event: str) -> None:
+        record, _, events, _ = _keys(job.id)
+        fields: Any = _encode(job.model_dump(mode="json"))
+        with self.redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(record, mapping=fields)
+            pipeline.zadd(_INDEX, {job.id: job.created_at})
+            pipeline.xadd(events, {"type": event, "data": json.dumps({"state": job.state})})
+            pipeline.execute()
+
+    def _copy(self, job: Job) -> None:
+        write_atomically(job.folder / _COPY, job.model_dump_json(indent=2))
+
+
+def _keys(job_id: str) -> tuple[str, str, str, str]:
+    """Return the keys of the record, the lease, the events and the metrics."""
+    record = f"bali:job:{{{job_id}}}"
+    return record, f"{record}:lease", f"{record}:events", f"{record}:metrics"
+
+
+def _encode(fields: Mapping[str, Any]) -> dict[str, str]:
+    return {name: json.dumps(value, default=str) for name, value in fields.items()}
+
+
+def _decode(fields: Any) -> Job | None:
+    if not fields:
+        return None
+    return Job.model_validate({name.decode(): json.loads(value) for name, value in fields.items()})

@@ -1,0 +1,168 @@
+"""The ``gpu`` queue's task: run the next queued job's trainer, and see it through.
+
+The task acknowledges its message at once and holds a lease on the job instead. The trainer is a
+process group of its own that dies with the worker; one lock in the job's folder, which the trainer
+inherits, keeps a second trainer out even where a lost one still lives.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from celery import signals
+from redis.exceptions import RedisError
+
+from bali_platform.jobs.app import app
+from bali_platform.jobs.connection import connect
+from bali_platform.jobs.lease import HEARTBEAT_S, Lease, claim_next
+from bali_platform.jobs.model import Job, JobState
+from bali_platform.jobs.pulse import beat
+from bali_platform.jobs.reporter import ATTEMPT_VARIABLE
+from bali_platform.jobs.store import JobNotFoundError, JobStore
+from bali_platform.jobs.tether import tethered
+
+__all__ = ["PROGRAMS", "run_job", "train"]
+
+PROGRAMS = {"train": "bali_trainers.run"}
+"""The module that runs each kind of job: ``python -m MODULE FOLDER --job ID``."""
+
+CANCELLED = 3  # the exit code of a trainer that stopped after a checkpoint because it was asked to
+UNUSABLE = 2  # ... of one that cannot do what its configuration says: no use trying again
+STOP_WITHIN_S = 30.0  # between asking a trainer to stop and killing it
+
+logger = logging.getLogger(__name__)
+_stopping = threading.Event()
+
+
+@signals.worker_shutting_down.connect
+def _stop_trainer(**_: Any) -> None:
+    _stopping.set()
+
+
+@app.task(name="bali.train", ignore_result=True)
+def train() -> None:
+    """Run the next queued job of this version of the code, if there is one."""
+    if not _stopping.is_set() and (lease := claim_next(JobStore(connect()))):
+        run_job(lease, _stopping)
+
+
+def run_job(lease: Lease, stopping: threading.Event) -> None:
+    """Run the trainer of a claimed job to its end and record how it went.
+
+    When ``stopping`` is set the trainer is stopped and the job goes back to the queue.
+    """
+    job = lease.job
+    try:
+        with _locked(job) as lock, _log(job) as log:
+            code = _watch(_start(job, lock, log), lease, stopping)
+    except BlockingIOError:
+        _insist(lambda: lease.give_back("a trainer still works in its folder", fault=False))
+    except (OSError, KeyError) as error:
+        reason = f"its trainer cannot start: {error}"
+        _insist(lambda: lease.give_back(reason))
+    else:
+        _insist(lambda: _conclude(lease, code, stopping.is_set()))
+
+
+@contextmanager
+def _locked(job: Job) -> Iterator[int]:
+    job.folder.mkdir(parents=True, exist_ok=True)
+    with (job.folder / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield lock.fileno()
+
+
+@contextmanager
+def _log(job: Job) -> Iterator[IO[bytes]]:
+    with job.log.open("ab", buffering=0) as log:
+        log.write(f"--- attempt {job.attempt} on {socket.gethostname()}\n".encode())
+        yield log
+
+
+def _start(job: Job, lock: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", PROGRAMS[job.kind], str(job.folder), "--job", job.id]
+    return subprocess.Popen(
+        tethered(command),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {ATTEMPT_VARIABLE: str(job.attempt)},
+        pass_fds=[lock],
+        start_new_session=True,
+    )
+
+
+def _watch(trainer: subprocess.Popen[bytes], lease: Lease, stopping: threading.Event) -> int | None:
+    """Keep the lease until the trainer ends; its exit code, or None when the job was lost."""
+    kill_at = math.inf
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return trainer.wait(HEARTBEAT_S)
+        beat()
+        asked, held = stopping.is_set(), True
+        with suppress(
+            RedisError, JobNotFoundError
+        ):  # nobody else can take the job while Redis is away
+            held = lease.renew()
+            asked = asked or lease.cancel_requested()
+        if not held or time.monotonic() > kill_at:
+            _signal(trainer, signal.SIGKILL)
+            trainer.wait()
+            return None if not held else trainer.returncode
+        if asked and kill_at == math.inf:
+            _signal(trainer, signal.SIGTERM)
+            kill_at = time.monotonic() + STOP_WITHIN_S
+
+
+def _signal(trainer: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(trainer.pid, number)
+
+
+def _conclude(lease: Lease, code: int | None, stopping: bool) -> bool:
+    if code is None:
+        logger.warning("job %s was taken back", lease.job.id)
+        return False
+    if code == 0:
+        return lease.end(JobState.SUCCEEDED)
+    if lease.cancel_requested():
+        return lease.end(JobState.CANCELLED)
+    if stopping or code == CANCELLED:
+        return lease.give_back("it was interrupted", fault=False)
+    reason = f"{_last_line(lease.job.log)} (exit code {code})"
+    if code == UNUSABLE:
+        return lease.end(JobState.FAILED, reason)
+    return lease.give_back(reason)
+
+
+def _insist(action: Callable[[], bool]) -> bool:
+    """Do ``action`` as soon as Redis lets it."""
+    while True:
+        try:
+            return action()
+        except RedisError as error:
+            logger.warning("waiting for Redis: %s", error)
+            beat()
+            time.sleep(1)
+
+
+def _last_line(log: Path) -> str:
+    """Return the last thing that a trainer said."""
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+        lines = file.read().decode(errors="replace").split("\n")
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1].removeprefix("error: ") if said else "it said nothing"

@@ -1,0 +1,212 @@
+"""``bali worker``: one Celery worker for each queue, watched over and replaced when it fails."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import math
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from bali_platform.errors import BaliError, UsageError, did_you_mean
+from bali_platform.jobs.app import wake
+from bali_platform.jobs.connection import connect
+from bali_platform.jobs.lease import Reaper
+from bali_platform.jobs.pulse import PULSE_VARIABLE
+from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
+from bali_platform.jobs.store import JobStore
+from bali_platform.jobs.tether import tethered
+from bali_platform.settings import Settings
+
+__all__ = ["celery_command", "run_worker"]
+
+QUEUES = (SUBGRAPHS, GPU)
+SWEEP_EVERY_S = 5.0
+HUNG_AFTER_S = 90.0  # without a sign of life, while Redis answers
+STOP_WITHIN_S = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+def celery_command(queue: str, concurrency: int) -> list[str]:
+    """Return the command line of the Celery worker of a queue.
+
+    A training worker runs one job at a time in its main thread, and takes a message only when it is
+    free; the others have ``concurrency`` processes.
+    """
+    pool = ["--pool", "solo"] if queue == GPU else ["--concurrency", str(concurrency)]
+    return [
+        *(sys.executable, "-m", "celery", "--quiet", "--app", "bali_platform.jobs.app", "worker"),
+        *("--queues", queue, "--hostname", f"{queue}-{os.getpid()}@%h", "--loglevel", "INFO"),
+        *("--without-gossip", "--without-mingle", *pool),
+    ]
+
+
+def run_worker(
+    settings: Settings,
+    queues: Sequence[str] = QUEUES,
+    concurrency: int | None = None,
+    command: Callable[[str, int], list[str]] = celery_command,
+) -> None:
+    """Serve the queues until SIGTERM or SIGINT; a second signal ends the workers at once."""
+    for queue in queues:
+        if queue not in QUEUES:
+            raise UsageError(f"there is no queue '{queue}'{did_you_mean(queue, QUEUES)}")
+    processes = concurrency or max(1, (os.cpu_count() or 2) // 2)
+    with ExitStack() as stack:
+        if GPU in queues:
+            stack.enter_context(_device_lock(settings))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bali-worker-")))
+        stopping = stack.enter_context(_listening())
+        children = [_Child(queue, command(queue, processes), folder / queue) for queue in queues]
+        stack.callback(_stop, children)
+        _tend(children, _Sweeper(settings), stopping)
+
+
+class _Child:
+    """The worker process of a queue, started again, ever less eagerly, whenever it ends."""
+
+    def __init__(self, queue: str, command: list[str], pulse: Path) -> None:
+        self.queue = queue
+        self._command = command
+        self._pulse = pulse
+        self._delay = 0.5
+        self._start_at = self._started_at = 0.0
+        self._alive_at = 0.0
+        self._beat = 0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def tend(self, now: float, answering_since: float) -> None:
+        """Start the process if it does not run; kill it if it hangs, though Redis answers."""
+        if self.process is None:
+            if now >= self._start_at:
+                self._start(now)
+        elif (code := self.process.poll()) is not None:
+            self.process = None
+            self._delay = 0.5 if now - self._started_at > 60 else min(2 * self._delay, 30)
+            self._start_at = now + self._delay
+            logger.warning("the %s worker ended (%s): starting another", self.queue, code)
+        elif now - max(self._heard(now), answering_since) > HUNG_AFTER_S:
+            logger.error("the %s worker hangs: killing it", self.queue)
+            self.signal(signal.SIGKILL)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process and those that it has started."""
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+
+    def _start(self, now: float) -> None:
+        self._started_at = self._alive_at = now
+        self._pulse.touch()
+        self.process = subprocess.Popen(
+            tethered(self._command),
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {PULSE_VARIABLE: str(self._pulse)},
+            start_new_session=True,
+        )
+
+    def _heard(self, now: float) -> float:
+        """Return when the last sign of life was noticed; the wall clock may jump, ``now`` not."""
+        beat = self._pulse.stat().st_mtime_ns
+        if beat != self._beat:
+            self._beat, self._alive_at = beat, now
+        return self._alive_at
+
+
+class _Sweeper:
+    """Sweeps with a :class:`Reaper` every few seconds while Redis answers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._redis = connect(settings)
+        self._reaper = Reaper(
+            JobStore(self._redis),
+            settings.home / "jobs",
+            waiting=lambda: waiting(self._redis, GPU),
+            wake=wake,
+        )
+        self._next = 0.0
+        self.answering_since = math.inf
+
+    def sweep(self, now: float) -> None:
+        """Sweep if it is time to."""
+        if now < self._next:
+            return
+        self._next = now + SWEEP_EVERY_S
+        try:
+            self._reaper.sweep(now)
+        except (RedisError, OSError) as error:
+            self._reaper.forget()
+            self.answering_since = math.inf
+            logger.warning("Redis does not answer, waiting for it: %s", error)
+        else:
+            self.answering_since = min(self.answering_since, now)
+
+
+def _tend(children: list[_Child], sweeper: _Sweeper, stopping: threading.Event) -> None:
+    while not stopping.wait(0.5):
+        now = time.monotonic()
+        sweeper.sweep(now)
+        for child in children:
+            child.tend(now, sweeper.answering_since)
+
+
+def _stop(children: list[_Child]) -> None:
+    """Let the workers finish what they are doing, for some time.
+
+    Training goes first: to reach its next checkpoint it may still need batches.
+    """
+    try:
+        for child in sorted(children, key=lambda child: child.queue != GPU):
+            child.signal(signal.SIGTERM)
+            if child.process is not None:
+                child.process.wait(STOP_WITHIN_S)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        logger.warning("the workers do not stop: killing them")
+    finally:
+        for child in children:
+            child.signal(signal.SIGKILL)
+
+
+@contextmanager
+def _listening() -> Iterator[threading.Event]:
+    stopping = threading.Event()
+
+    def stop(number: int, frame: object) -> None:
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        stopping.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _device_lock(settings: Settings) -> Iterator[None]:
+    """Keep a second training worker away from the same device."""
+    devices = os.environ.get("CUDA_VISIBLE_DEVICES", "all").replace("/", "_")
+    path = settings.home / "run" / f"device-{devices}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BaliError(
+                f"another worker trains on this device already ({path} is locked): serve only "
+                "the subgraphs queue, or choose another device with CUDA_VISIBLE_DEVICES"
+            ) from None
+        yield

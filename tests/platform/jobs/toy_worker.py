@@ -1,0 +1,44 @@
+"""A Celery worker whose batches are toys: python toy_worker.py (supervise | QUEUE CONCURRENCY)."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from hashlib import sha256
+
+from bali_platform.jobs import connect, lease, worker
+from bali_platform.jobs.app import app
+from bali_platform.jobs.training import PROGRAMS
+from bali_platform.settings import load_settings
+from bali_platform.streaming import BatchKey, answer
+
+app.conf.include = ["bali_platform.jobs.training"]
+PROGRAMS["toy"] = "toy_trainer"
+lease.TIME_TO_LIVE_S, lease.GRACE_S = 4.0, 2.0
+worker.SWEEP_EVERY_S = 0.5
+
+
+def build(job_id: str, key: BatchKey) -> bytes:
+    """Return the toy batch of a key; the same for every job."""
+    return sha256(str(key).encode()).digest() * 1000
+
+
+@app.task(name="bali.build_batch")
+def build_batch(job_id: str, epoch: int, index: int, rank: int) -> None:
+    key = BatchKey(epoch, index, rank)
+    time.sleep(0.005)
+    answer(connect(), job_id, key, lambda: build(job_id, key))
+
+
+def command(queue: str, concurrency: int) -> list[str]:
+    return [sys.executable, __file__, queue, str(concurrency)]
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "supervise":
+        logging.basicConfig(level=logging.INFO)
+        worker.run_worker(load_settings(), sys.argv[2].split(","), 2, command)
+    else:
+        arguments = worker.celery_command(sys.argv[1], int(sys.argv[2]))
+        app.worker_main(arguments[arguments.index("worker") :])
