@@ -44,6 +44,8 @@ __all__ = ["GraphStore", "GraphStores"]
 
 EMPTY = "empty"
 ATTEMPTS = 3
+# The importer asks for 1 GiB of heap; more would starve its off-heap caches.
+IMPORTER = ("-Xmx1200m", "-XX:+UseParallelGC")
 
 
 @dataclass(frozen=True)
@@ -223,8 +225,7 @@ class GraphStores:
     def _import(
         self, store: GraphStore, command: Sequence[str], on_output: Callable[[str], None]
     ) -> tuple[int, str]:
-        # The importer asks for 1 GiB; more would starve its off-heap caches.
-        return run_admin(self._runtime, self._admin, store.data, command, "1200m", on_output)
+        return run_admin(self._runtime, self._admin, store.data, command, IMPORTER, on_output)
 
     def _why_import_fails(self, store: GraphStore, command: Sequence[str]) -> str:
         # Only --verbose names the reason, and it replaces the progress by tables.

@@ -48,6 +48,10 @@ MODULE_ACCESS = (
     "--enable-native-access=ALL-UNNAMED",
 )
 
+# Compile fast rather than well: for what soon ends, or has too little memory to be busy.
+FAST_COMPILER = "-XX:TieredStopAtLevel=1"
+BRIEF = ("-Xmx256m", "-XX:+UseSerialGC", FAST_COMPILER)
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -110,9 +114,7 @@ class Neo4jServer:
             [
                 str(runtime.java),
                 *MODULE_ACCESS,
-                f"-Xms{heap // 2 // MEBIBYTE}m",
-                f"-Xmx{heap // MEBIBYTE}m",
-                "-XX:+UseSerialGC" if heap < 1 << 30 else "-XX:+UseG1GC",
+                *_heap_options(heap),
                 "-XX:+ExitOnOutOfMemoryError",
                 "-Dfile.encoding=UTF-8",
                 "-cp",
@@ -191,6 +193,8 @@ class Neo4jServer:
             "db.tx_log.rotation.size": "64m",
             "db.tx_log.rotation.retention_policy": "2 files",
             "dbms.usage_report.enabled": "false",
+            # Bolt lingers five seconds at every stop, long after the databases are closed.
+            "internal.dbms.bolt.netty_server_shutdown_quiet_period": "0",
         }
         if self.http:
             assets = f"http://localhost:{self.http}/browser/bali"
@@ -255,7 +259,7 @@ def run_admin(
     process: ManagedProcess,
     data: Path,
     arguments: Sequence[str],
-    heap: str = "256m",
+    jvm: Sequence[str] = BRIEF,
     on_output: Callable[[str], None] = lambda line: None,
 ) -> tuple[int, str]:
     """Run ``neo4j-admin`` on a data directory no server uses; return exit code and output.
@@ -267,7 +271,7 @@ def run_admin(
     write_atomically(folder / "conf" / "neo4j.conf", f"server.directories.data={data}\n")
     quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in arguments)
     write_atomically(folder / "arguments", "\n".join(quoted) + "\n")
-    command = [str(runtime.java), *MODULE_ACCESS, f"-Xmx{heap}", "-XX:+UseParallelGC"]
+    command = [str(runtime.java), *MODULE_ACCESS, *jvm]
     command += ["-cp", f"{runtime.distribution.lib}/*", "org.neo4j.cli.AdminTool"]
     command.append(f"@{folder / 'arguments'}")
     environment = {**os.environ, "NEO4J_HOME": str(folder), "NEO4J_CONF": str(folder / "conf")}
@@ -292,6 +296,13 @@ def run_admin(
             process.stop(patience_s=5)
             (folder / "arguments").unlink()
     return child.returncode, "".join(lines)
+
+
+def _heap_options(heap: int) -> list[str]:
+    megabytes = heap // MEBIBYTE
+    options = [f"-Xms{megabytes // 2}m", f"-Xmx{megabytes}m"]
+    options.append("-XX:+UseSerialGC" if megabytes < 1024 else "-XX:+UseG1GC")
+    return [*options, FAST_COMPILER] if megabytes < 256 else options
 
 
 def _install_browser(distribution: Distribution, folder: Path) -> Path:
