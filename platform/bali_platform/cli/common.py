@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bali_platform.progress import ConsoleReporter, Reporter
 
-__all__ = ["JsonOption", "err", "out", "print_json", "reporter", "table"]
+__all__ = ["JsonOption", "err", "fields", "out", "print_json", "reporter", "table"]
 
 out = Console()
 err = Console(stderr=True)
@@ -43,4 +43,6 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 def fields(title: str, values: Mapping[str, object]) -> Table:
     """Build a two-column table of names and values."""
-    return table(title, ("", ""), values.items())
+    result = table(title, ("", ""), values.items())
+    result.show_header = False
+    return result
