@@ -6,6 +6,7 @@ import errno
 import hashlib
 import logging
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -189,7 +190,8 @@ def _fetch(jar: Jar, place: Path, context: Any) -> None:
     artifact = context.create_dependency(jar.coordinate).artifact
     arrived: Path = artifact.cached_path
     problem = ""
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
+        time.sleep(attempt)
         arrived.unlink(missing_ok=True)
         try:
             context.resolver.download(artifact)

@@ -31,19 +31,16 @@ class Home:
         """Let one process at a time start, stop or switch the services of this home.
 
         Raises:
-            BaliError: the folder cannot be written.
+            BaliError: the folder cannot be written, or its disk is full.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             (self.root / "run").mkdir(exist_ok=True)
-            lock = FileLock(self.root / "run" / "services.lock")
-            lock.acquire()
+            with FileLock(self.root / "run" / "services.lock"):
+                yield
         except OSError as error:
-            raise BaliError(f"{self.root}: cannot be written: {error.strerror}") from error
-        try:
-            yield
-        finally:
-            lock.release()
+            place = error.filename or self.root
+            raise BaliError(f"{place}: cannot be written: {error.strerror}") from error
 
     def process(self, name: str) -> ManagedProcess:
         """Return the background process ``name`` of this home, running or not."""

@@ -1,0 +1,107 @@
+"""Background processes: known for certain, ended for certain, strangers left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bali_platform.errors import BaliError
+from bali_platform.services.process import ManagedProcess, write_atomically
+
+SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[ManagedProcess]:
+    managed = ManagedProcess("sleeper", tmp_path / "run" / "s.json", tmp_path / "logs" / "s.log")
+    yield managed
+    managed.stop(patience_s=0)
+
+
+@pytest.fixture
+def stranger() -> Iterator[psutil.Process]:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
+        yield psutil.Process(child.pid)
+        child.kill()
+
+
+def start(process: ManagedProcess, program: str) -> psutil.Process:
+    process.start([sys.executable, "-c", program], os.environ)
+    while "ready" not in process.output_since(0):
+        assert process.find() is not None
+    found = process.find()
+    assert found is not None
+    return found
+
+
+def test_start_find_stop(process: ManagedProcess) -> None:
+    running = start(process, SLEEP)
+    assert process.pid == running.pid
+    assert os.getsid(running.pid) == running.pid
+    assert process.stop()
+    assert not psutil.pid_exists(running.pid)
+    assert process.find() is None
+    assert not process.stop()
+
+
+def test_one_that_ignores_sigterm_is_killed(process: ManagedProcess) -> None:
+    running = start(process, STUBBORN)
+    assert process.stop(patience_s=0.2)
+    assert not psutil.pid_exists(running.pid)
+
+
+def test_a_killed_one_is_not_running_even_while_nobody_has_waited_for_it(
+    process: ManagedProcess,
+) -> None:
+    running = start(process, SLEEP)
+    running.kill()
+    while psutil.pid_exists(running.pid) and running.status() != psutil.STATUS_ZOMBIE:
+        pass
+    assert process.find() is None
+
+
+def test_a_stale_record_never_ends_a_stranger(
+    process: ManagedProcess, stranger: psutil.Process
+) -> None:
+    entry = {"pid": stranger.pid, "created": stranger.create_time() - 3600}
+    write_atomically(process.record, json.dumps(entry))
+    assert process.find() is None
+    assert not process.stop()
+    assert stranger.status() != psutil.STATUS_ZOMBIE
+    assert not process.record.exists()
+
+
+def test_adopting_makes_a_process_ours(process: ManagedProcess, stranger: psutil.Process) -> None:
+    process.adopt(stranger.pid)
+    assert process.pid == stranger.pid
+    assert process.stop()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x", "created": 1}', '{"pid": 1}'])
+def test_a_damaged_record_means_not_running(process: ManagedProcess, text: str) -> None:
+    write_atomically(process.record, text)
+    assert process.find() is None
+
+
+def test_a_program_that_is_not_there_is_one_clear_error(process: ManagedProcess) -> None:
+    with pytest.raises(BaliError, match="sleeper: cannot run /nowhere/java: No such file"):
+        process.start(["/nowhere/java"], os.environ)
+    assert not process.record.exists()
+
+
+def test_atomic_files_are_private_and_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    write_atomically(path, "old and long")
+    path.with_name("secret.partial").write_text("left by a crash", encoding="utf-8")
+    write_atomically(path, "new")
+    assert path.read_text(encoding="utf-8") == "new"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
