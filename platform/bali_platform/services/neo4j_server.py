@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from bali_platform.errors import BaliError
 from bali_platform.services.distribution import Distribution
 from bali_platform.services.home import Home
-from bali_platform.services.machine import LOOPBACK, is_free, memory_limit
+from bali_platform.services.machine import LOOPBACK, memory_limit
 from bali_platform.services.process import ManagedProcess, write_atomically
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Neo4jServer:
         process = self.home.process(self.name)
         position = process.log_size if position is None else position
         deadline = time.monotonic() + START_PATIENCE_S
-        while not (answers_bolt(self.bolt) and self._online() and self._browser_open()):
+        while not self._open():
             if process.find() is None:
                 self._explain_end(process.output_since(position))
             if time.monotonic() > deadline:
@@ -148,27 +148,28 @@ class Neo4jServer:
         """Return a driver connected to it; the caller closes it."""
         return connect_neo4j(self.uri, USER, self.password)
 
+    def _open(self) -> bool:
+        """Whether all its ports are its own, and the database is online."""
+        ports = self.home.process(self.name).listening_ports()
+        return {self.bolt, self.http or self.bolt} <= ports and self._online()
+
     def _online(self) -> bool:
         from neo4j.exceptions import DriverError, Neo4jError
 
         statement = "SHOW DATABASE $name YIELD currentStatus, statusMessage"
         try:
-            with self.driver() as driver:
-                records = driver.execute_query(statement, name=DATABASE, database_="system").records
+            with self.driver() as driver, driver.session(database="system") as session:
+                record = session.run(statement, name=DATABASE).single(strict=True)
         except (DriverError, Neo4jError):
             return False
-        if records and records[0]["statusMessage"]:
-            message = " ".join(records[0]["statusMessage"].split())
+        if record["statusMessage"]:
+            message = " ".join(record["statusMessage"].split())
             raise BaliError(f"Neo4j cannot open the graph in {self.data}: {message}")
-        return bool(records) and records[0]["currentStatus"] == "online"
-
-    def _browser_open(self) -> bool:
-        # It opens a second after the database.
-        return self.http is None or not is_free(self.http)
+        return bool(record["currentStatus"] == "online")
 
     def _explain_end(self, output: str) -> None:
         log = self.home.log(self.name)
-        if "Address already in use" in output or "java.net.BindException" in output:
+        if "already in use" in output:
             raise PortTakenError(f"Neo4j: port {self.bolt} or {self.http} is taken; see {log}")
         raise BaliError(f"Neo4j ended while starting: {last_error(output)}; see {log}")
 

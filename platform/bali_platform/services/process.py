@@ -93,6 +93,15 @@ class ManagedProcess:
         process = self.find()
         return process.pid if process else None
 
+    def listening_ports(self) -> set[int]:
+        """Return the TCP ports that it listens on: its own, not a stranger's."""
+        process = self.find()
+        try:
+            connections = process.net_connections("tcp") if process else []
+        except psutil.NoSuchProcess:
+            return set()
+        return {found.laddr.port for found in connections if found.status == psutil.CONN_LISTEN}
+
     def stop(self, patience_s: float = 60) -> bool:
         """Ask it to end, and kill its whole session after ``patience_s``; True if it lived."""
         process = self.find()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -50,6 +51,16 @@ def test_start_find_stop(process: ManagedProcess) -> None:
     assert not psutil.pid_exists(running.pid)
     assert process.find() is None
     assert not process.stop()
+
+
+def test_only_its_own_ports_count(process: ManagedProcess) -> None:
+    listen = "import socket; server = socket.create_server(('127.0.0.1', 0)); "
+    with socket.create_server(("127.0.0.1", 0)) as ours:
+        start(process, f"{listen} print(server.getsockname()[1]); {SLEEP}")
+        port = int(process.output_since(0).split()[0])
+        assert process.listening_ports() == {port} != {ours.getsockname()[1]}
+    process.stop()
+    assert process.listening_ports() == set()
 
 
 def test_one_that_ignores_sigterm_is_killed(process: ManagedProcess) -> None:
