@@ -1,0 +1,1 @@
+SHOW INDEXES YIELD name, state, failureMessage WHERE state <> 'ONLINE' RETURN name, failureMessage;

@@ -1,0 +1,1 @@
+CALL db.stats.retrieve('GRAPH COUNTS') YIELD data RETURN data;

@@ -1,0 +1,1 @@
+MATCH (release:Release) RETURN release.report AS report;

@@ -1,0 +1,154 @@
+"""Release -> live graph: transform, import into a new store, index, verify, switch."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import neo4j
+
+from bali_loaders.releases import Release
+from bali_loaders.umls.bulk import import_arguments
+from bali_loaders.umls.fingerprint import graph_version
+from bali_loaders.umls.options import LoadOptions, check_choices
+from bali_loaders.umls.report import Report
+from bali_loaders.umls.schema import create_schema, write_release
+from bali_loaders.umls.stopwatch import Stopwatch
+from bali_loaders.umls.transform import transform
+from bali_loaders.umls.verify import verify
+from bali_loaders.umls.workspace import Limits
+from bali_platform.errors import BaliError
+from bali_platform.progress import QUIET, Reporter
+from bali_platform.services import GraphStore, GraphStores
+from bali_platform.settings import Settings
+
+__all__ = ["Loaded", "load"]
+
+PERCENT = re.compile(r" (\d+)% ")
+PHASES = 4
+SAMPLE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The store that is live now, its report, and whether it was live before."""
+
+    store: str
+    report: Report
+    already_live: bool
+
+
+def load(
+    path: Path,
+    options: LoadOptions,
+    settings: Settings,
+    *,
+    limits: Limits | None = None,
+    force: bool = False,
+    reporter: Reporter = QUIET,
+) -> Loaded:
+    """Make the release at ``path`` the live graph of the local Neo4j.
+
+    The old graph serves until the new one is complete and verified, and is kept for
+    :meth:`GraphStores.rollback`. A load that was killed goes on from its import files. A graph that
+    is live already is left as it is, unless ``force``.
+
+    Raises :class:`UsageError` where ``path`` is no release or the server is not a local one, and
+    :class:`BaliError` where the release is damaged or the graph does not agree with it.
+    """
+    clock = Stopwatch(reporter)
+    stores = GraphStores(settings, clock)
+    with stores.loading(), _opened(path, settings.home / "loads" / "unpacked", clock) as release:
+        check_choices(release, options)
+        version = graph_version(release, options, clock)
+        name = f"{re.sub(r'[^A-Za-z0-9]', '', release.version) or 'release'}-{version}"
+        live = stores.live()
+        if live in _names(name) and not force:
+            report = _read(settings.home / "neo4j" / "graphs" / live / "report.json")
+            return Loaded(live, report, already_live=True)
+        files = settings.home / "loads" / name
+        report = _transformed(release, options, files, version, limits, clock)
+        store = stores.create(next(free for free in _names(name) if free != live))
+        _import(stores, store, files, clock)
+        with stores.staging(store) as driver:
+            create_schema(driver, clock)
+            _verified(driver, release, report, clock)
+        _save(report, store.folder / "report.json")
+        with clock.step("switch to the new graph"):
+            stores.activate(store)
+        stores.prune()
+        shutil.rmtree(settings.home / "loads")
+    return Loaded(store.name, report, already_live=False)
+
+
+def _names(name: str) -> tuple[str, str]:
+    """Return the names a graph's store may have: a live one cannot be rebuilt under its own."""
+    return name, f"{name}.again"
+
+
+@contextmanager
+def _opened(path: Path, scratch: Path, reporter: Reporter) -> Iterator[Release]:
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    with Release.open(path, scratch=scratch, reporter=reporter) as release:
+        yield release
+
+
+def _transformed(
+    release: Release,
+    options: LoadOptions,
+    folder: Path,
+    version: str,
+    limits: Limits | None,
+    reporter: Reporter,
+) -> Report:
+    """Return the report of the import files in ``folder``, which are made unless they are whole."""
+    saved = folder / "report.json"
+    if saved.exists():
+        reporter.say("going on from the import files of an interrupted load")
+        return _read(saved)
+    report = transform(
+        release, options, folder, graph_version=version, limits=limits, reporter=reporter
+    )
+    _save(report, saved)
+    return report
+
+
+def _import(stores: GraphStores, store: GraphStore, files: Path, reporter: Reporter) -> None:
+    done = 0
+    with reporter.step("import", 100 * PHASES) as step:
+
+        def follow(line: str) -> None:
+            nonlocal done
+            if match := PERCENT.search(line):
+                step.advance(int(match[1]) - done % 100)
+                done += int(match[1]) - done % 100
+
+        stores.import_full(store, import_arguments(files), follow)
+
+
+def _verified(driver: neo4j.Driver, release: Release, report: Report, clock: Stopwatch) -> None:
+    """Write the report into the graph and hold the graph against the release."""
+    write_release(driver, report)
+    verification = verify(driver, release, sample=SAMPLE, reporter=clock)
+    if not verification.passed:
+        raise BaliError(
+            f"the graph is not as the release says: {verification.problems[0]} "
+            f"({len(verification.problems)} problems); the old graph still serves"
+        )
+    report.seconds |= clock.seconds
+    write_release(driver, report)
+
+
+def _read(path: Path) -> Report:
+    return Report.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def _save(report: Report, path: Path) -> None:
+    building = path.with_suffix(".building")
+    building.write_text(report.model_dump_json(indent=2), encoding="utf-8")
+    building.replace(path)

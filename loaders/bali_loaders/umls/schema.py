@@ -1,0 +1,59 @@
+"""Indexes and constraints, the release's own node, and the counts of a graph, over Bolt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import neo4j
+
+from bali_loaders.umls.report import Report
+from bali_platform.errors import BaliError
+from bali_platform.progress import QUIET, Reporter
+
+__all__ = ["create_schema", "run", "statements", "write_release"]
+
+CYPHER = files("bali_loaders.umls") / "cypher"
+PATIENCE_S = 4 * 3600
+
+
+def statements(name: str) -> Iterator[str]:
+    """Yield the statements of ``cypher/<name>.cypher``."""
+    text = (CYPHER / f"{name}.cypher").read_text(encoding="utf-8")
+    yield from (part.strip() for part in text.split(";\n") if part.strip())
+
+
+def run(driver: neo4j.Driver, name: str, **parameters: Any) -> list[dict[str, Any]]:
+    """Run the one statement of ``cypher/<name>.cypher`` and return its rows."""
+    (statement,) = statements(name)
+    with driver.session() as session:
+        return session.run(statement, parameters).data()
+
+
+def create_schema(driver: neo4j.Driver, reporter: Reporter = QUIET) -> None:
+    """Create what is missing of constraints and indexes, one at a time, and wait until all serve.
+
+    Raises :class:`BaliError` naming the first one that cannot be built.
+    """
+    wanted = list(statements("schema"))
+    with reporter.step("build indexes", len(wanted)) as step, driver.session() as session:
+        for statement in wanted:
+            session.run(statement).consume()
+            session.run("CALL db.awaitIndexes($seconds)", seconds=PATIENCE_S).consume()
+            step.advance()
+    for row in run(driver, "failed_indexes"):
+        raise BaliError(f"index {row['name']} cannot be built: {row['failureMessage']}")
+
+
+def write_release(driver: neo4j.Driver, report: Report) -> None:
+    """Write the one ``:Release`` node; a graph without it is not a whole graph."""
+    run(
+        driver,
+        "release",
+        version=report.release,
+        graph_version=report.graph_version,
+        options=report.options.model_dump_json(),
+        report=report.model_dump_json(),
+        relation_types=report.relation_types,
+    )

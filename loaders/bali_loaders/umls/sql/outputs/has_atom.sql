@@ -1,0 +1,1 @@
+SELECT concept AS ":START_ID(Concept)", rowid AS ":END_ID(Atom)" FROM atom

@@ -1,0 +1,1 @@
+CREATE TABLE hub (concept INTEGER, sampled_edges VARCHAR[]);

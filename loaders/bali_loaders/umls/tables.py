@@ -1,0 +1,92 @@
+"""The RRF files of a release as DuckDB views, with their columns found by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bali_loaders.releases import Release
+from bali_loaders.releases.rrf import standard_files
+from bali_platform.errors import BaliError
+
+__all__ = ["READ", "check_complete", "view_sql"]
+
+# What the load reads, and the columns it cannot do without. A file marked None may be missing.
+READ: Mapping[str, str | None] = {
+    "MRSAB": "RSAB SRL LAT",
+    "MRRANK": "RANK SAB TTY",
+    "MRDOC": "VALUE TYPE EXPL",
+    "MRCONSO": "CUI LAT AUI SAB TTY STR SUPPRESS",
+    "MRSTY": "CUI TUI STY",
+    "MRREL": "CUI1 REL CUI2 RELA SAB SUPPRESS",
+    "MRDEF": None,
+    "MRCUI": None,
+    "CHANGE/DELETEDCUI": None,
+    "CHANGE/MERGEDCUI": None,
+    "NET/SRDEF": None,
+    "NET/SRSTRE1": None,
+}
+
+EMPTY = "''"
+NEVER = "\x01\x01"
+SOUND = "_end = '' AND _more IS NULL"
+
+
+def check_complete(release: Release) -> None:
+    """Refuse a release that lacks a file or column that the graph cannot be right without."""
+    for name, needed in READ.items():
+        if name in release.missing:
+            raise BaliError(
+                f"{release.path}: MRFILES.RRF counts rows of {name}, which is missing; "
+                "copy the file from the release"
+            )
+        if needed:
+            _check_columns(release, name, needed.split())
+
+
+def _check_columns(release: Release, name: str, needed: list[str]) -> None:
+    if name not in release.files:
+        raise BaliError(f"{release.path}: no {name}.RRF; make the subset again with it")
+    file = release.files[name]
+    if lacking := sorted(set(needed) - set(file.columns)):
+        raise BaliError(
+            f"{file.label}: no column {', '.join(lacking)} by MRFILES.RRF; "
+            "make the subset again with all columns"
+        )
+
+
+def view_sql(release: Release, name: str) -> str:
+    """Return the statement that makes a view of a file, with all columns of the standard.
+
+    ``CHANGE/MERGEDCUI`` becomes change_mergedcui. Empty fields, and columns and files that the
+    release lacks, are null; a line with too few or too many fields is an error.
+    """
+    file = release.files.get(name)
+    present = file.columns if file else ()
+    columns = ", ".join(
+        f"{f'nullif({column}, {EMPTY})' if column in present else 'NULL::VARCHAR'} AS {column}"
+        for column in standard_files()[name].columns
+    )
+    rows = f"FROM range(0) SELECT {columns}"
+    if file:
+        whole = f"CASE WHEN {SOUND} THEN true ELSE error('malformed line in {name}') END"
+        rows = f"FROM {_scan(release.local(name), present)} SELECT {columns} WHERE {whole}"
+    return f"CREATE VIEW {name.replace('/', '_').lower()} AS {rows}"
+
+
+def _scan(paths: Sequence[Path], columns: Sequence[str]) -> str:
+    """Read a file with two more columns, by which a sound line is told from others.
+
+    Without padding, DuckDB takes no offence at surplus fields while the last of them is empty,
+    as the last column of most files is.
+    """
+    texts = ", ".join(f"{_quoted(column)}: 'VARCHAR'" for column in (*columns, "_end", "_more"))
+    return (
+        f"read_csv([{', '.join(_quoted(str(path)) for path in paths)}], columns={{{texts}}}, "
+        "delim='|', quote='', escape='', header=false, auto_detect=false, new_line='\\n', "
+        f"null_padding=true, nullstr='{NEVER}')"
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,174 @@
+"""Is the graph what the release says? Rows counted again, totals compared, concepts examined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import neo4j
+
+from bali_loaders.releases import Release
+from bali_loaders.umls.comparison import compare_concept, compare_retired
+from bali_loaders.umls.evidence import Evidence, Reader, Retired
+from bali_loaders.umls.report import NOT_ASKED_FOR, Report
+from bali_loaders.umls.schema import run
+from bali_platform.errors import BaliError
+from bali_platform.progress import QUIET, Reporter
+
+__all__ = ["Verification", "check_counts", "read_report", "verify"]
+
+AT_ONCE = 100
+CHUNK = 1 << 22
+
+T = TypeVar("T")
+
+
+@dataclass
+class Verification:
+    """What was looked at, by kind, and each thing that is not as the release says, one a line."""
+
+    checked: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found wrong."""
+        return not self.problems
+
+    def note(self, kind: str, count: int, problems: Sequence[str] | Iterator[str]) -> None:
+        """Add ``count`` looks of a kind and what they found wrong."""
+        self.checked[kind] = self.checked.get(kind, 0) + count
+        self.problems.extend(problems)
+
+
+def read_report(driver: neo4j.Driver) -> Report:
+    """Read the report that the load left in the graph; :class:`BaliError` when there is none."""
+    rows = run(driver, "report")
+    if not rows:
+        raise BaliError("no graph loaded: run `bali load`")
+    return Report.model_validate_json(rows[0]["report"])
+
+
+def verify(
+    driver: neo4j.Driver,
+    release: Release,
+    *,
+    sample: int = 1000,
+    seed: int = 0,
+    reporter: Reporter = QUIET,
+) -> Verification:
+    """Hold the graph against the release it was loaded from.
+
+    Every file's lines are counted and compared with the accounts and with MRFILES; all totals are
+    compared; of ``sample`` concepts (half drawn uniformly, half by their relations) and a tenth as
+    many retired ones everything is compared, as read from the RRF lines: nothing may be missing,
+    and nothing else may be there.
+    """
+    report = read_report(driver)
+    if report.release != release.version:
+        raise BaliError(
+            f"{release.path} is release {release.version}, the graph holds {report.release}"
+        )
+    result = Verification()
+    with reporter.step("count rows", len(report.files)) as step:
+        for file in report.files:
+            result.note("rows", report.rows(file), _check_rows(release, report, file))
+            step.advance()
+    with reporter.step("compare totals"):
+        result.note(
+            "totals", len(report.nodes) + len(report.relationships), check_counts(driver, report)
+        )
+        result.note("totals", 1 + len(report.facts_by_source), _check_totals(driver, report))
+    with reporter.step("read evidence from the release"):
+        reader = Reader(release, report.options, repeated="duplicate" in report.files["MRCONSO"])
+        concepts, retired = reader.gather(
+            reader.choose(sample, seed), reader.choose_retired(sample // 10, seed)
+        )
+    _examine(driver, report, concepts, retired, reporter, result)
+    return result
+
+
+def check_counts(driver: neo4j.Driver, report: Report) -> list[str]:
+    """Compare the numbers of nodes by label and relationships by type with the report's."""
+    data = run(driver, "graph_counts")[0]["data"]
+    labels = {row["label"]: row["count"] for row in data["nodes"] if "label" in row}
+    types = {
+        row["relationshipType"]: row["count"]
+        for row in data["relationships"]
+        if row.keys() == {"relationshipType", "count"}
+    }
+    labels.pop("Release", None)
+    return [
+        *_differences("nodes", report.nodes, labels),
+        *_differences("relationships", report.relationships, types),
+    ]
+
+
+def _check_totals(driver: neo4j.Driver, report: Report) -> Iterator[str]:
+    found = {row["total"]: row["count"] for row in run(driver, "totals")}
+    yield from _differences("names", {"names": report.names}, {"names": found.pop("names")})
+    yield from _differences("facts by source", report.facts_by_source, found)
+
+
+def _differences(kind: str, wanted: Mapping[str, int], found: Mapping[str, int]) -> Iterator[str]:
+    for name in sorted(wanted.keys() | found.keys()):
+        if (right := wanted.get(name, 0)) != (there := found.get(name, 0)):
+            yield f"{kind}: {there:,} {name} in the graph, {right:,} by the release"
+
+
+def _check_rows(release: Release, report: Report, name: str) -> Iterator[str]:
+    file = release.files.get(name)
+    if file is None:
+        yield f"{name}: not in {release.path}"
+        return
+    lines = _count_lines(release, name)
+    if file.rows_claimed not in (None, lines):
+        yield f"{name}: {lines:,} rows, MRFILES.RRF says {file.rows_claimed:,}"
+    if NOT_ASKED_FOR not in report.files[name] and report.rows(name) != lines:
+        yield f"{name}: {lines:,} rows, {report.rows(name):,} accounted for"
+
+
+def _count_lines(release: Release, name: str) -> int:
+    lines, last = 0, b"\n"
+    with release.files[name].open() as stream:
+        while chunk := stream.read(CHUNK):
+            lines += chunk.count(b"\n")
+            last = chunk
+    return lines + (not last.endswith(b"\n"))
+
+
+def _examine(
+    driver: neo4j.Driver,
+    report: Report,
+    concepts: Sequence[Evidence],
+    retired: Sequence[Retired],
+    reporter: Reporter,
+    result: Verification,
+) -> None:
+    with reporter.step("examine the graph", len(concepts) + len(retired)) as step:
+        for some in _chunks(concepts):
+            found = _by_cui(driver, "evidence", some)
+            for one in some:
+                problems = compare_concept(one, found[one.cui], report.graph_version)
+                result.note("concepts", 1, problems)
+                result.note("names", len(one.names), ())
+                result.note("facts", len(one.facts), ())
+            step.advance(len(some))
+        for gone in _chunks(retired):
+            found = _by_cui(driver, "retired", gone)
+            for one_gone in gone:
+                problems = compare_retired(one_gone, found[one_gone.cui])
+                result.note("retired concepts", 1, problems)
+            step.advance(len(gone))
+
+
+def _by_cui(
+    driver: neo4j.Driver, statement: str, asked: Sequence[Evidence | Retired]
+) -> dict[str, dict[str, Any]]:
+    return {row["cui"]: row for row in run(driver, statement, cuis=[one.cui for one in asked])}
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), AT_ONCE):
+        yield items[start : start + AT_ONCE]

@@ -1,0 +1,166 @@
+"""``bali load`` and ``bali verify``: a release becomes the graph, and the proof that it did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.markup import escape
+
+from bali_platform.cli.common import JsonOption, fields, out, print_json, reporter, table
+from bali_platform.errors import BaliError, UsageError
+
+if TYPE_CHECKING:
+    from bali_loaders.umls import Report, Verification
+
+__all__ = ["register"]
+
+PANEL = "Graph: load, verify, explore"
+Preset = Literal["training", "browse", "full"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the loading commands to ``app``."""
+    app.command(rich_help_panel=PANEL)(load)
+    app.command(rich_help_panel=PANEL)(verify)
+
+
+def load(
+    release: Annotated[
+        Path | None,
+        typer.Argument(metavar="RELEASE", help="A release: folder, zip, or .nlm files."),
+    ] = None,
+    preset: Annotated[
+        Preset,
+        typer.Option(
+            help="training: English, nothing suppressed, no siblings. browse: with siblings. "
+            "full: everything. Options below change it.",
+        ),
+    ] = "training",
+    source: Annotated[
+        list[str] | None, typer.Option(help="Load only this source (MRSAB's RSAB); repeatable.")
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(help="Load only names of this language; repeatable.")
+    ] = None,
+    licence: Annotated[
+        list[int] | None, typer.Option(help="Load only this licence category; repeatable.")
+    ] = None,
+    suppressible: Annotated[
+        bool | None,
+        typer.Option("--suppressible/--no-suppressible", help="Load suppressed and obsolete rows."),
+    ] = None,
+    siblings: Annotated[
+        bool | None, typer.Option("--siblings/--no-siblings", help="Load SIB relations.")
+    ] = None,
+    memory: Annotated[str, typer.Option(help="Memory for the transform.")] = "2500MB",
+    threads: Annotated[int | None, typer.Option(help="Threads for the transform.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Load again what is live.")] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Serve the graph before this one again.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Load a UMLS release into a new graph, verify it and switch to it.
+
+    The old graph serves until then, and is kept for --rollback.
+    """
+    from bali_loaders import umls
+    from bali_platform.settings import load_settings
+
+    if rollback:
+        _roll_back(as_json)
+        return
+    if release is None:
+        raise UsageError("bali load: which RELEASE? Make an open one with `bali release open DIR`")
+    chosen = {
+        "sources": source,
+        "languages": language,
+        "licences": licence,
+        "suppressible": suppressible,
+        "siblings": siblings,
+    }
+    changes = {key: value for key, value in chosen.items() if value is not None}
+    options = umls.LoadOptions(**umls.PRESETS[preset].model_dump() | changes)
+    limits = umls.Limits(memory, threads)
+    loaded = umls.load(
+        release, options, load_settings(), limits=limits, force=force, reporter=reporter()
+    )
+    if as_json:
+        live = {"store": loaded.store, "already_live": loaded.already_live}
+        print_json(live | loaded.report.model_dump())
+        return
+    _show_report(loaded.report)
+    if loaded.already_live:
+        out.print("This release with these options is live already; --force loads it again.")
+    else:
+        out.print(f"{loaded.store} is live: `bali up` serves it, `bali browser` shows it.")
+
+
+def verify(
+    release: Annotated[
+        Path, typer.Argument(metavar="RELEASE", help="The release that the graph was loaded from.")
+    ],
+    sample: Annotated[int, typer.Option(min=1, help="How many concepts to examine.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Which ones: another seed, others.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the live graph against its release: every row counted, a sample of facts examined."""
+    from dataclasses import asdict
+
+    from bali_loaders import umls
+    from bali_loaders.releases import Release
+    from bali_platform.services import endpoints
+    from bali_platform.services.neo4j_server import connect_neo4j
+    from bali_platform.settings import load_settings
+
+    at = endpoints(load_settings())
+    with (
+        connect_neo4j(at.neo4j_uri, at.neo4j_user, at.neo4j_password) as driver,
+        Release.open(release, reporter=reporter()) as opened,
+    ):
+        result = umls.verify(driver, opened, sample=sample, seed=seed, reporter=reporter())
+    if as_json:
+        print_json({"passed": result.passed} | asdict(result))
+    else:
+        _show_verification(result)
+    if not result.passed:
+        raise BaliError(f"{len(result.problems)} things are not as the release says")
+
+
+def _roll_back(as_json: bool) -> None:
+    from bali_platform.services import GraphStores
+    from bali_platform.settings import load_settings
+
+    name = GraphStores(load_settings()).rollback()
+    if as_json:
+        print_json({"store": name})
+    else:
+        out.print(f"{name} is live again")
+
+
+def _show_report(report: Report) -> None:
+    out.print(fields("Nodes", _counts(report.nodes)))
+    types = report.relationships
+    between = sum(types[name] for name in types if name in report.relation_types)
+    structure = {name: n for name, n in types.items() if name not in report.relation_types}
+    out.print(fields("Relationships", _counts({"between concepts": between} | structure)))
+    rows = (
+        (file, f"{report.rows(file):,}", "; ".join(f"{n:,} {what}" for what, n in parts.items()))
+        for file, parts in report.files.items()
+    )
+    out.print(table("Every row accounted for", ("File", "Rows", "What became of them"), rows))
+    out.print(fields("Seconds", {step: f"{spent:.1f}" for step, spent in report.seconds.items()}))
+
+
+def _counts(numbers: dict[str, int]) -> dict[str, str]:
+    return {name: f"{number:,}" for name, number in numbers.items()}
+
+
+def _show_verification(result: Verification) -> None:
+    out.print(fields("Checked", _counts(result.checked)))
+    for problem in result.problems[:20]:
+        out.print(f"[red]✗[/red] {escape(problem)}", highlight=False)
+    if result.passed:
+        out.print("[green]✓[/green] the graph is what the release says")
