@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import neo4j
 from neo4j.exceptions import AuthError, DriverError, Neo4jError, ServiceUnavailable, SessionExpired
@@ -19,6 +19,9 @@ from bali_platform.graph.records import Concept, Link, Neighbour, Node, Path, Re
 from bali_platform.graph.statements import statement
 from bali_platform.services import endpoints
 from bali_platform.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from bali_platform.subgraphs.subgraph import Subgraph
 
 __all__ = ["Graph", "first_line"]
 
@@ -126,7 +129,15 @@ class Graph:
 
     def concepts(self, cuis: Sequence[str]) -> dict[str, Concept]:
         """Return the concepts found, by the CUI asked for; retired CUIs have their successor's."""
-        return {row.pop("asked"): _concept(row) for row in self.query("concepts", cuis=list(cuis))}
+        live = self.resolve(cuis)
+        rows = self.query("concepts", cuis=list(set(live.values())))
+        concepts = {row["cui"]: Concept(**_tuples(row)) for row in rows}
+        return {asked: concepts[cui] for asked, cui in live.items()}
+
+    def resolve(self, cuis: Sequence[str]) -> dict[str, str]:
+        """Return the live CUI of each one asked for, in that order; unknown ones are left out."""
+        rows = self.query("resolve", cuis=list(dict.fromkeys(cuis)))
+        return {row["asked"]: row["cui"] for row in rows}
 
     def search(self, text: str, limit: int = 10) -> Records[SearchHit]:
         """Find concepts by CUI, by ``SAB:CODE``, or by words of any of their names.
@@ -198,6 +209,12 @@ class Graph:
             limit=limit,
         )
         return Records(sorted(map(_path, rows), key=_path_order))
+
+    def subgraph(self, *cuis: str, **options: Any) -> Subgraph:
+        """Return what surrounds ``cuis``, as :func:`bali_platform.subgraphs.explore` does."""
+        from bali_platform.subgraphs.exploration import explore
+
+        return explore(self, cuis, **options)
 
     def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield every concept's CUI and names (best first), streamed in order of CUI."""
@@ -283,10 +300,6 @@ def _tuples(row: dict[str, Any]) -> dict[str, Any]:
     """Return ``row`` with lists as tuples and missing lists as empty ones."""
     plural = {"names", "semantic_types", "groups", "sources"}
     return {key: tuple(value or ()) if key in plural else value for key, value in row.items()}
-
-
-def _concept(row: dict[str, Any]) -> Concept:
-    return Concept(**_tuples(row))
 
 
 def _path(row: dict[str, Any]) -> Path:

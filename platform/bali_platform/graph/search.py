@@ -35,23 +35,27 @@ def lucene_queries(text: str) -> Iterator[str]:
 
 
 def rank(text: str, rows: list[dict[str, Any]]) -> list[SearchHit]:
-    """Order candidates: an exact preferred name, an exact synonym, then Lucene's own score."""
+    """Order candidates by how close their closest name is to ``text``, then by Lucene's score.
+
+    Close is, in this order: the same name (best if it is the preferred one), a name with more of
+    the words or their beginnings, a name with fewer other words.
+    """
     wanted = name_key(text)
-    hits = []
+    ranked = []
     for row in rows:
-        matched = _best_name(wanted, row["names"])
-        exactness = (name_key(row["name"]) == wanted) + (name_key(matched) == wanted)
-        types = tuple(row["semantic_types"] or ())
-        hits.append((-exactness, SearchHit(row["cui"], row["name"], matched, types, row["score"])))
-    return [hit for _, hit in sorted(hits, key=lambda item: (item[0], -item[1].score, item[1].cui))]
+        matched = max(row["names"], key=lambda name: _closeness(wanted, name))
+        hit = SearchHit(
+            row["cui"], row["name"], matched, tuple(row["semantic_types"] or ()), row["score"]
+        )
+        preferred = name_key(row["name"]) == wanted
+        ranked.append(((preferred, *_closeness(wanted, matched), row["score"]), hit))
+    ranked.sort(key=lambda item: item[1].cui)
+    ranked.sort(key=lambda item: item[0], reverse=True)
+    return [hit for _, hit in ranked]
 
 
-def _best_name(wanted: str, names: list[str]) -> str:
-    """Return the first name that shares the most words with ``wanted``, the shortest of those."""
-    words = set(_WORDS.findall(wanted))
-
-    def closeness(name: str) -> tuple[bool, int, int]:
-        key = name_key(name)
-        return key == wanted, len(words.intersection(_WORDS.findall(key))), -len(name)
-
-    return max(names, key=closeness)
+def _closeness(wanted: str, name: str) -> tuple[bool, int, int]:
+    key = name_key(name)
+    words = _WORDS.findall(key)
+    met = sum(any(word.startswith(part) for word in words) for part in _WORDS.findall(wanted))
+    return key == wanted, met, met - len(words)

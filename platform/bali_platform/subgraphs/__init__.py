@@ -1,6 +1,7 @@
 """Neighbourhoods of concepts: fetched, cached, sampled, exported."""
 
 from bali_platform.subgraphs.cache import CachedNeighbourhoods, CacheStats, RedisCache
+from bali_platform.subgraphs.exploration import explore, hierarchy, induced, of_paths
 from bali_platform.subgraphs.graph_source import GraphNeighbourhoods
 from bali_platform.subgraphs.neighbourhood import (
     MAX_EDGES,
@@ -11,7 +12,8 @@ from bali_platform.subgraphs.neighbourhood import (
     Neighbourhood,
     NeighbourhoodSource,
 )
-from bali_platform.subgraphs.stack import neighbourhoods
+from bali_platform.subgraphs.stack import neighbourhoods, open_cache
+from bali_platform.subgraphs.subgraph import Subgraph, read_pyg
 
 __all__ = [
     "MAX_EDGES",
@@ -25,5 +27,12 @@ __all__ = [
     "Neighbourhood",
     "NeighbourhoodSource",
     "RedisCache",
+    "Subgraph",
+    "explore",
+    "hierarchy",
+    "induced",
     "neighbourhoods",
+    "of_paths",
+    "open_cache",
+    "read_pyg",
 ]

@@ -1,0 +1,223 @@
+"""Subgraphs as SVG pictures that need nothing but a browser."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from html import escape
+from typing import TYPE_CHECKING
+
+from bali_platform.errors import UsageError
+from bali_platform.graph.records import Node
+from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
+
+if TYPE_CHECKING:
+    from bali_platform.subgraphs.subgraph import Subgraph
+
+__all__ = ["COLOURS", "MAX_DRAWN", "draw"]
+
+MAX_DRAWN = 400
+"""Concepts that a picture may show."""
+
+_PALETTE = (
+    "#f2b33d", "#d9694e", "#4c8bd0", "#9aa3b2", "#7f6fc4", "#e0577a", "#2fa39a", "#8fae3c",
+    "#5fae62", "#b08a5b", "#6b87a8", "#a86ba8", "#3bb0c9", "#c9824a", "#8a7fdc",
+)  # fmt: skip
+_PLAIN = "#9aa3b2"
+
+COLOURS = {group.label: colour for group, colour in zip(SEMANTIC_GROUPS, _PALETTE, strict=True)}
+"""The colour of each semantic group, by label."""
+
+_RADII = (22.0, 14.0, 9.0)
+_FONTS = (14.0, 11.5, 10.0)
+_MARGIN = 110.0
+_LONGEST_LABEL = 34
+_MOST_EDGE_LABELS = 60
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+_STYLE = """
+  text { font-family: "Inter", "Segoe UI", "Helvetica Neue", Arial, sans-serif; fill: #1f2733;
+         paint-order: stroke; stroke: #ffffff; stroke-width: 3px; stroke-linejoin: round; }
+  .edge { stroke: #b4bcc9; stroke-width: 1.3px; fill: none; }
+  .type { font-size: 9px; fill: #68738a; text-anchor: middle; }
+  .name { text-anchor: middle; }
+  .node { stroke: #ffffff; stroke-width: 2px; }
+  .start { stroke: #1f2733; stroke-width: 2.5px; font-weight: 600; }
+  .key { font-size: 11px; }
+"""
+
+Place = tuple[float, float]
+
+
+def draw(subgraph: Subgraph) -> str:
+    """Return the SVG text; raises :class:`UsageError` for more than ``MAX_DRAWN`` concepts."""
+    if len(subgraph.nodes) > MAX_DRAWN:
+        raise UsageError(
+            f"{len(subgraph.nodes)} concepts are too many for a picture: "
+            f"take fewer hops or a smaller fan-out, to at most {MAX_DRAWN}"
+        )
+    width, height, places = _layout(subgraph)
+    parts = [
+        *_edges(subgraph, places),
+        *_circles(subgraph.nodes, places),
+        *_names(subgraph.nodes, places),
+        *_key(subgraph.nodes, height),
+    ]
+    body = "\n".join(parts)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'width="{width:.0f}" height="{height:.0f}" role="img" '
+        f'aria-label="{len(subgraph.nodes)} concepts, {len(subgraph.edges)} edges">\n'
+        f"<style>{_STYLE}</style>\n"
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+        'markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="#b4bcc9"/></marker>'
+        '</defs>\n<rect width="100%" height="100%" fill="#ffffff"/>\n'
+        f"{body}\n</svg>\n"
+    )
+
+
+def _layout(subgraph: Subgraph) -> tuple[float, float, dict[str, Place]]:
+    """Return the picture's width and height in pixels, and where each concept lies."""
+    import networkx
+
+    graph: networkx.Graph[str] = networkx.Graph()
+    graph.add_nodes_from(node.cui for node in subgraph.nodes)
+    graph.add_edges_from((edge.source, edge.target) for edge in subgraph.edges)
+    # Starting from rings by hop, the springs have little left to do and always do the same.
+    springs = networkx.spring_layout(
+        graph,
+        pos=_rings(subgraph.nodes) or None,
+        k=1.6 / math.sqrt(len(graph) or 1),
+        iterations=80,
+        seed=1,
+    )
+    size = 230 + 120 * math.sqrt(len(graph))
+    width, height = 1.35 * size, size
+    xs = _spread([float(place[0]) for place in springs.values()], width)
+    ys = _spread([float(place[1]) for place in springs.values()], height)
+    key = 24.0 * bool(subgraph.nodes)
+    return width, height + key, dict(zip(springs, zip(xs, ys, strict=True), strict=True))
+
+
+def _rings(nodes: Iterable[Node]) -> dict[str, Place]:
+    rings: dict[int, list[str]] = {}
+    for node in nodes:
+        rings.setdefault(node.hop, []).append(node.cui)
+    places = {}
+    for hop, members in rings.items():
+        radius = hop + (0.25 if hop == 0 and len(members) > 1 else 0.0)
+        for number, cui in enumerate(members):
+            angle = 2 * math.pi * number / len(members) + 0.4 * hop
+            places[cui] = radius * math.cos(angle), radius * math.sin(angle)
+    return places
+
+
+def _spread(values: list[float], size: float) -> list[float]:
+    """Stretch coordinates over ``size`` pixels less the margins."""
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    if high - low < 1e-9:
+        return [size / 2] * len(values)
+    scale = (size - 2 * _MARGIN) / (high - low)
+    return [_MARGIN + (value - low) * scale for value in values]
+
+
+def _edges(subgraph: Subgraph, places: dict[str, Place]) -> list[str]:
+    types: dict[tuple[str, str], list[str]] = {}
+    for edge in subgraph.edges:
+        types.setdefault((edge.source, edge.target), []).append(edge.type)
+    hops = {node.cui: node.hop for node in subgraph.nodes}
+    parts = []
+    for (source, target), names in types.items():
+        (x1, y1), (x2, y2) = places[source], places[target]
+        length = math.hypot(x2 - x1, y2 - y1) or 1.0
+        dx, dy = (x2 - x1) / length, (y2 - y1) / length
+        start, end = _radius(hops[source]) + 1, length - _radius(hops[target]) - 3
+        # Edges both ways between two concepts bend apart.
+        bend = 14.0 if (target, source) in types else 0.0
+        mx, my = (x1 + x2) / 2 - dy * bend, (y1 + y2) / 2 + dx * bend
+        parts.append(
+            f'<path class="edge" marker-end="url(#tip)" d="M{x1 + dx * start:.1f} '
+            f"{y1 + dy * start:.1f} Q{mx:.1f} {my:.1f} {x1 + dx * end:.1f} "
+            f'{y1 + dy * end:.1f}"/>'
+        )
+        if len(types) <= _MOST_EDGE_LABELS:
+            angle = math.degrees(math.atan2(dy, dx))
+            turned = angle if -90 <= angle <= 90 else angle - 180
+            text = ", ".join(name.lower().replace("_", " ") for name in names)
+            parts.append(
+                f'<text class="type" transform="translate({mx:.1f} {my - 3:.1f}) '
+                f'rotate({turned:.1f})">{_clean(_shortened(text))}</text>'
+            )
+    return parts
+
+
+def _circles(nodes: Iterable[Node], places: dict[str, Place]) -> list[str]:
+    parts = []
+    for node in nodes:
+        x, y = places[node.cui]
+        kind = "node start" if node.hop == 0 else "node"
+        details = f"{node.name} ({node.cui})\n{', '.join(node.semantic_types)}"
+        parts.append(
+            f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{_radius(node.hop):.0f}" '
+            f'fill="{_colour(node)}"><title>{_clean(details)}</title></circle>'
+        )
+    return parts
+
+
+def _names(nodes: tuple[Node, ...], places: dict[str, Place]) -> list[str]:
+    """Write each name below its circle, or as little lower as keeps it clear of other names."""
+    taken: list[tuple[float, float, float, float]] = []
+    parts = []
+    crowded = len(nodes) > MAX_DRAWN // 3
+    for node in sorted(nodes, key=lambda node: (node.hop, places[node.cui][1])):
+        if crowded and node.hop > 1:
+            continue
+        font = _FONTS[min(node.hop, 2)]
+        label = _shortened(node.name)
+        x, y = places[node.cui]
+        y += _radius(node.hop) + font
+        half = 0.28 * font * len(label)
+        lowest = y + 4 * font
+        while y < lowest and any(
+            abs(x - ox) < half + other and abs(y - oy) < (font + tall) / 2 + 1
+            for ox, oy, other, tall in taken
+        ):
+            y += 2
+        taken.append((x, y, half, font))
+        weight = ' font-weight="600"' if node.hop == 0 else ""
+        parts.append(
+            f'<text class="name" x="{x:.1f}" y="{y:.1f}" font-size="{font}"{weight}>'
+            f"{_clean(label)}</text>"
+        )
+    return parts
+
+
+def _key(nodes: Iterable[Node], height: float) -> list[str]:
+    """List the semantic groups shown, with their colours, along the lower edge."""
+    x, parts = 16.0, []
+    shown = {node.groups[0] if node.groups else "Concept" for node in nodes}
+    for label in sorted(shown):
+        parts.append(
+            f'<circle cx="{x + 5:.0f}" cy="{height - 16:.0f}" r="5" '
+            f'fill="{COLOURS.get(label, _PLAIN)}"/>'
+            f'<text class="key" x="{x + 15:.0f}" y="{height - 12:.0f}">{_clean(label)}</text>'
+        )
+        x += 34 + 6.4 * len(label)
+    return parts
+
+
+def _radius(hop: int) -> float:
+    return _RADII[min(hop, 2)]
+
+
+def _colour(node: Node) -> str:
+    return COLOURS.get(node.groups[0], _PLAIN) if node.groups else _PLAIN
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1].rstrip() + "…"
+
+
+def _clean(text: str) -> str:
+    return escape(_NOT_XML.sub("", text))
