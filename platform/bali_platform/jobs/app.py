@@ -13,6 +13,7 @@ from typing import Any
 from celery import Celery, signals
 from kombu.exceptions import OperationalError
 
+from bali_platform.jobs.code import code_version
 from bali_platform.jobs.pulse import Pulse
 from bali_platform.jobs.queues import GPU, KEY_PREFIX, SUBGRAPHS
 from bali_platform.jobs.tether import die_with_parent
@@ -61,6 +62,11 @@ app.steps["consumer"].add(Pulse)
 def _log_no_single_batch(**_: Any) -> None:
     for name in ("celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@signals.worker_init.connect
+def _note_code_version(**_: Any) -> None:
+    code_version()
 
 
 @signals.worker_process_init.connect

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bali_platform import __version__
 
-__all__ = ["code_version"]
+__all__ = ["code_version", "code_version_on_disk"]
 
 # The parts that batches and weights depend on; the command line or the API may change freely.
 _PARTS = {
@@ -21,10 +21,15 @@ _SOURCES = ("*.py", "*.cypher")
 
 @cache
 def code_version() -> str:
-    """Return the release and a digest of the code that this process runs, ``0.1.0+3f9a0c71``.
+    """Return the version of the code that this process runs: release and digest.
 
-    It is the code that lay on disk when the process first asked.
+    It is what lay on disk when the process first asked.
     """
+    return code_version_on_disk()
+
+
+def code_version_on_disk() -> str:
+    """Return the version that a process started now would run, like ``0.1.0+3f9a0c71``."""
     digest = blake2b(digest_size=4)
     for package, parts in _PARTS.items():
         root = _folder(package)

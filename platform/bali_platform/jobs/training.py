@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from celery import signals
+from celery.worker import state
 from redis.exceptions import RedisError
 
 from bali_platform.jobs.app import app
+from bali_platform.jobs.code import code_version, code_version_on_disk
 from bali_platform.jobs.connection import connect
 from bali_platform.jobs.lease import HEARTBEAT_S, Lease, claim_next
 from bali_platform.jobs.model import Job, JobState
@@ -55,7 +57,10 @@ def _stop_trainer(**_: Any) -> None:
 @app.task(name="bali.train", ignore_result=True)
 def train() -> None:
     """Run the next queued job of this version of the code, if there is one."""
-    if not _stopping.is_set() and (lease := claim_next(JobStore(connect()))):
+    if code_version_on_disk() != code_version():
+        logger.warning("the code has changed since this worker started: it stops, to be replaced")
+        state.should_stop = os.EX_TEMPFAIL
+    elif not _stopping.is_set() and (lease := claim_next(JobStore(connect()))):
         run_job(lease, _stopping)
 
 

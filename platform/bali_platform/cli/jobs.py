@@ -1,0 +1,234 @@
+"""``bali worker | train | jobs``: training jobs and the workers that run them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bali_platform.cli.common import JsonOption, fields, out, print_json, table
+from bali_platform.errors import BaliError
+
+if TYPE_CHECKING:
+    from bali_platform.jobs import JobStore
+
+__all__ = ["register"]
+
+PANEL = "Training and evidence"
+
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, or its beginning.")]
+
+jobs = typer.Typer(no_args_is_help=True, help="Look at training jobs and steer them.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the job commands to ``app``."""
+    for command in (worker, train):
+        app.command(rich_help_panel=PANEL)(command)
+    app.add_typer(jobs, name="jobs", rich_help_panel=PANEL)
+
+
+def worker(
+    queues: Annotated[
+        str, typer.Option(help="subgraphs (batches of subgraphs), gpu (training), or both.")
+    ] = "subgraphs,gpu",
+    concurrency: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that build batches; default: half of the cores."),
+    ] = None,
+) -> None:
+    """Work on batches and training jobs until stopped."""
+    import logging
+
+    from bali_platform.jobs.worker import run_worker
+    from bali_platform.settings import load_settings
+
+    logging.basicConfig(level=logging.INFO, format="[%(asctime)s: %(levelname)s] %(message)s")
+    run_worker(load_settings(), queues.split(","), concurrency)
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="A TOML file, or a shipped configuration.")],
+    local: Annotated[
+        bool, typer.Option("--local", help="Train here and now, without queue and workers.")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the job until it ends.")] = False,
+    priority: Annotated[int, typer.Option(help="Higher ones start first.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Queue a training job."""
+    from bali_platform.jobs.app import wake
+    from bali_platform.settings import load_settings
+    from bali_trainers.jobs import prepare
+
+    settings = load_settings()
+    if local:
+        _train_here(config)
+        return
+    prepared = prepare(config, settings)
+    folder = settings.home / "jobs"
+    store = _store()
+    job = store.submit(
+        "train", prepared.name, prepared.config, prepared.spec, folder, priority=priority
+    )
+    wake()
+    if watch:
+        _watch(store, job.id)
+    elif as_json:
+        print_json(job.model_dump(mode="json"))
+    else:
+        out.print(f"queued job {job.id}: `bali jobs watch {job.id}` shows it")
+
+
+def _train_here(config: Path) -> None:
+    """Train in the foreground, with batches built by the same process."""
+    from bali_platform.services.process import write_atomically
+    from bali_platform.settings import load_settings
+    from bali_trainers.jobs import prepare
+    from bali_trainers.run import main as run
+
+    settings = load_settings()
+    prepared = prepare(config, settings, data={"source": "inline"})
+    folder = settings.home / "jobs" / f"{prepared.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    write_atomically(folder / "config.json", json.dumps(prepared.config, indent=2))
+    write_atomically(folder / "spec.json", json.dumps(prepared.spec, indent=2))
+    out.print(f"training in {folder}", highlight=False)
+    if run([str(folder)]):
+        raise BaliError(
+            f"training stopped: `python -m bali_trainers.run {shlex.quote(str(folder))}` goes on"
+        )
+
+
+@jobs.command("list")
+def list_jobs(as_json: JsonOption = False) -> None:
+    """List the jobs, newest first."""
+    found = _store().list()
+    if as_json:
+        print_json([job.model_dump(mode="json", exclude={"config", "spec"}) for job in found])
+        return
+    rows = (
+        (job.id, job.name, job.state, f"{job.step}/{job.total}", _date(job.created_at), job.message)
+        for job in found
+    )
+    out.print(table("", ("job", "name", "state", "step", "queued", ""), rows))
+
+
+@jobs.command()
+def show(job: JobArgument, as_json: JsonOption = False) -> None:
+    """Show a job's record and everything that happened to it."""
+    store = _store()
+    found = store.find(job)
+    events = list(store.events(found.id))
+    if as_json:
+        told = [event.model_dump() | {"time": event.time} for event in events]
+        print_json(found.model_dump(mode="json") | {"events": told})
+        return
+    record = found.model_dump(mode="json", exclude={"config", "spec", "metrics", "artefacts"})
+    numbers = {name: f"{value:.4g}" for name, value in found.metrics.items()}
+    out.print(fields(found.name, record | numbers | found.artefacts))
+    rows = ((_date(event.time), event.type, json.dumps(event.data)) for event in events)
+    out.print(table("events", ("time", "event", ""), rows))
+
+
+@jobs.command()
+def watch(job: JobArgument) -> None:
+    """Show a job until it ends: progress, loss, throughput, data wait."""
+    store = _store()
+    _watch(store, store.find(job).id)
+
+
+@jobs.command()
+def logs(
+    job: JobArgument,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the job ends.")
+    ] = False,
+) -> None:
+    """Print what a job's trainer has printed."""
+    store = _store()
+    found = store.find(job)
+    if not follow and not found.log.exists():
+        raise BaliError(f"{found.log} does not exist: the job has not started on this machine")
+    position = _print_from(found.log, 0)
+    while follow and not store.get(found.id).state.ended:
+        time.sleep(0.5)
+        position = _print_from(found.log, position)
+    _print_from(found.log, position)
+
+
+@jobs.command()
+def cancel(job: JobArgument) -> None:
+    """Cancel a job; a running one makes a checkpoint first."""
+    store = _store()
+    cancelled = store.request_cancel(store.find(job).id)
+    out.print(f"job {cancelled.id}: {'cancelled' if cancelled.state.ended else 'will stop'}")
+
+
+@jobs.command()
+def resume(job: JobArgument) -> None:
+    """Queue a failed or cancelled job again, to go on from its last checkpoint."""
+    from bali_platform.jobs.app import wake
+
+    store = _store()
+    resumed = store.resume(store.find(job).id)
+    wake()
+    out.print(f"job {resumed.id}: queued")
+
+
+@jobs.command()
+def priority(job: JobArgument, value: Annotated[int, typer.Argument(help="Default: 0.")]) -> None:
+    """Let a queued job start before those of a lower priority."""
+    store = _store()
+    changed = store.prioritise(store.find(job).id, value)
+    out.print(f"job {changed.id}: priority {changed.priority}")
+
+
+@jobs.command()
+def prune(
+    days: Annotated[float, typer.Option(min=0, help="Forget jobs that ended so long ago.")] = 30,
+) -> None:
+    """Forget the records of old jobs; their folders stay."""
+    forgotten = _store().prune(days * 86400)
+    out.print(f"forgot {len(forgotten)} jobs")
+
+
+def _store() -> JobStore:
+    from redis.exceptions import RedisError
+
+    from bali_platform.jobs import JobStore, connect
+
+    redis = connect()
+    try:
+        redis.ping()
+    except RedisError as error:
+        raise BaliError(f"Redis does not answer ({error}): run `bali up`") from error
+    return JobStore(redis)
+
+
+def _watch(store: JobStore, job_id: str) -> None:
+    from bali_platform.cli.watch import watch as show_live
+    from bali_platform.jobs import JobState
+
+    ended = show_live(store, job_id, out)
+    if ended.state != JobState.SUCCEEDED:
+        raise BaliError(f"job {job_id} {ended.state}: {ended.message or 'as asked'}")
+
+
+def _print_from(log: Path, position: int) -> int:
+    """Print a growing file from ``position`` on; return its new end."""
+    if not log.exists():
+        return position
+    with log.open("rb") as file:
+        file.seek(position)
+        sys.stdout.write(file.read().decode(errors="replace"))
+        sys.stdout.flush()
+        return file.tell()
+
+
+def _date(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

@@ -1,0 +1,204 @@
+"""Leases: one holder at a time, lost ones returned to the queue, late writers kept out."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from bali_platform.jobs import Job, JobState, JobStore
+from bali_platform.jobs import lease as lease_module
+from bali_platform.jobs.lease import Lease, Reaper, claim_next
+
+pytestmark = pytest.mark.services
+
+
+class Queue:
+    """A store, a reaper on it and the wake-ups it sent; time stands still until it is moved."""
+
+    def __init__(self, redis: Redis, folder: Path) -> None:
+        self.store = JobStore(redis)
+        self.folder = folder
+        self.woken = 0
+        self.reaper = Reaper(self.store, folder, lambda: self.woken, self._wake)
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def submit(self, **options: Any) -> Job:
+        return self.store.submit("toy", "t", {}, {}, self.folder, **options)
+
+    def claim(self) -> Lease:
+        lease = claim_next(self.store)
+        assert lease
+        return lease
+
+    def lapse(self, lease: Lease) -> None:
+        """Let a lease run out, as it does when nobody renews it."""
+        self.store.redis.delete(f"bali:job:{{{lease.job.id}}}:lease")
+
+    def lose(self, lease: Lease) -> Job:
+        """Let a lease run out and the reaper take the job back."""
+        self.lapse(lease)
+        for now in (0.0, lease_module.GRACE_S):
+            self.reaper.sweep(now)
+        self.reaper.forget()
+        return self.store.get(lease.job.id)
+
+
+@pytest.fixture
+def queue(redis_client: Redis, tmp_path: Path) -> Queue:
+    return Queue(redis_client, tmp_path)
+
+
+def test_a_claim_starts_the_job(queue: Queue) -> None:
+    job = queue.submit()
+    lease = queue.claim()
+    running = queue.store.get(job.id)
+    assert lease.job == running
+    assert (running.state, running.attempt) == (JobState.RUNNING, 1)
+    assert queue.store.leased(job.id)
+    assert claim_next(queue.store) is None
+
+
+def test_of_many_claimants_one_gets_the_job(queue: Queue) -> None:
+    for _ in range(5):
+        queue.submit()
+        start, leases = threading.Barrier(8), []
+
+        def claim(start: threading.Barrier = start, leases: list[Any] = leases) -> None:
+            start.wait()
+            leases.append(claim_next(queue.store))
+
+        threads = [threading.Thread(target=claim) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len([lease for lease in leases if lease]) == 1
+
+
+def test_higher_priority_comes_first_then_age(queue: Queue) -> None:
+    jobs = [queue.submit(priority=priority) for priority in (0, 5, 0, 5)]
+    queue.store.prioritise(jobs[2].id, 9)
+    order = [queue.claim().job.id for _ in jobs]
+    assert order == [jobs[2].id, jobs[1].id, jobs[3].id, jobs[0].id]
+
+
+def test_a_job_of_other_code_is_refused_with_a_message(queue: Queue) -> None:
+    job = queue.submit()
+    queue.store.change(job.id, {"code_version": "0.0.1+00000000"})
+    for _ in range(3):
+        assert claim_next(queue.store) is None
+    refused = queue.store.get(job.id)
+    assert refused.state == JobState.QUEUED
+    assert "refused this job of code 0.0.1+00000000" in refused.message
+    assert [event.type for event in queue.store.events(job.id)] == ["submitted", "refused"]
+    queue.store.request_cancel(job.id)
+    queue.store.resume(job.id)
+    assert queue.claim().job.id == job.id
+
+
+def test_a_renewed_lease_is_never_taken(queue: Queue) -> None:
+    queue.submit()
+    lease = queue.claim()
+    for now in range(100):
+        assert lease.renew()
+        queue.reaper.sweep(float(now))
+    assert lease.end(JobState.SUCCEEDED)
+
+
+def test_a_lapsed_lease_gives_the_job_to_the_next(queue: Queue) -> None:
+    job = queue.submit()
+    first = queue.claim()
+    assert queue.lose(first).state == JobState.QUEUED
+    second = queue.claim()
+    assert second.job.attempt == 2
+    assert not first.renew()
+    assert not first.end(JobState.SUCCEEDED)
+    assert not first.give_back("too late")
+    assert queue.store.get(job.id) == second.job
+    assert second.end(JobState.SUCCEEDED)
+
+
+def test_a_holder_has_time_to_renew_after_an_outage(queue: Queue) -> None:
+    queue.submit()
+    lease = queue.claim()
+    queue.lapse(lease)
+    queue.reaper.sweep(0.0)
+    queue.reaper.sweep(lease_module.GRACE_S - 0.1)
+    assert lease.renew()
+    queue.reaper.sweep(lease_module.GRACE_S + 0.1)
+    assert queue.store.get(lease.job.id).state == JobState.RUNNING
+
+
+def test_time_during_an_outage_does_not_count(queue: Queue) -> None:
+    queue.submit()
+    lease = queue.claim()
+    queue.lapse(lease)
+    queue.reaper.sweep(0.0)
+    queue.reaper.forget()
+    queue.reaper.sweep(lease_module.GRACE_S)
+    assert queue.store.get(lease.job.id).state == JobState.RUNNING
+
+
+def test_a_holder_restores_a_lost_record(queue: Queue) -> None:
+    job = queue.submit()
+    lease = queue.claim()
+    queue.store.redis.flushall()
+    assert lease.renew()
+    assert queue.store.leased(job.id)
+    assert lease.end(JobState.SUCCEEDED)
+    assert queue.store.get(job.id).state == JobState.SUCCEEDED
+
+
+def test_the_reaper_restores_lost_records_and_wakes_a_worker(queue: Queue) -> None:
+    job = queue.submit()
+    queue.store.redis.flushall()
+    queue.reaper.sweep(0.0)
+    assert queue.store.get(job.id) == job
+    assert queue.woken == 1
+    queue.reaper.sweep(1.0)
+    assert queue.woken == 1, "a message waits already"
+
+
+def test_nothing_queued_wakes_nobody(queue: Queue) -> None:
+    queue.submit()
+    assert queue.claim().end(JobState.SUCCEEDED)
+    queue.reaper.sweep(0.0)
+    assert queue.woken == 0
+
+
+def test_a_job_that_gets_nowhere_fails(queue: Queue) -> None:
+    job = queue.submit(retries=3)
+    for _ in range(2):
+        assert queue.claim().give_back("RuntimeError: out of memory")
+    assert queue.store.get(job.id).stalls == 2
+    assert queue.claim().give_back("RuntimeError: out of memory")
+    failed = queue.store.get(job.id)
+    assert failed.state == JobState.FAILED
+    assert failed.message == "no progress in 3 attempts: RuntimeError: out of memory"
+    assert failed.finished_at
+
+
+def test_progress_and_interruptions_do_not_count_as_failures(queue: Queue) -> None:
+    job = queue.submit(retries=2)
+    for step in range(10, 60, 10):
+        lease = queue.claim()
+        queue.store.change(job.id, {"step": step})
+        assert queue.lose(lease).state == JobState.QUEUED
+    for _ in range(5):
+        assert queue.claim().give_back("it was interrupted", fault=False)
+    assert queue.store.get(job.id).stalls == 0
+    assert queue.lose(queue.claim()).stalls == 1
+    assert queue.lose(queue.claim()).state == JobState.FAILED
+
+
+def test_a_lost_job_that_was_to_be_cancelled_is_cancelled(queue: Queue) -> None:
+    job = queue.submit()
+    lease = queue.claim()
+    queue.store.request_cancel(job.id)
+    assert queue.lose(lease).state == JobState.CANCELLED

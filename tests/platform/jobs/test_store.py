@@ -1,0 +1,144 @@
+"""Job records: complete, atomic, append-only, and back again when Redis has lost them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from bali_platform.errors import BaliError, UsageError
+from bali_platform.jobs import Job, JobNotFoundError, JobState, JobStore, code_version
+from bali_platform.jobs.lease import claim_next
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture
+def store(redis_client: Redis) -> JobStore:
+    return JobStore(redis_client)
+
+
+@pytest.fixture
+def job(store: JobStore, tmp_path: Path) -> Job:
+    return store.submit("toy", "first", {"seed": 1}, {"graph_version": "g1"}, tmp_path)
+
+
+def end(store: JobStore, state: JobState) -> Job:
+    lease = claim_next(store)
+    assert lease
+    assert lease.end(state)
+    return store.get(lease.job.id)
+
+
+def test_a_submitted_job_is_queued_with_all_that_it_depends_on(store: JobStore, job: Job) -> None:
+    found = store.get(job.id)
+    assert found == job
+    assert found.state == JobState.QUEUED
+    assert found.spec == {"graph_version": "g1"}
+    assert found.code_version == code_version()
+    assert json.loads((job.folder / "config.json").read_text()) == {"seed": 1}
+    assert json.loads((job.folder / "spec.json").read_text()) == {"graph_version": "g1"}
+    assert [event.type for event in store.events(job.id)] == ["submitted"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(store: JobStore, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BaliError, match=r"cannot write the job to .*Not a directory"):
+        store.submit("toy", "t", {}, {}, tmp_path / "file")
+    assert store.ids() == []
+
+
+def test_jobs_are_found_by_the_beginning_of_their_id(
+    store: JobStore, job: Job, tmp_path: Path
+) -> None:
+    assert store.find(job.id[:5]) == job
+    others = [store.submit("toy", "t", {}, {}, tmp_path) for _ in range(2)]
+    with pytest.raises(UsageError, match="several jobs begin with"):
+        store.find("")
+    with pytest.raises(JobNotFoundError, match="no job zz: `bali jobs list` shows them"):
+        store.find("zz")
+    assert [found.id for found in store.list()] == [others[1].id, others[0].id, job.id]
+
+
+def test_a_change_happens_only_when_its_expectations_hold(store: JobStore, job: Job) -> None:
+    assert not store.change(job.id, {"step": 5}, expect={"state": "running"})
+    assert not store.change(job.id, {"step": 5}, expect={"attempt": 1, "state": "queued"})
+    assert store.get(job.id) == job
+    assert store.change(job.id, {"step": 5}, expect={"attempt": 0, "state": "queued"})
+    assert store.get(job.id).step == 5
+    with pytest.raises(JobNotFoundError):
+        store.change("nothing", {"step": 5})
+
+
+def test_events_are_read_on_from_where_one_was(store: JobStore, job: Job) -> None:
+    store.event(job.id, "checkpoint", step=50)
+    store.event(job.id, "checkpoint", step=100)
+    first, second, third = store.events(job.id)
+    assert (first.type, second.data, third.data) == ("submitted", {"step": 50}, {"step": 100})
+    assert first.time <= second.time <= third.time
+    assert [*store.events(job.id, second.id)] == [third]
+
+
+def test_a_queued_job_is_cancelled_at_once_and_resumes(store: JobStore, job: Job) -> None:
+    assert store.request_cancel(job.id).state == JobState.CANCELLED
+    assert claim_next(store) is None
+    with pytest.raises(UsageError, match=f"job {job.id} has already cancelled"):
+        store.request_cancel(job.id)
+    assert store.resume(job.id).state == JobState.QUEUED
+    assert claim_next(store)
+
+
+def test_a_running_job_is_asked_to_stop(store: JobStore, job: Job) -> None:
+    lease = claim_next(store)
+    assert lease
+    assert store.request_cancel(job.id).state == JobState.RUNNING
+    assert store.cancel_requested(job.id)
+    assert lease.give_back("its trainer ended")
+    assert store.get(job.id).state == JobState.CANCELLED
+
+
+def test_only_failed_and_cancelled_jobs_resume(store: JobStore, job: Job) -> None:
+    with pytest.raises(UsageError, match="is queued: only failed or cancelled"):
+        store.resume(job.id)
+    assert end(store, JobState.FAILED).finished_at
+    resumed = store.resume(job.id)
+    assert (resumed.state, resumed.finished_at, resumed.stalls) == (JobState.QUEUED, None, 0)
+    assert end(store, JobState.SUCCEEDED)
+    with pytest.raises(UsageError, match="is succeeded: only"):
+        store.resume(job.id)
+
+
+def test_lost_records_come_back_from_their_folders(
+    store: JobStore, job: Job, tmp_path: Path
+) -> None:
+    ended = end(store, JobState.FAILED)
+    queued = store.submit("toy", "second", {}, {}, tmp_path)
+    store.redis.flushall()
+    (tmp_path / "job.json").write_text("{}")
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange" / "job.json").write_text("{half a rec")
+    store.recover(tmp_path)
+    assert [found.id for found in store.list()] == [queued.id, ended.id]
+    assert store.get(job.id) == ended
+    assert store.get(queued.id) == queued
+    assert [event.type for event in store.events(job.id)] == ["restored"]
+
+
+def test_recovery_leaves_living_records_alone(store: JobStore, job: Job, tmp_path: Path) -> None:
+    store.change(job.id, {"step": 7})
+    store.recover(tmp_path)
+    store.restore(job)
+    assert store.get(job.id).step == 7
+
+
+def test_old_records_are_pruned_and_stay_away(store: JobStore, job: Job, tmp_path: Path) -> None:
+    ended = end(store, JobState.SUCCEEDED)
+    queued = store.submit("toy", "second", {}, {}, tmp_path)
+    assert store.prune(older_than_s=3600) == []
+    assert store.prune(older_than_s=0) == [ended]
+    store.recover(tmp_path)
+    assert store.ids() == [queued.id]
+    assert (job.folder / "config.json").exists()
+    assert list(store.redis.scan_iter(f"*{ended.id}*")) == []
