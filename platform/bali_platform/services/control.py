@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,23 @@ from bali_platform.services.home import Home
 from bali_platform.services.machine import LOOPBACK
 from bali_platform.services.neo4j_server import USER, connect_neo4j
 from bali_platform.services.redis_server import RedisServer, answers_redis, without_password
-from bali_platform.services.workers import QUEUES, start_worker, worker_process
+from bali_platform.services.workers import QUEUES, start_workers, worker_process
 from bali_platform.settings import Settings
 
 if TYPE_CHECKING:
     import neo4j
 
-__all__ = ["Endpoints", "Status", "down", "endpoints", "status", "up"]
+__all__ = ["PROCESSES", "Endpoints", "Status", "down", "endpoints", "running", "status", "up"]
+
+PROCESSES = (
+    *(f"worker-{queue}" for queue in QUEUES),
+    "api",
+    "neo4j-admin",
+    "staging",
+    "neo4j",
+    "redis",
+)
+"""Everything that may run in a home, in the order in which it is stopped."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +121,11 @@ def up(settings: Settings, reporter: Reporter = QUIET, workers: bool = False) ->
             _start_redis(home, reporter)
     if not settings.neo4j_uri:
         GraphStores(settings, reporter).serve()
-    for queue in QUEUES:
-        process = worker_process(home, queue)
-        if process.find() is None and (workers or process.record.exists()):
-            with reporter.step(f"Starting the {queue} worker"):
-                start_worker(settings, queue)
+    with home.exclusive():
+        known = {queue: worker_process(home, queue) for queue in QUEUES}
+        wanted = [queue for queue in QUEUES if workers or known[queue].record.exists()]
+        if missing := [queue for queue in wanted if known[queue].find() is None]:
+            start_workers(settings, missing, reporter)
     found = status(settings)
     for server, address in ((found.neo4j, found.neo4j.uri), (found.redis, found.redis.url)):
         if not server.running:
@@ -122,19 +133,17 @@ def up(settings: Settings, reporter: Reporter = QUIET, workers: bool = False) ->
     return found
 
 
-def down(settings: Settings) -> list[str]:
-    """Stop every process of this home, workers first; return the names of those that ran."""
+def running(settings: Settings) -> set[str]:
+    """Return the names of this home's processes that run."""
     home = Home(settings.home)
-    names = [
-        *(f"worker-{queue}" for queue in QUEUES),
-        "api",
-        "neo4j-admin",
-        "staging",
-        "neo4j",
-        "redis",
-    ]
+    return {name for name in PROCESSES if home.process(name).find() is not None}
+
+
+def down(settings: Settings, names: Collection[str] = PROCESSES) -> list[str]:
+    """Stop processes of this home, workers first; return the names of those that ran."""
+    home = Home(settings.home)
     with home.exclusive():
-        return [name for name in names if home.process(name).stop()]
+        return [name for name in PROCESSES if name in names and home.process(name).stop()]
 
 
 def status(settings: Settings) -> Status:

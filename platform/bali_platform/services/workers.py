@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Sequence
 
+from bali_platform.errors import BaliError
+from bali_platform.progress import Reporter
 from bali_platform.services.home import Home
 from bali_platform.services.process import ManagedProcess
 from bali_platform.settings import Settings
 
-__all__ = ["QUEUES", "start_worker", "worker_process"]
+__all__ = ["QUEUES", "start_workers", "worker_process"]
 
 QUEUES = ("subgraphs", "gpu")
+START_PATIENCE_S = 180
+POLL_S = 0.1
 
 
 def worker_process(home: Home, queue: str) -> ManagedProcess:
@@ -19,12 +25,30 @@ def worker_process(home: Home, queue: str) -> ManagedProcess:
     return home.process(f"worker-{queue}")
 
 
-def start_worker(settings: Settings, queue: str) -> None:
-    """Start the worker of ``queue`` unless it runs."""
-    process = worker_process(Home(settings.home), queue)
-    if process.find() is None:
-        command = [sys.executable, "-m", "bali_platform", "worker", "--queues", queue]
-        process.start(command, os.environ | settings_environment(settings))
+def start_workers(settings: Settings, queues: Sequence[str], reporter: Reporter) -> None:
+    """Start a worker for each queue, and wait until all of them take tasks.
+
+    Raises:
+        BaliError: one ends instead, or is not ready in three minutes.
+    """
+    processes = [worker_process(Home(settings.home), queue) for queue in queues]
+    positions = [process.log_size for process in processes]
+    environment = os.environ | settings_environment(settings)
+    with reporter.step(f"Starting workers: {', '.join(queues)}"):
+        for queue, process in zip(queues, processes, strict=True):
+            command = [sys.executable, "-m", "bali_platform", "worker", "--queues", queue]
+            process.start(command, environment)
+        for process, position in zip(processes, positions, strict=True):
+            _wait_until_ready(process, position)
+
+
+def _wait_until_ready(process: ManagedProcess, position: int) -> None:
+    deadline = time.monotonic() + START_PATIENCE_S
+    while " ready." not in (output := process.output_since(position)):
+        if process.find() is None or time.monotonic() > deadline:
+            last = (output.strip().splitlines() or ["no reason given"])[-1]
+            raise BaliError(f"{process.name} does not start: {last}; see {process.log}")
+        time.sleep(POLL_S)
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
