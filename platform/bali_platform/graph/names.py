@@ -1,10 +1,10 @@
-"""Which names training may see."""
+"""Choices by hash, which every process agrees on: above all, which names training may see."""
 
 from __future__ import annotations
 
 from hashlib import blake2b
 
-__all__ = ["is_withheld", "name_key"]
+__all__ = ["in_share", "is_withheld", "name_key"]
 
 
 def name_key(name: str) -> str:
@@ -26,5 +26,10 @@ def is_withheld(name: str, fraction: float) -> bool:
     >>> sum(is_withheld(f"name {i}", 0.1) for i in range(1000))
     93
     """
-    digest = blake2b(name_key(name).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") < fraction * 2**64
+    return in_share(name_key(name), fraction)
+
+
+def in_share(text: str, share: float) -> bool:
+    """Tell whether the hash of ``text`` puts it among the given share of all strings, 0 to 1."""
+    digest = blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < share * 2**64
