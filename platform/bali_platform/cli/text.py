@@ -1,15 +1,27 @@
-"""``bali corpus``: documents and definitions become linked corpora."""
+"""``bali corpus`` and ``bali evaluate``: text in, evidence out."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bali_platform.cli.common import JsonOption, fields, out, print_json, reporter
+from bali_platform.cli.common import JsonOption, fields, out, print_json, reporter, table
+
+if TYPE_CHECKING:
+    from bali_trainers.evaluation import NameReport
 
 __all__ = ["register"]
+
+
+class Precision(StrEnum):
+    """Of the arithmetic of language models."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+
 
 Withheld = Annotated[
     float,
@@ -58,9 +70,68 @@ def show(folder: Path, as_json: bool) -> None:
     out.print(fields(str(folder), info | details.get("counts", {})))
 
 
+def evaluate(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL..", help="Model folders or names; the first is the baseline."
+        ),
+    ],
+    queries: Annotated[int, typer.Option(min=1, help="At most so many withheld synonyms.")] = 2000,
+    withheld: Withheld = 0.1,
+    precision: Annotated[
+        Precision, typer.Option(help="bf16 is faster on processors that compute with it.")
+    ] = Precision.fp32,
+    save: Annotated[Path | None, typer.Option("--output", help="Also write the JSON here.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Link synonyms that training never saw to concepts, by the nearest name.
+
+    The dictionary is every other name in the graph. Intervals are 95 %, by bootstrap over queries.
+    """
+    from bali_platform.graph.client import Graph
+    from bali_platform.settings import load_settings
+    from bali_trainers.evaluation import build_name_task, evaluate_names, report_names
+
+    progress = reporter()
+    with Graph.connect(load_settings()) as graph:
+        version = graph.version
+        task = build_name_task(graph.names(), withheld=withheld, limit=queries)
+    outcomes = [
+        evaluate_names(model, task, precision=precision.value, reporter=progress)
+        for model in models
+    ]
+    report = report_names(task, outcomes, graph_version=version, withheld=withheld)
+    if save:
+        save.write_text(report.model_dump_json(indent=2), encoding="utf-8")
+    if as_json:
+        print_json(report.model_dump())
+    else:
+        show_report(report)
+
+
+def show_report(report: NameReport) -> None:
+    """Print a row for each model, and one for what it gains over the first."""
+    metrics = list(next(iter(report.models.values())))
+    rows = [
+        [model, *(f"{e.value:.1%} ({e.low:.1%} to {e.high:.1%})" for e in estimates.values())]
+        for model, estimates in report.models.items()
+    ]
+    rows += [
+        [
+            f"{model}, gain",
+            *(f"{d.value:+.1%} ({d.low:+.1%} to {d.high:+.1%})" for d in gains.values()),
+        ]
+        for model, gains in report.differences.items()
+    ]
+    title = f"{report.queries:,} withheld synonyms among {report.names:,} names"
+    out.print(table(title, ("model", *metrics), rows))
+
+
 def register(app: typer.Typer) -> None:
-    """Add ``bali corpus`` to the command tree."""
+    """Add the commands to the command tree."""
     corpus = typer.Typer(no_args_is_help=True, help="Documents and definitions to linked corpora.")
     corpus.command()(definitions)
     corpus.command()(stats)
     app.add_typer(corpus, name="corpus", rich_help_panel="Text")
+    app.command(rich_help_panel="Training and evidence")(evaluate)

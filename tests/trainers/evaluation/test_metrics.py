@@ -1,0 +1,133 @@
+"""Rankings, metrics and intervals against brute force and values worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import bootstrap as scipy_bootstrap
+from scipy.stats import permutation_test
+from sklearn.metrics import label_ranking_average_precision_score, top_k_accuracy_score
+
+from bali_trainers.evaluation.metrics import bootstrap, compare, estimate, rank_metrics
+from bali_trainers.evaluation.ranking import Bearers, Ranks, rank_concepts
+
+
+def grid_vectors(random: np.random.Generator, count: int) -> np.ndarray:
+    """Vectors of small integers: their dot products are exact, and tie often."""
+    return random.integers(-2, 3, (count, 3)).astype(np.float32)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    concepts=st.integers(1, 8),
+    names=st.integers(1, 12),
+    queries=st.integers(1, 6),
+)
+def test_ranks_are_those_of_brute_force(seed: int, concepts: int, names: int, queries: int) -> None:
+    random = np.random.default_rng(seed)
+    own = [
+        random.choice(names, random.integers(1, names + 1), replace=False) for _ in range(concepts)
+    ]
+    pairs = [(c, int(n)) for c in range(concepts) for n in sorted(own[c])]
+    name_vectors, query_vectors = grid_vectors(random, names), grid_vectors(random, queries)
+    gold = [
+        np.sort(random.choice(concepts, random.integers(1, concepts + 1), replace=False))
+        for _ in range(queries)
+    ]
+    concept, name = np.array(pairs, dtype=np.int64).T
+    ranks = rank_concepts(query_vectors, name_vectors, Bearers(concept, name), gold)
+    for q in range(queries):
+        nearness = [
+            max(float(query_vectors[q] @ name_vectors[n]) for c, n in pairs if c == which)
+            for which in range(concepts)
+        ]
+        best = max(nearness[c] for c in gold[q])
+        assert ranks.rank[q] == 1 + sum(value > best for value in nearness)
+        assert ranks.tied[q] == sum(value == best for value in nearness)
+        assert ranks.wanted[q] == sum(nearness[c] == best for c in gold[q])
+
+
+def test_metrics_by_hand() -> None:
+    ranks = Ranks(
+        rank=np.array([1, 1, 2, 6]), tied=np.array([1, 4, 1, 2]), wanted=np.array([1, 2, 1, 1])
+    )
+    metrics = {name: values.tolist() for name, values in rank_metrics(ranks).items()}
+    assert metrics == {
+        "acc@1": [1, 1, 0, 0],
+        "acc@1 expected": [1, 0.5, 0, 0],
+        "acc@5": [1, 1, 1, 0],
+        "mrr": [1, 1, 0.5, 1 / 6],
+    }
+
+
+def test_metrics_agree_with_scikit_learn() -> None:
+    random = np.random.default_rng(3)
+    queries, names = random.normal(size=(200, 8)), random.normal(size=(30, 8))
+    gold = random.integers(0, 30, 200)
+    ranks = rank_concepts(
+        queries.astype(np.float32),
+        names.astype(np.float32),
+        Bearers(np.arange(30), np.arange(30)),
+        [np.array([wanted]) for wanted in gold],
+    )
+    metrics = {name: values.mean() for name, values in rank_metrics(ranks).items()}
+    scores = queries @ names.T
+    labels = np.arange(30)
+    assert metrics["acc@1"] == pytest.approx(top_k_accuracy_score(gold, scores, k=1, labels=labels))
+    assert metrics["acc@5"] == pytest.approx(top_k_accuracy_score(gold, scores, k=5, labels=labels))
+    assert metrics["mrr"] == pytest.approx(
+        label_ranking_average_precision_score(np.eye(30)[gold], scores)
+    )
+
+
+def test_intervals_agree_with_theory_and_scipy() -> None:
+    values = np.repeat([0.0, 1.0], [300, 700])
+    ours = estimate(values)
+    assert ours.value == pytest.approx(0.7)
+    half = 1.96 * np.sqrt(0.7 * 0.3 / 1000)
+    assert ours.low == pytest.approx(0.7 - half, abs=0.004)
+    assert ours.high == pytest.approx(0.7 + half, abs=0.004)
+    theirs = scipy_bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=2000, rng=np.random.default_rng(1)
+    ).confidence_interval
+    assert ours.low == pytest.approx(theirs.low, abs=0.005)
+    assert ours.high == pytest.approx(theirs.high, abs=0.005)
+
+
+def test_resamples_of_two_values_by_hand() -> None:
+    means = bootstrap(np.array([0.0, 1.0]), resamples=4000)
+    share = {value: float((means == value).mean()) for value in (0.0, 0.5, 1.0)}
+    assert sum(share.values()) == 1
+    assert share[0.0] == pytest.approx(0.25, abs=0.04)
+    assert share[0.5] == pytest.approx(0.5, abs=0.04)
+
+
+def test_certain_values_have_no_width() -> None:
+    constant = estimate(np.ones(50))
+    assert (constant.value, constant.low, constant.high) == (1, 1, 1)
+
+
+def test_comparison_is_paired() -> None:
+    random = np.random.default_rng(5)
+    baseline = (random.random(400) < 0.5).astype(float)
+    better = baseline.copy()
+    better[np.flatnonzero(baseline == 0)[:20]] = 1
+    difference = compare({"acc": better}, {"acc": baseline})["acc"]
+    assert difference.value == pytest.approx(0.05)
+    assert 0 < difference.low < 0.05 < difference.high
+    assert difference.p < 0.001
+    same = compare({"acc": baseline}, {"acc": baseline})["acc"]
+    assert (same.value, same.low, same.high, same.p) == (0, 0, 0, 1)
+
+
+def test_chance_level_agrees_with_scipy() -> None:
+    random = np.random.default_rng(6)
+    a, b = random.random(60) + 0.06, random.random(60)
+    ours = compare({"m": a}, {"m": b})["m"].p
+    theirs = permutation_test(
+        (a - b,), np.sum, permutation_type="samples", n_resamples=20_000, rng=random
+    ).pvalue
+    assert ours == pytest.approx(theirs, abs=0.02)

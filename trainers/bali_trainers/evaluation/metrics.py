@@ -1,0 +1,87 @@
+"""Metrics of rankings, with intervals and paired comparisons over queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from bali_trainers.evaluation.ranking import Ranks
+
+__all__ = ["Difference", "Estimate", "bootstrap", "compare", "estimate", "rank_metrics"]
+
+Values = NDArray[np.float64]
+RESAMPLES = 2000
+FLIPS = 10_000
+_SEED = 20_250
+
+
+class Estimate(BaseModel):
+    """A mean over queries and its 95 % interval."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: float
+    low: float
+    high: float
+
+
+class Difference(Estimate):
+    """A mean difference over the same queries, its interval, and how likely chance gives as much.
+
+    ``p`` is two-sided, by flipping the signs of the queries' differences at random.
+    """
+
+    p: float
+
+
+def rank_metrics(ranks: Ranks) -> dict[str, Values]:
+    """Return each query's share of each metric, [Q].
+
+    ``acc@1 expected`` is the chance of being right when one of the concepts that share the nearest
+    name is picked blindly; ``acc@1`` is right when the wanted one is among them.
+    """
+    first = ranks.rank == 1
+    return {
+        "acc@1": first.astype(float),
+        "acc@1 expected": np.where(first, ranks.wanted / ranks.tied, 0.0),
+        "acc@5": (ranks.rank <= 5).astype(float),
+        "mrr": 1.0 / ranks.rank,
+    }
+
+
+def estimate(values: Values) -> Estimate:
+    """Return the mean and its percentile-bootstrap interval."""
+    low, high = np.percentile(bootstrap(values), [2.5, 97.5])
+    return Estimate(value=float(values.mean()), low=float(low), high=float(high))
+
+
+def bootstrap(values: Values, resamples: int = RESAMPLES) -> Values:
+    """Return the means of resamples drawn with replacement, [resamples].
+
+    The draws depend on the number of values alone, so that paired metrics see the same resamples.
+    """
+    random = np.random.Generator(np.random.Philox(_SEED))
+    draws = random.multinomial(len(values), np.full(len(values), 1 / len(values)), size=resamples)
+    means: Values = draws @ values / len(values)
+    return means
+
+
+def compare(
+    candidate: Mapping[str, Values], baseline: Mapping[str, Values]
+) -> dict[str, Difference]:
+    """Return candidate minus baseline for every metric; both saw the same queries in one order."""
+    return {name: _difference(candidate[name] - baseline[name]) for name in candidate}
+
+
+def _difference(values: Values) -> Difference:
+    interval = estimate(values)
+    random = np.random.Generator(np.random.Philox(_SEED))
+    changed = values[values != 0]
+    extreme = 1
+    for _ in range(0, FLIPS, 1000):
+        signs = random.choice([-1.0, 1.0], size=(1000, len(changed)))
+        extreme += int((np.abs(signs @ changed) >= abs(changed.sum()) - 1e-9).sum())
+    return Difference(**interval.model_dump(), p=extreme / (FLIPS + 1))
