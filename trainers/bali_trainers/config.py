@@ -150,6 +150,7 @@ class RunConfig(_Section):
     checkpoint_every: Count = 50
     keep: Count = 2
     log_every: Count = 10
+    processes: Count = 1
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Count | None = None
 

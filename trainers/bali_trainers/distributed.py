@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch import distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 
-__all__ = ["any_rank", "gather_rows", "mean_over_ranks", "rank", "sum_over_ranks", "world_size"]
+__all__ = [
+    "any_rank",
+    "gather_rows",
+    "group",
+    "mean_over_ranks",
+    "rank",
+    "sum_over_ranks",
+    "synchronised",
+    "world_size",
+]
+
+
+@contextmanager
+def group(device: torch.device) -> Iterator[None]:
+    """Join the processes that the environment announces (``RANK``, as torchrun sets it), if any."""
+    if "RANK" not in os.environ:
+        yield
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
 
 
 def world_size() -> int:
@@ -20,6 +45,14 @@ def world_size() -> int:
 def rank() -> int:
     """Return the index of this process among them."""
     return dist.get_rank() if dist.is_initialized() else 0
+
+
+def synchronised(task: nn.Module, device: torch.device) -> nn.Module:
+    """Wrap a task so that ranks average their gradients; with one process, return it as it is."""
+    if world_size() == 1:
+        return task
+    devices = [device] if device.type == "cuda" else None
+    return DistributedDataParallel(task, device_ids=devices, forward_sync_buffers=False)
 
 
 def sum_over_ranks(value: Tensor) -> Tensor:

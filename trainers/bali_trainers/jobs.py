@@ -61,6 +61,7 @@ def prepare(
         hops=config.data.hops,
         withheld=config.data.withheld,
         mlm_probability=config.data.mlm_probability if config.objectives.mlm else 0.0,
+        world_size=config.run.processes,
         encoder="linearised" if config.graph_encoder.kind == "linearised" else "graph",
     )
     return PreparedJob(config.name, config.model_dump(mode="json"), spec.model_dump(mode="json"))

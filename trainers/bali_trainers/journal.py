@@ -45,13 +45,14 @@ class Journal:
 
     def metrics(self, step: int, total: int, values: dict[str, float]) -> None:
         """Append an interval's metrics to ``metrics.jsonl`` and say the most important ones."""
-        self.last = values
+        row = {"step": step, "total": total, **values}
+        self.last = row
         shown = {name: value for name, value in values.items() if name.endswith(("loss", "top1"))}
         numbers = "  ".join(f"{name} {value:.4f}" for name, value in shown.items())
         self.say(f"step {step}/{total}  {numbers}  {values['sentences_s']:.1f} sentences/s")
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": step, "total": total, **values}) + "\n")
+                file.write(json.dumps(row) + "\n")
         if self._remote is not None:
             self._remote.metrics(step, total, values)
 
@@ -59,7 +60,9 @@ class Journal:
         """Forget the metrics of steps after ``step``: they will be made again."""
         self.say(f"continuing after step {step}")
         if self._path is not None and self._path.exists():
-            self._path.write_text("".join(_rows_until(self._path, step)), encoding="utf-8")
+            rows = list(_rows_until(self._path, step))
+            self._path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+            self.last = rows[-1] if rows else {}
         self._event("resumed", step)
 
     def saved(self, step: int) -> None:
@@ -91,8 +94,8 @@ class Journal:
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
-def _rows_until(path: Path, step: int) -> Iterator[str]:
+def _rows_until(path: Path, step: int) -> Iterator[dict[str, float]]:
     """Yield the whole rows up to ``step``: a killed run may have left half a row."""
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n") and json.loads(line)["step"] <= step:
-            yield line
+        if line.endswith("\n") and (row := json.loads(line))["step"] <= step:
+            yield row

@@ -187,9 +187,10 @@ def _set_generators(states: Mapping[str, Tensor]) -> None:
     rank = distributed.rank()
     if len(states["cpu"]) != distributed.world_size():
         return
-    torch.set_rng_state(states["cpu"][rank])
+    # torch ignores where in its storage a view begins, hence the copies.
+    torch.set_rng_state(states["cpu"][rank].clone())
     if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"][rank])
+        torch.cuda.set_rng_state(states["cuda"][rank].clone())
 
 
 def _describe(path: Path) -> dict[str, Any]:

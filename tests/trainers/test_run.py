@@ -1,0 +1,279 @@
+"""Whole runs on recorded batches: resume, refusal, cancellation, export."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from bali_platform.streaming import BatchKey, InlineSource, Recorder, encode
+from bali_trainers.launch import CANCELLED
+from bali_trainers.run import main
+
+BATCHES = 8
+
+
+@pytest.fixture(autouse=True)
+def _arithmetic_as_before():
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def recording(tmp_path, make_arrays) -> Path:
+    path = tmp_path / "batches.bali"
+    source = InlineSource(
+        lambda key: encode(make_arrays(key.rank * 1000 + key.epoch * 100 + key.index))
+    )
+    keys = [
+        BatchKey(epoch, index, rank)
+        for epoch in range(8)
+        for index in range(BATCHES)
+        for rank in range(2)
+    ]
+    assert len(list(Recorder(source, path).batches(keys))) == len(keys)
+    return path
+
+
+@pytest.fixture
+def job(tmp_path, recording, settings_text, tiny_model) -> Callable[..., Path]:
+    def make(name: str, spec: dict | None = None, **sections: dict) -> Path:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        sections["data"] = {
+            "source": "replay",
+            "replay": str(recording),
+            **sections.get("data", {}),
+        }
+        sections["run"] = {"checkpoint_every": 5, "log_every": 5, **sections.get("run", {})}
+        (folder / "config.json").write_text(json.dumps(settings_text(**sections)))
+        whole = {
+            "seed": 29,
+            "corpus": str(tmp_path / "corpus"),
+            "corpus_sha": "c0",
+            "graph_version": "g0",
+            "relation_types": ["ISA", "PART_OF", "TREATS"],
+            "tokenizer": str(tiny_model()),
+            **(spec or {}),
+        }
+        (folder / "spec.json").write_text(json.dumps(whole))
+        return folder
+
+    return make
+
+
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    return load_file(folder / "model" / "model.safetensors")
+
+
+def same(one: Path, two: Path) -> bool:
+    ours, theirs = weights(one), weights(two)
+    return ours.keys() == theirs.keys() and all(
+        ours[name].tobytes() == theirs[name].tobytes() for name in ours
+    )
+
+
+def metrics(folder: Path) -> list[dict[str, float]]:
+    rows = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [{k: v for k, v in row.items() if k in ("step", "loss")} for row in rows]
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bali_trainers.run", str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.002)
+
+
+def test_a_run_learns_and_reports(job):
+    folder = job("run", optimiser={"text_lr": 3e-3, "graph_lr": 3e-3}, run={"max_steps": 40})
+    assert main([str(folder)]) == 0
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(5, 41, 5))
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert {"alignment/bound", "mlm/accuracy", "padding", "data_wait", "lost_mentions"} <= set(
+        rows[0]
+    )
+    assert rows[0]["lost_mentions"] == 5
+    assert 0 < rows[0]["padding"] < 1
+
+
+@pytest.mark.parametrize("step", [10, 35])
+def test_a_killed_run_ends_with_the_same_bits(job, step):
+    straight, killed = job("straight", run={"max_steps": 45}), job("killed", run={"max_steps": 45})
+    assert main([str(straight)]) == 0
+    process = start(killed)
+    wait_for(killed / "checkpoints" / f"step-{step:08d}", process)
+    process.kill()
+    process.communicate()
+    assert not (killed / "model").exists()
+    again = start(killed)
+    output, errors = again.communicate()
+    assert again.returncode == 0, errors
+    assert "continuing after step" in output
+    assert same(straight, killed)
+    assert metrics(straight) == metrics(killed)
+
+
+def test_two_killed_processes_end_with_the_same_bits(job):
+    two = {"run": {"processes": 2, "max_steps": 30}, "spec": {"world_size": 2}}
+    straight, killed = job("straight", **two), job("killed", **two)
+    first = start(straight)
+    _, errors = first.communicate()
+    assert first.returncode == 0, errors
+    process = start(killed)
+    wait_for(killed / "checkpoints" / "step-00000010", process)
+    process.kill()
+    process.communicate()
+    assert not (killed / "model").exists()
+    again = start(killed)
+    output, errors = again.communicate()
+    assert again.returncode == 0, errors
+    assert "continuing after step" in output
+    assert same(straight, killed)
+    assert metrics(straight) == metrics(killed)
+
+
+def test_a_run_continues_on_another_number_of_ranks(job):
+    folder = job("run", run={"max_steps": 5}, spec={"batch_size": 4})
+    assert main([str(folder)]) == 0
+    job("run", run={"max_steps": 10, "processes": 2}, spec={"batch_size": 2, "world_size": 2})
+    assert main([str(folder)]) == 0
+    assert [row["step"] for row in metrics(folder)] == [5, 10]
+
+
+def test_ranks_that_were_not_prepared_for_are_refused(job, capsys):
+    folder = job("run", spec={"world_size": 2})
+    assert main([str(folder)]) == 2
+    assert "prepared for 2 processes, not 1" in capsys.readouterr().err
+
+
+def test_a_terminated_run_saves_then_says_so(job):
+    straight, stopped = (
+        job("straight", run={"max_steps": 40}),
+        job("stopped", run={"max_steps": 40}),
+    )
+    process = start(stopped)
+    wait_for(stopped / "checkpoints" / "step-00000005", process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == CANCELLED
+    assert not (stopped / "model").exists()
+    assert main([str(stopped)]) == 0
+    assert main([str(straight)]) == 0
+    assert same(straight, stopped)
+
+
+def test_a_truncated_checkpoint_gives_way_to_the_one_before_it(job, capsys):
+    straight, cut = job("straight"), job("cut")
+    assert main([str(straight)]) == 0
+    assert main([str(cut)]) == 0
+    newest = cut / "checkpoints" / "step-00000008"
+    model = newest / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:-10])
+    (cut / "model" / "model.safetensors").unlink()
+    capsys.readouterr()
+    assert main([str(cut)]) == 0
+    said = capsys.readouterr().out
+    assert "step-00000008 is damaged (model.safetensors is not what was written)" in said
+    assert "continuing after step 5" in said
+    assert same(straight, cut)
+
+
+def test_only_the_newest_checkpoints_are_kept(job):
+    folder = job("run", run={"max_steps": 32, "keep": 3})
+    assert main([str(folder)]) == 0
+    kept = sorted(path.name for path in (folder / "checkpoints").iterdir())
+    assert kept == ["step-00000025", "step-00000030", "step-00000032"]
+
+
+def test_a_finished_run_does_nothing_again(job):
+    folder = job("run")
+    assert main([str(folder)]) == 0
+    before, rows = weights(folder), metrics(folder)
+    assert main([str(folder)]) == 0
+    assert all(np.array_equal(before[name], value) for name, value in weights(folder).items())
+    assert metrics(folder) == rows
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"spec": {"corpus_sha": "c1"}}, 'its corpus is "c0", this run\'s is "c1"'),
+        ({"spec": {"graph_version": "g1"}}, 'its graph version is "g0"'),
+        ({"spec": {"relation_types": ["ISA"]}}, "its relation types is"),
+        ({"model": {"pooling": "max"}}, "its model is"),
+        ({"seed": 3}, "its seed is 29"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(job, capsys, change, line):
+    folder = job("run")
+    assert main([str(folder)]) == 0
+    seed = change.pop("seed", None)
+    job("run", **change)
+    if seed is not None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, "seed": seed}))
+    assert main([str(folder)]) == 1
+    error = capsys.readouterr().err
+    assert "belongs to another run" in error
+    assert line in error
+    assert error.count("\n") == 1
+
+
+def test_a_stream_that_ends_early_is_one_line_and_work_is_kept(job, capsys):
+    folder = job("run", run={"max_steps": 70})
+    assert main([str(folder)]) == 1
+    assert "holds no batch of epoch 8" in capsys.readouterr().err
+    assert (folder / "checkpoints" / "step-00000060").is_dir()
+
+
+def test_accumulation_uses_several_batches_a_step(job):
+    folder = job("run", optimiser={"accumulation": 3}, run={"log_every": 1})
+    assert main([str(folder)]) == 0
+    assert [row["step"] for row in metrics(folder)] == [1, 2]
+
+
+def test_a_loss_that_is_not_finite_leaves_its_batch(job, capsys):
+    folder = job("run", optimiser={"text_lr": 1e30, "graph_lr": 1e30})
+    assert main([str(folder)]) == 1
+    assert "is not finite; its batch is in" in capsys.readouterr().err
+    (path,) = folder.glob("not-finite-step-*.safetensors")
+    assert "input_ids" in load_file(path)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "line"),
+    [
+        (lambda folder: (folder / "spec.json").unlink(), "the folder of a job?"),
+        (lambda folder: (folder / "spec.json").write_text("{"), "spec.json is damaged"),
+        (lambda folder: (folder / "config.json").write_text('{"nme": 1}'), "unknown key 'nme'"),
+        (lambda folder: (folder / "spec.json").write_text("{}"), "spec.json: seed"),
+    ],
+)
+def test_a_damaged_job_is_one_line(job, capsys, break_it, line):
+    folder = job("run")
+    break_it(folder)
+    assert main([str(folder)]) in (1, 2)
+    error = capsys.readouterr().err
+    assert line in error
+    assert error.count("\n") == 1
