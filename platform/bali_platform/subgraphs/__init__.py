@@ -12,7 +12,7 @@ from bali_platform.subgraphs.neighbourhood import (
     Neighbourhood,
     NeighbourhoodSource,
 )
-from bali_platform.subgraphs.stack import neighbourhoods, open_cache
+from bali_platform.subgraphs.stack import neighbourhoods, open_cache, warm
 from bali_platform.subgraphs.subgraph import Subgraph, read_pyg
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "of_paths",
     "open_cache",
     "read_pyg",
+    "warm",
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from itertools import islice
+
 from redis import Redis
 
 from bali_platform.graph.client import Graph
@@ -11,7 +14,7 @@ from bali_platform.subgraphs.cache import CachedNeighbourhoods, RedisCache
 from bali_platform.subgraphs.graph_source import GraphNeighbourhoods
 from bali_platform.subgraphs.neighbourhood import NeighbourhoodSource
 
-__all__ = ["neighbourhoods", "open_cache"]
+__all__ = ["neighbourhoods", "open_cache", "warm"]
 
 
 def open_cache(settings: Settings) -> RedisCache:
@@ -27,3 +30,23 @@ def neighbourhoods(settings: Settings) -> NeighbourhoodSource:
         BaliError: Neo4j cannot be reached, or holds no graph.
     """
     return CachedNeighbourhoods(GraphNeighbourhoods(Graph.connect(settings)), open_cache(settings))
+
+
+def warm(
+    source: NeighbourhoodSource,
+    cache: RedisCache,
+    cuis: Iterable[str],
+    on_progress: Callable[[float], None],
+) -> None:
+    """Look up neighbourhoods, and the names of all neighbours, until ``cache`` is nearly full.
+
+    More would drop what was put in first. ``on_progress`` is told how many CUIs were looked up.
+    """
+    remaining = iter(cuis)
+    while chunk := list(islice(remaining, 1000)):
+        found = source.neighbourhoods(chunk).found.values()
+        source.names([edge.neighbour for answer in found for edge in answer.edges])
+        on_progress(len(chunk))
+        stats = cache.stats()
+        if stats.bytes > 0.95 * stats.budget:
+            return
