@@ -34,15 +34,23 @@ class Farm:
         }
         self._workers: list[subprocess.Popen[bytes]] = []
 
-    def start_worker(self, queues: str = "subgraphs,gpu") -> subprocess.Popen[bytes]:
+    def start_worker(
+        self, queues: str = "subgraphs,gpu", device: str = "0"
+    ) -> subprocess.Popen[bytes]:
+        environment = self.environment | {"CUDA_VISIBLE_DEVICES": device}
         command = [sys.executable, str(HERE / "toy_worker.py"), "supervise", queues]
         with (self.home / "workers.txt").open("ab") as log:
-            worker = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+            worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         self._workers.append(worker)
         return worker
 
-    def submit(self, **config: Any) -> Job:
-        return self.store.submit("toy", "toy", config, {}, self.home / "jobs")
+    def run(self, program: str) -> None:
+        """Run some Python with the farm's settings."""
+        subprocess.run([sys.executable, "-c", program], env=self.environment, check=True)
+
+    def submit(self, retries: int = 2, **config: Any) -> Job:
+        folder = self.home / "jobs"
+        return self.store.submit("toy", "toy", config, {}, folder, retries=retries)
 
     @staticmethod
     def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:

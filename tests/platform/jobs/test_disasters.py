@@ -102,3 +102,24 @@ def test_a_killed_redis_loses_no_job(farm: Any, durable: bool) -> None:
     assert_undisturbed(farm, later)
     assert farm.store.get(job.id).attempt == 1
     assert "Redis is back" in job.log.read_text()
+
+
+def test_a_frozen_worker_is_overtaken_and_cannot_write_any_more(farm: Any) -> None:
+    farm.start_worker("subgraphs")
+    first = farm.start_worker("gpu")
+    job = farm.submit(steps=STEPS, pace=0.05)
+    farm.wait_for_step(job, 20)
+    frozen = [first, *farm.processes("toy_worker.py gpu"), *farm.processes("toy_trainer", "--job")]
+    for process in frozen:
+        process.send_signal(signal.SIGSTOP)
+    (job.folder / "lock").unlink()  # as on another machine, where no lock keeps the next one out
+    second = farm.start_worker("gpu", device="1")
+    assert farm.wait(job).state == JobState.SUCCEEDED
+    weights = (job.folder / "weights").read_text()
+    for process in frozen:
+        process.send_signal(signal.SIGCONT)
+    farm.wait_for(lambda: not farm.processes("toy_trainer", "--job"))
+    assert weights == (job.folder / "weights").read_text() == undisturbed(STEPS)
+    ended = farm.store.get(job.id)
+    assert (ended.state, ended.attempt, ended.step) == (JobState.SUCCEEDED, 2, STEPS)
+    assert second.poll() is None

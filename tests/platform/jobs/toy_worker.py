@@ -7,20 +7,24 @@ import sys
 import time
 from hashlib import sha256
 
-from bali_platform.jobs import connect, lease, worker
+from bali_platform.errors import BaliError
+from bali_platform.jobs import JobStore, connect, lease, pulse, training, worker
 from bali_platform.jobs.app import app
-from bali_platform.jobs.training import PROGRAMS
 from bali_platform.settings import load_settings
 from bali_platform.streaming import BatchKey, answer
 
 app.conf.include = ["bali_platform.jobs.training"]
-PROGRAMS["toy"] = "toy_trainer"
+training.PROGRAMS["toy"] = "toy_trainer"
 lease.TIME_TO_LIVE_S, lease.GRACE_S = 4.0, 2.0
-worker.SWEEP_EVERY_S = 0.5
+worker.SWEEP_EVERY_S, worker.HUNG_AFTER_S = 0.5, 8.0
+pulse.INTERVAL_S, pulse.STALLED_AFTER_S = 1.0, 3.0
+training.STOP_WITHIN_S = 5.0
 
 
 def build(job_id: str, key: BatchKey) -> bytes:
-    """Return the toy batch of a key; the same for every job."""
+    """Return the toy batch of a key; the same for every job, unless it is poisoned."""
+    if key.index == 7 and JobStore(connect()).get(job_id).config.get("poison"):
+        raise BaliError("poisoned")
     return sha256(str(key).encode()).digest() * 1000
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,16 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from bali_platform.errors import BaliError
-from bali_platform.streaming import BatchKey, InlineSource, StreamedSource, answer, publish, refuse
+from bali_platform.streaming import (
+    BatchKey,
+    InlineSource,
+    Recorder,
+    ReplaySource,
+    StreamedSource,
+    answer,
+    publish,
+    refuse,
+)
 from bali_platform.streaming.answers import stream_keys
 
 pytestmark = pytest.mark.services
@@ -51,6 +61,7 @@ def worker(
                 answer(redis, JOB, key, partial(make_and_note, key))
             except RedisError:
                 continue  # a task that cannot reach Redis is lost
+        requests.put(None)  # for the next worker
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -74,6 +85,14 @@ def test_streamed_batches_are_the_inline_ones(redis_client: Redis, window: int) 
     assert streamed.waited_s > 0
     assert streamed.repeats == 0
     assert redis_client.keys("bali:batches:*") == []
+
+
+def test_a_recorded_stream_replays_the_inline_batches(redis_client: Redis, tmp_path: Path) -> None:
+    requests: Requests = queue.Queue()
+    with worker(redis_client, requests):
+        recorder = Recorder(source(redis_client, requests.put), tmp_path / "run.batches")
+        assert list(recorder.batches(KEYS)) == EXPECTED
+    assert list(ReplaySource(tmp_path / "run.batches").batches(KEYS)) == EXPECTED
 
 
 def test_answers_out_of_order_are_put_in_order(redis_client: Redis) -> None:

@@ -1,0 +1,128 @@
+"""What a worker makes of the ways in which a trainer can end, and of its own condition."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+from typing import Any
+
+import pytest
+
+from bali_platform.jobs import JobState
+from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
+
+
+def test_trainers_that_fail(farm: Any) -> None:
+    farm.start_worker("gpu")
+    unusable = farm.submit(exit=2, message="config.json: unknown key 'bacth_size'")
+    broken = farm.submit(exit=1, message="part-00003.parquet is damaged")
+    job = farm.wait(unusable)
+    assert (job.state, job.attempt) == (JobState.FAILED, 1)
+    assert job.message == "config.json: unknown key 'bacth_size' (exit code 2)"
+    job = farm.wait(broken)
+    assert (job.state, job.attempt) == (JobState.FAILED, 2)
+    assert job.message == ("no progress in 2 attempts: part-00003.parquet is damaged (exit code 1)")
+    assert job.log.read_text().count("--- attempt") == 2
+
+
+def test_a_job_of_no_known_kind_fails(farm: Any) -> None:
+    farm.start_worker("gpu")
+    job = farm.store.submit("dance", "t", {}, {}, farm.home / "jobs", retries=1)
+    assert "cannot start: 'dance'" in farm.wait(job).message
+
+
+def test_a_crash_after_progress_is_tried_again_until_there_is_no_more(farm: Any) -> None:
+    farm.start_worker()
+    job = farm.wait(farm.submit(steps=40, crash_at=12))
+    assert job.state == JobState.FAILED
+    assert job.attempt == 3, "the first attempt got somewhere, two more did not"
+    assert "RuntimeError: out of toys" in job.message
+
+
+def test_cancelling_a_running_job_leaves_a_checkpoint_from_which_it_resumes(farm: Any) -> None:
+    farm.start_worker()
+    job = farm.submit(steps=200, pace=0.05)
+    farm.wait_for_step(job, 12)
+    farm.store.request_cancel(job.id)
+    cancelled = farm.wait(job)
+    assert cancelled.state == JobState.CANCELLED
+    assert (job.folder / "checkpoints" / "newest.json").exists()
+    farm.store.resume(job.id)
+    assert farm.wait(job).state == JobState.SUCCEEDED
+    (resumed,) = [event for event in farm.store.events(job.id) if event.type == "resumed"]
+    assert resumed.data["step"] >= 12
+
+
+def test_a_trainer_that_does_not_stop_is_killed(farm: Any) -> None:
+    farm.start_worker("gpu")
+    job = farm.submit(steps=10)
+    farm.wait(job, JobState.RUNNING)
+    farm.store.request_cancel(job.id)
+    assert farm.wait(job).state == JobState.CANCELLED
+    assert not farm.processes("toy_trainer", "--job")
+
+
+def test_a_poisoned_batch_fails_the_job_with_its_reason(farm: Any) -> None:
+    farm.start_worker()
+    job = farm.wait(farm.submit(steps=20, poison=True))
+    assert job.state == JobState.FAILED
+    assert "batch of epoch 0, index 7, rank 0 cannot be built: poisoned" in job.message
+
+
+def test_one_worker_runs_one_job_at_a_time(farm: Any) -> None:
+    farm.start_worker()
+    jobs = [farm.submit(steps=40) for _ in range(3)]
+    while not all(farm.now(job).state.ended for job in jobs):
+        assert [farm.now(job).state for job in jobs].count(JobState.RUNNING) <= 1
+    assert {farm.now(job).state for job in jobs} == {JobState.SUCCEEDED}
+
+
+def test_two_workers_share_the_queue(farm: Any) -> None:
+    farm.start_worker("subgraphs,gpu")
+    farm.start_worker("gpu", device="1")
+    jobs = [farm.submit(steps=60, pace=0.05) for _ in range(2)]
+    farm.wait_for(lambda: [farm.now(job).state for job in jobs] == [JobState.RUNNING] * 2)
+    assert {farm.wait(job).state for job in jobs} == {JobState.SUCCEEDED}
+
+
+def test_a_device_has_one_worker(farm: Any) -> None:
+    farm.start_worker("gpu")
+    farm.wait_for(lambda: farm.processes("toy_worker.py gpu"))
+    second = farm.start_worker("gpu")
+    assert second.wait(30) == 1
+    assert "another worker trains on this device already" in farm.log()
+
+
+def test_a_folder_in_use_keeps_a_second_trainer_out(farm: Any) -> None:
+    farm.start_worker()
+    job = farm.submit(steps=20)
+    with (job.folder / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        farm.wait_for(lambda: "a trainer still works in its folder" in farm.now(job).message)
+        assert not (job.folder / "weights").exists()
+    assert farm.wait(job).state == JobState.SUCCEEDED
+
+
+def test_a_worker_that_stops_consuming_replaces_itself(farm: Any) -> None:
+    farm.start_worker("subgraphs")
+    farm.wait_for(lambda: "ready" in farm.log())
+    farm.run("from bali_platform.jobs.app import app; app.control.cancel_consumer('subgraphs')")
+    farm.wait_for(lambda: "no longer accepts" in farm.log() or "Canceling queue" in farm.log())
+    farm.run(
+        "from bali_platform.jobs.app import app; app.send_task('bali.train', queue='subgraphs')"
+    )
+    farm.wait_for(lambda: "messages wait, but this worker takes none" in farm.log())
+    farm.wait_for(lambda: waiting(farm.store.redis, SUBGRAPHS) == 0)
+
+
+def test_a_hung_worker_is_killed_and_replaced(farm: Any) -> None:
+    farm.start_worker("gpu")
+    farm.wait_for(lambda: "ready" in farm.log())
+    (main,) = farm.processes("toy_worker.py gpu")
+    main.send_signal(signal.SIGSTOP)
+    farm.wait_for(lambda: "the gpu worker hangs: killing it" in farm.log())
+    farm.wait_for(lambda: not main.is_running())
+    farm.wait_for(lambda: farm.processes("toy_worker.py gpu"))
+    assert waiting(farm.store.redis, GPU) == 0
