@@ -11,6 +11,7 @@ import duckdb
 
 from bali_loaders.releases.rrf import scan_sql, standard_columns, standard_files, write_rows
 from bali_platform.errors import BaliError
+from bali_platform.progress import QUIET, Reporter
 
 __all__ = ["FileCounts", "count_file", "write_catalogue"]
 
@@ -38,17 +39,21 @@ def count_file(path: Path, columns: Sequence[str]) -> FileCounts:
     return FileCounts(rows, path.stat().st_size, tuple(triples))
 
 
-def write_catalogue(meta: Path) -> None:
+def write_catalogue(meta: Path, *, reporter: Reporter = QUIET) -> None:
     """Write MRFILES.RRF and MRCOLS.RRF for the RRF files in the folder ``meta``.
 
     The two describe themselves as well, as NLM's do.
     """
-    names = [name for name in standard_files() if (meta / f"{name}.RRF").exists()]
-    counts = {
-        name: count_file(meta / f"{name}.RRF", standard_files()[name].columns)
-        for name in names
-        if name not in ("MRFILES", "MRCOLS")
-    }
+    names = [
+        name
+        for name in standard_files()
+        if name not in ("MRFILES", "MRCOLS") and (meta / f"{name}.RRF").exists()
+    ]
+    counts = {}
+    with reporter.step("count rows", len(names)) as step:
+        for name in names:
+            counts[name] = count_file(meta / f"{name}.RRF", standard_files()[name].columns)
+            step.advance()
     files, columns = _settled(counts)
     write_rows(meta / "MRFILES.RRF", files, 6)
     write_rows(meta / "MRCOLS.RRF", columns, 8)

@@ -12,6 +12,7 @@ from pathlib import Path
 from bali_loaders.releases.catalogue import write_catalogue
 from bali_loaders.releases.rrf import read_rows, standard_files, write_rows
 from bali_platform.errors import BaliError, UsageError
+from bali_platform.progress import QUIET, Reporter
 
 __all__ = ["documentation", "new_release", "semantic_types", "write_file"]
 
@@ -46,7 +47,9 @@ OTHER_KEYS = {
 
 
 @contextmanager
-def new_release(folder: Path, *, version: str, date: str, description: str) -> Iterator[Path]:
+def new_release(
+    folder: Path, *, version: str, date: str, description: str, reporter: Reporter = QUIET
+) -> Iterator[Path]:
     """Build a release beside ``folder``; on success complete it and move it there.
 
     Yields the folder to fill. MRFILES, MRCOLS and release.dat are written last. ``date`` is
@@ -59,7 +62,7 @@ def new_release(folder: Path, *, version: str, date: str, description: str) -> I
     try:
         building.mkdir(parents=True)
         yield building
-        write_catalogue(building / "META")
+        write_catalogue(building / "META", reporter=reporter)
         lines = {"name": version, "description": description, "date": date}
         text = "".join(f"umls.release.{key}={value}\n" for key, value in lines.items())
         (building / "META" / "release.dat").write_text(text, encoding="utf-8")

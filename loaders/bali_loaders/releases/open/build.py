@@ -49,7 +49,11 @@ def write(folder: Path, resources: Path, *, reporter: Reporter = QUIET) -> None:
     with reporter.step("read open ontologies", 6) as step:
         content = read_content(resources, step)
     with new_release(
-        folder, version=VERSION, date=DATE, description="Open ontologies, not the UMLS"
+        folder,
+        version=VERSION,
+        date=DATE,
+        description="Open ontologies, not the UMLS",
+        reporter=reporter,
     ) as release:
         files = _files(content)
         with reporter.step("write release", len(files) + len(EMPTY)) as step:

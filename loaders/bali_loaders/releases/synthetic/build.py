@@ -69,7 +69,11 @@ def write(
     shape = Shape(concepts, seed, edition)
     date = f"{shape.version[:4]}{'0505' if shape.version.endswith('AA') else '1103'}"
     with new_release(
-        folder, version=shape.version, date=date, description="Made-up content, not the UMLS"
+        folder,
+        version=shape.version,
+        date=date,
+        description="Made-up content, not the UMLS",
+        reporter=reporter,
     ) as release:
         counter = AtomCounter()
         _write_tables(release, shape, counter, reporter)

