@@ -14,7 +14,7 @@ from bali_trainers.config import GraphEncoderConfig
 from bali_trainers.models.graph import build_graph_encoder
 
 WIDTH, RELATIONS = 8, 3
-BACKENDS = ["pyg"]
+BACKENDS = ["pyg", "dgl"]
 
 
 def graph(seed=0, nodes=9, edges=14):
@@ -113,6 +113,30 @@ def test_sage_equals_the_formula(backend):
     hidden = functional.gelu(convolution.lin_l(means) + convolution.lin_r(nodes))
     expected = network.output(hidden[targets])
     torch.testing.assert_close(network(nodes, edges, types, targets), expected)
+
+
+@pytest.mark.parametrize("kind", ["gatv2", "sage"])
+def test_weights_move_between_backends_without_changing_the_result(kind):
+    nodes, edges, types, targets = graph()
+    one, other = (encoder(kind, backend=backend, layers=3) for backend in BACKENDS)
+    before = one(nodes, edges, types, targets)
+    other.load_state_dict(one.state_dict())
+    torch.testing.assert_close(other(nodes, edges, types, targets), before)
+    for parameter in one.parameters():
+        parameter.data.add_(0.1)
+    one.load_state_dict(other.state_dict())
+    torch.testing.assert_close(one(nodes, edges, types, targets), before)
+
+
+def test_backends_draw_their_weights_alike():
+    torch.manual_seed(0)
+    one, other = (
+        build_graph_encoder(GraphEncoderConfig(backend=backend, layers=1), 256, RELATIONS)
+        for backend in BACKENDS
+    )
+    theirs = dict(other.named_parameters())
+    for name, parameter in one.named_parameters():
+        torch.testing.assert_close(theirs[name].std(), parameter.std(), rtol=0.2, atol=1e-6)
 
 
 def test_neighbour_mean_equals_a_loop():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Protocol
 
 import torch
@@ -112,17 +113,16 @@ def build_graph_encoder(config: GraphEncoderConfig, width: int, relations: int) 
         raise UsageError(
             f"[graph_encoder] heads = {config.heads} does not divide the model's width {width}"
         )
-    from bali_trainers.models import graph_pyg as backend
-
+    backend = import_module(f"bali_trainers.models.graph_{config.backend}")
     if config.kind == "sage":
-        sage: list[nn.Module] = [backend.SageLayer(width) for _ in range(config.layers)]
-        return GraphNetwork(sage, width, config.dropout)
-    attention: list[nn.Module] = [
+        layers = [backend.SageLayer(width) for _ in range(config.layers)]
+        return GraphNetwork(layers, width, config.dropout)
+    layers = [
         backend.GATv2Layer(width, config.heads, config.dropout, typed=config.relations)
         for _ in range(config.layers)
     ]
     return GraphNetwork(
-        attention,
+        layers,
         width,
         config.dropout,
         loops=True,
