@@ -91,8 +91,12 @@ class Reader:
         return uniform | self._draw("MRREL", "CUI1", count // 2, seed, by_row=True)
 
     def choose_retired(self, count: int, seed: int) -> set[str]:
-        """Choose ``count`` concepts of MRCUI uniformly."""
-        return self._draw("MRCUI", "CUI1", count, seed)
+        """Choose ``count`` retired concepts uniformly from each of MRCUI and the CHANGE files."""
+        return (
+            self._draw("MRCUI", "CUI1", count, seed)
+            | self._draw("CHANGE/MERGEDCUI", "PCUI", count, seed)
+            | self._draw("CHANGE/DELETEDCUI", "PCUI", count, seed)
+        )
 
     def gather(
         self, concepts: Collection[str], retired: Collection[str]
