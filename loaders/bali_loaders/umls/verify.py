@@ -61,8 +61,8 @@ def verify(
     """Hold the graph against the release it was loaded from.
 
     Every file's lines are counted and compared with the accounts and with MRFILES; all totals are
-    compared; of ``sample`` concepts (half drawn uniformly, half by their relations) and some retired
-    ones everything is compared, as read from the RRF lines: nothing may be missing,
+    compared; of ``sample`` concepts (half drawn uniformly, half by their relations) and of some
+    retired ones everything is compared, as read from the RRF lines: nothing may be missing,
     and nothing else may be there.
     """
     report = read_report(driver)
