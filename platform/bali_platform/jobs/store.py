@@ -78,8 +78,12 @@ class JobStore:
         *,
         priority: int = 0,
         retries: int = 5,
+        state: JobState = JobState.QUEUED,
     ) -> Job:
-        """Queue a job, in a new folder within ``folder``, to run on this version of the code."""
+        """Queue a job, in a new folder within ``folder``, to run on this version of the code.
+
+        With another ``state`` nobody runs it; workers build batches for it all the same.
+        """
         job_id = secrets.token_hex(4)
         job = Job(
             id=job_id,
@@ -92,6 +96,7 @@ class JobStore:
             created_at=time.time(),
             priority=priority,
             retries=retries,
+            state=state,
         )
         try:
             for file, content in (("config", config), ("spec", spec)):
@@ -261,10 +266,14 @@ class JobStore:
         limit = time.time() - older_than_s
         old = [job for job in self.list() if job.state.ended and (job.finished_at or 0) < limit]
         for job in old:
-            (job.folder / _COPY).unlink(missing_ok=True)
-            self.redis.zrem(_INDEX, job.id)
-            self.redis.delete(*_keys(job.id))
+            self.forget(job)
         return old
+
+    def forget(self, job: Job) -> None:
+        """Remove a job's record for good; its folder stays."""
+        (job.folder / _COPY).unlink(missing_ok=True)
+        self.redis.zrem(_INDEX, job.id)
+        self.redis.delete(*_keys(job.id))
 
     def _put(self, job: Job, event: str) -> None:
         record, _, events, _ = _keys(job.id)
