@@ -105,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def stand_in() -> Iterator[StandIn]:
     state = StandIn()
-    handler = type("BoundHandler", (Handler,), {"stand_in": state, "do_GET": Handler.answer})
+    handler = type("BoundHandler", (Handler,), {"stand_in": state})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         state.address = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

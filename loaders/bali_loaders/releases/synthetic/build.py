@@ -113,9 +113,9 @@ def _copy(batches: Iterator[pa.RecordBatch], name: str, path: Path) -> None:
     first = next(batches)
     reader = pa.RecordBatchReader.from_batches(first.schema, chain([first], batches))
     target = str(path).replace("'", "''")
-    with duckdb.connect() as database:
+    # One thread writes as batches come; more of them wait for each other with batches in hand.
+    with duckdb.connect(config={"threads": 1}) as database:
         database.register("rows", reader)
-        database.execute("SET memory_limit = '2GB'")
         database.execute(
             f"COPY ({query}) TO '{target}' (DELIMITER '|', QUOTE '', ESCAPE '', HEADER false)"
         )
