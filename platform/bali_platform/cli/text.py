@@ -11,6 +11,10 @@ import typer
 from bali_platform.cli.common import JsonOption, fields, out, print_json, reporter, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bali_loaders.corpora import Document
+    from bali_platform.progress import Step
     from bali_trainers.evaluation import NameReport
 
 __all__ = ["register"]
@@ -23,6 +27,23 @@ class Precision(StrEnum):
     bf16 = "bf16"
 
 
+class Ambiguity(StrEnum):
+    """What becomes of a name that several concepts share."""
+
+    skip = "skip"
+    first = "first"
+    all = "all"
+
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE..", help="PubTator, BioC (.xml, .json), .jsonl, .csv, .tsv, .txt; or .gz."
+    ),
+]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the new corpus.")
+]
 Withheld = Annotated[
     float,
     typer.Option(min=0, max=0.99, help="Fraction of synonyms that no sentence may hold."),
@@ -49,6 +70,72 @@ def definitions(
     show(folder, as_json)
 
 
+def link(
+    files: Files,
+    folder: Output,
+    ambiguous: Annotated[
+        Ambiguity, typer.Option(help="What to do with a name that several concepts share.")
+    ] = Ambiguity.skip,
+    withheld: Withheld = 0.1,
+    as_json: JsonOption = False,
+) -> None:
+    """Link documents to the graph by its names, and keep the sentences that mention something."""
+    from bali_loaders.corpora import linked_sentences, unrepeated
+    from bali_loaders.linking import Linker, graph_dictionary
+    from bali_platform.corpus import write_corpus
+    from bali_platform.graph.client import Graph
+    from bali_platform.settings import load_settings
+
+    settings, progress = load_settings(), reporter()
+    with Graph.connect(settings) as graph:
+        dictionary = graph_dictionary(
+            graph, settings.home / "cache", withheld=withheld, reporter=progress
+        )
+    linker = Linker(dictionary, ambiguous=ambiguous.value)
+    with progress.step("Linking documents") as step:
+        documents = unrepeated(_documents(files, step), linker.counts)
+        write_corpus(
+            folder,
+            linked_sentences(documents, linker),
+            name=folder.name,
+            graph_version=dictionary.graph_version,
+            details={"withheld": withheld, "counts": linker.counts},
+        )
+    show(folder, as_json)
+
+
+def import_(files: Files, folder: Output, as_json: JsonOption = False) -> None:
+    """Import documents with the annotations they bring, mapped to concepts of the graph."""
+    from collections import Counter
+
+    from bali_loaders.corpora import GraphCodes, IdentifierMap, annotated_sentences, unrepeated
+    from bali_platform.corpus import write_corpus
+    from bali_platform.graph.client import Graph
+    from bali_platform.settings import load_settings
+
+    counts: Counter[str] = Counter()
+    with Graph.connect(load_settings()) as graph, reporter().step("Importing documents") as step:
+        identifiers = IdentifierMap(GraphCodes(graph))
+        documents = unrepeated(_documents(files, step), counts)
+        write_corpus(
+            folder,
+            annotated_sentences(documents, identifiers, counts),
+            name=folder.name,
+            graph_version=graph.version,
+            details={"counts": counts, "identifiers": identifiers.table},
+        )
+    show(folder, as_json)
+
+
+def _documents(files: list[Path], step: Step) -> Iterator[Document]:
+    from bali_loaders.corpora import read_documents
+
+    for file in files:
+        for document in read_documents(file):
+            step.advance()
+            yield document
+
+
 def stats(
     folder: Annotated[Path, typer.Argument(metavar="CORPUS", help="A linked corpus.")],
     as_json: JsonOption = False,
@@ -66,8 +153,12 @@ def show(folder: Path, as_json: bool) -> None:
         print_json({"folder": str(folder), **info})
         return
     details = info.pop("details")
-    info |= {name: value for name, value in details.items() if name != "counts"}
-    out.print(fields(str(folder), info | details.get("counts", {})))
+    counts, identifiers = details.pop("counts", {}), details.pop("identifiers", {})
+    out.print(fields(str(folder), info | details | counts))
+    if identifiers:
+        columns = ("mapped", "ambiguous", "unmapped")
+        rows = [(name, *(row.get(c, 0) for c in columns)) for name, row in identifiers.items()]
+        out.print(table("Identifiers of mentions", ("vocabulary", *columns), sorted(rows)))
 
 
 def evaluate(
@@ -132,6 +223,8 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the command tree."""
     corpus = typer.Typer(no_args_is_help=True, help="Documents and definitions to linked corpora.")
     corpus.command()(definitions)
+    corpus.command("import")(import_)
+    corpus.command()(link)
     corpus.command()(stats)
     app.add_typer(corpus, name="corpus", rich_help_panel="Text")
     app.command(rich_help_panel="Training and evidence")(evaluate)

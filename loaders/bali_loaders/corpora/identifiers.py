@@ -1,0 +1,149 @@
+"""From the identifiers that corpora use to concepts of the graph; nothing is dropped unseen."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Literal, NamedTuple, Protocol
+
+from bali_loaders.corpora.documents import Annotation
+from bali_platform.graph.client import Graph
+
+__all__ = ["Code", "CodeSource", "GraphCodes", "IdentifierMap", "read_identifier"]
+
+Outcome = Literal["mapped", "ambiguous", "unmapped"]
+
+_SOURCES = {
+    "MESH": "MSH",
+    "MIM": "OMIM",
+    "UMLS": "CUI",
+    "HP": "HPO",
+    "NCIT": "NCI",
+    "GENE": "NCBIGENE",
+    "NCBI GENE": "NCBIGENE",
+    "ENTREZ": "NCBIGENE",
+    "ENTREZGENE": "NCBIGENE",
+    "NCBITAXON": "NCBI",
+    "TAXONOMY": "NCBI",
+    "SPECIES": "NCBI",
+    "SNOMEDCT": "SNOMEDCT_US",
+}
+_NIL = frozenset({"", "-", "-1", "none", "null", "nil", "cui-less", "cuiless"})
+_BARE = (
+    (re.compile(r"C\d{7}"), "CUI"),
+    (re.compile(r"[DC](\d{6}|\d{9})"), "MSH"),
+    (re.compile(r"CVCL_\w+"), "CELLOSAURUS"),
+)
+_MAIN_TERMS = ("MH", "NM", "PT", "PN", "HT")
+
+
+class Code(NamedTuple):
+    """What an identifier names: a source of the UMLS (or ``CUI``, ``NIL``, ``?``) and its code."""
+
+    source: str
+    code: str
+
+
+def read_identifier(identifier: str, kind: str = "") -> Code:
+    """Tell which vocabulary an identifier belongs to, by its prefix, its shape, or the mention's.
+
+    >>> for identifier in ("MESH:D003920", "C0011849", "HP:0001250", "-1"):
+    ...     print(*read_identifier(identifier))
+    MSH D003920
+    CUI C0011849
+    HPO HP:0001250
+    NIL
+    >>> print(*read_identifier("672", kind="Gene"))
+    NCBIGENE 672
+    """
+    identifier = identifier.strip()
+    if identifier.lower() in _NIL:
+        return Code("NIL", "")
+    prefix, colon, code = identifier.partition(":")
+    if colon:
+        source = _SOURCES.get(prefix.upper(), prefix.upper())
+        keeps_prefix = source not in {"MSH", "CUI", "OMIM", "NCI", "NCBI", "NCBIGENE"}
+        return Code(source, identifier if keeps_prefix else code)
+    for shape, source in _BARE:
+        if shape.fullmatch(identifier):
+            return Code(source, identifier)
+    kind = kind.lower()
+    if identifier.isdigit() and "gene" in kind:
+        return Code("NCBIGENE", identifier)
+    if identifier.isdigit() and ("species" in kind or "taxon" in kind or "organism" in kind):
+        return Code("NCBI", identifier)
+    return Code("?", identifier)
+
+
+class CodeSource(Protocol):
+    """Where the concepts of codes can be looked up."""
+
+    def concepts(self, codes: Iterable[Code]) -> dict[Code, dict[str, set[str]]]:
+        """Return for each known code its concepts, each with the term types that carry the code."""
+
+
+class GraphCodes:
+    """The live graph as a source of codes."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def concepts(self, codes: Iterable[Code]) -> dict[Code, dict[str, set[str]]]:
+        """Look all codes up in two round trips; retired CUIs answer with their successor."""
+        asked = sorted(set(codes))
+        found: dict[Code, dict[str, set[str]]] = defaultdict(dict)
+        cuis = [code.code for code in asked if code.source == "CUI"]
+        for cui, concept in self._graph.concepts(cuis).items() if cuis else ():
+            found[Code("CUI", cui)][concept.cui] = set()
+        pairs = [list(code) for code in asked if code.source != "CUI"]
+        for row in self._graph.query("code_concepts", codes=pairs) if pairs else ():
+            found[Code(row["source"], row["code"])][row["cui"]] = set(row["term_types"])
+        return dict(found)
+
+
+class IdentifierMap:
+    """Maps the identifiers of annotations, and keeps a table of how that went.
+
+    Where several concepts carry a code, the only one that carries it with a main term (``MH``,
+    ``PT``) is meant; otherwise the code is ambiguous, and not mapped.
+
+    Attributes:
+        table: For each vocabulary, how many mentions were mapped, ambiguous, unmapped.
+    """
+
+    def __init__(self, source: CodeSource) -> None:
+        self._source = source
+        self._known: dict[Code, tuple[Outcome, str]] = {}
+        self.table: dict[str, Counter[str]] = defaultdict(Counter)
+
+    def learn(self, annotations: Iterable[Annotation]) -> None:
+        """Look up, at once, all identifiers of the annotations that are still unknown."""
+        codes = {code for a in annotations for code in _codes(a)} - self._known.keys()
+        found = self._source.concepts(code for code in codes if code.source not in ("NIL", "?"))
+        for code in codes:
+            self._known[code] = _choose(found.get(code, {}))
+
+    def cuis(self, annotation: Annotation) -> list[str]:
+        """Return the concepts of an annotation, each once, and note the outcome in the table."""
+        cuis: dict[str, None] = {}
+        for code in _codes(annotation):
+            outcome, cui = self._known[code]
+            self.table[code.source][outcome] += 1
+            if outcome == "mapped":
+                cuis[cui] = None
+        return list(cuis)
+
+
+def _codes(annotation: Annotation) -> list[Code]:
+    identifiers = annotation.identifiers or ("",)
+    return [read_identifier(identifier, annotation.kind) for identifier in identifiers]
+
+
+def _choose(concepts: dict[str, set[str]]) -> tuple[Outcome, str]:
+    if len(concepts) > 1:
+        main = {cui: types for cui, types in concepts.items() if types.intersection(_MAIN_TERMS)}
+        concepts = main or concepts
+    if len(concepts) == 1:
+        return "mapped", next(iter(concepts))
+    return ("ambiguous" if concepts else "unmapped"), ""
