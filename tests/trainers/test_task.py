@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from bali_platform.errors import BaliError
 from bali_trainers.batch import Batch
-from bali_trainers.config import parse_config
+from bali_trainers.config import ObjectivesConfig, parse_config
 from bali_trainers.task import build_task, parameter_groups
 
 
@@ -41,16 +41,31 @@ def test_report_is_the_weighted_sum_of_the_objectives(build, make_arrays):
     }
 
 
-def test_doubling_a_weight_doubles_its_gradient(build, make_arrays):
-    batch = Batch.from_arrays(make_arrays())
+@pytest.mark.parametrize("name", list(ObjectivesConfig.model_fields))
+def test_doubling_a_weight_doubles_its_gradient(build, make_arrays, name):
+    batch = Batch.from_arrays(make_arrays(sentences=6))
     found = []
     for weight in (1.0, 2.0):
-        task = build(objectives={"alignment": {"weight": weight}}).eval()
+        task = build(objectives={name: {"weight": weight}}).eval()
         task(batch).loss.backward()
         found.append(gradients(task))
     assert found[0].keys() == found[1].keys()
+    assert sum(gradient.abs().sum() for gradient in found[0].values()) > 0
     for name, gradient in found[0].items():
         torch.testing.assert_close(2 * gradient, found[1][name])
+
+
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_gradient_caching_changes_no_gradient(build, make_arrays, chunk):
+    batch = Batch.from_arrays(make_arrays(sentences=6))
+    every = {name: {} for name in ObjectivesConfig.model_fields}
+    found = []
+    for size in (0, chunk):
+        task = build(objectives=every, run={"chunk": size}).eval()
+        report = task(batch)
+        report.loss.backward()
+        found.append((report.loss.detach(), gradients(task)))
+    torch.testing.assert_close(found[0], found[1])
 
 
 def test_mlm_is_the_cross_entropy_of_the_whole_model(build, make_arrays):

@@ -22,12 +22,16 @@ __all__ = [
     "Config",
     "DataConfig",
     "GraphEncoderConfig",
+    "GraphToTextConfig",
+    "MentionNameConfig",
     "MlmConfig",
     "ModelConfig",
+    "MultiSimilarityConfig",
     "ObjectiveConfig",
     "ObjectivesConfig",
     "OptimiserConfig",
     "RunConfig",
+    "TextToGraphConfig",
     "load_config",
     "parse_config",
     "shipped_configs",
@@ -105,20 +109,51 @@ class AlignmentConfig(ObjectiveConfig):
     temperature: Positive = 0.07
 
 
+class MentionNameConfig(ObjectiveConfig):
+    """NT-Xent between mention vectors and vectors of a name of their concept."""
+
+    temperature: Positive = 0.07
+
+
+class MultiSimilarityConfig(ObjectiveConfig):
+    """Multi-Similarity loss between mention and graph vectors."""
+
+    alpha: Positive = 2.0
+    beta: Positive = 50.0
+    base: float = 0.5
+
+
 class MlmConfig(ObjectiveConfig):
     """Masked language modelling with the checkpoint's own head."""
+
+
+class TextToGraphConfig(ObjectiveConfig):
+    """Relations and neighbours of mentioned concepts, predicted from the text."""
+
+
+class GraphToTextConfig(ObjectiveConfig):
+    """Masked tokens of mentions, recovered with the graph vector as context."""
 
 
 class ObjectivesConfig(_Section):
     """The objectives that are switched on; with none named, the published two."""
 
     alignment: AlignmentConfig | None = None
+    mention_name: MentionNameConfig | None = None
+    multi_similarity: MultiSimilarityConfig | None = None
     mlm: MlmConfig | None = None
+    text_to_graph: TextToGraphConfig | None = None
+    graph_to_text: GraphToTextConfig | None = None
 
     @classmethod
     def published(cls) -> Self:
         """Alignment and masked language modelling, each with weight one."""
         return cls(alignment=AlignmentConfig(), mlm=MlmConfig())
+
+    @property
+    def predicts_tokens(self) -> bool:
+        """Whether any of them predicts masked tokens."""
+        return self.mlm is not None or self.graph_to_text is not None
 
     @property
     def active(self) -> dict[str, ObjectiveConfig]:
@@ -142,7 +177,11 @@ class OptimiserConfig(_Section):
 
 
 class RunConfig(_Section):
-    """How long (one epoch, if nothing is said), on what, and how often to save and report."""
+    """How long (one epoch, if nothing is said), on what, and how often to save and report.
+
+    With ``chunk`` > 0, so many sentences are encoded at a time and again in the backward pass:
+    contrast batches can then be larger than memory would allow.
+    """
 
     epochs: Count | None = None
     max_steps: Count | None = None
@@ -151,6 +190,7 @@ class RunConfig(_Section):
     keep: Count = 2
     log_every: Count = 10
     processes: Count = 1
+    chunk: Annotated[int, Field(ge=0)] = 0
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Count | None = None
 
@@ -185,8 +225,14 @@ class Config(_Section):
             raise ValueError(
                 "[graph_encoder] backend = 'dgl' runs on the CPU only (PyPI's wheel): use 'pyg'"
             )
-        if self.objectives.mlm is not None and self.data.mlm_probability == 0:
-            raise ValueError("[objectives.mlm] has nothing to predict: raise data.mlm_probability")
+        if self.objectives.predicts_tokens and self.data.mlm_probability == 0:
+            raise ValueError("[objectives] has no masked token to predict: raise mlm_probability")
+        if self.graph_encoder.kind == "linearised":
+            for name in ("mention_name", "text_to_graph"):
+                if name in self.objectives.active:
+                    raise ValueError(
+                        f"[objectives.{name}] needs nodes: not for kind = 'linearised'"
+                    )
         return self
 
 

@@ -60,7 +60,7 @@ def prepare(
         neighbours=config.data.neighbours,
         hops=config.data.hops,
         withheld=config.data.withheld,
-        mlm_probability=config.data.mlm_probability if config.objectives.mlm else 0.0,
+        mlm_probability=config.data.mlm_probability if config.objectives.predicts_tokens else 0.0,
         world_size=config.run.processes,
         encoder="linearised" if config.graph_encoder.kind == "linearised" else "graph",
     )

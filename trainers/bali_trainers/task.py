@@ -66,14 +66,14 @@ def build_task(config: Config, relations: int) -> Task:
     ``relations`` is the number of relation types that batches may name.
     """
     torch.manual_seed(config.seed)
-    text = load_text_encoder(config.model.base)
-    if config.objectives.mlm is None:
+    text = load_text_encoder(config.model.base, chunk=config.run.chunk)
+    if not config.objectives.predicts_tokens:
         _freeze_head(text)
     return Task(
         text,
         MentionPooling(config.model.pooling, text.width),
         build_graph_encoder(config.graph_encoder, text.width, relations),
-        build_objectives(config.objectives),
+        build_objectives(config.objectives, text.width, relations),
     )
 
 

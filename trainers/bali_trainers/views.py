@@ -35,16 +35,29 @@ class Views:
         count = len(batch.mention_tokens)
         return states[:count], states[count:]
 
+    @property
+    def mention_states(self) -> Tensor:
+        """State of each token of each mention, ``[T, d]``, as ``batch.mention_tokens`` has them."""
+        return self._states[0]
+
     @cached_property
     def mentions(self) -> Tensor:
         """Pooled vector of each mention, ``[M, d]``."""
-        pooled: Tensor = self._pooling(self._states[0], self.batch.mention_offsets)
+        pooled: Tensor = self._pooling(self.mention_states, self.batch.mention_offsets)
         return pooled
 
     @property
     def predicted(self) -> Tensor:
         """State of each token to predict, ``[P, d]``."""
         return self._states[1]
+
+    @property
+    def names(self) -> Tensor:
+        """Vector of the name drawn for each mention's concept, ``[M, d]``."""
+        graph = self.batch.graph
+        if isinstance(graph, Linearised):
+            raise TypeError("a linearised batch has no names")
+        return self.nodes[graph.targets]
 
     @cached_property
     def nodes(self) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bali_trainers.objectives.contrast import nt_xent
+from bali_trainers.objectives.contrast import multi_similarity, nt_xent
 
 
 def brute_force(vectors, labels, temperature):
@@ -81,3 +81,29 @@ def test_rows_of_a_part_add_up_to_the_whole():
         for a, b in [(0, 3), (3, 10)]
     ]
     torch.testing.assert_close(sum(parts), whole)
+
+
+@given(
+    labels=st.lists(st.integers(0, 3), min_size=1, max_size=6),
+    seed=st.integers(0, 1000),
+)
+def test_multi_similarity_equals_its_formula(labels, seed):
+    generator = torch.Generator().manual_seed(seed)
+    both = labels * 2
+    vectors = torch.randn(len(both), 5, generator=generator, dtype=torch.float64)
+    unit = [vector / vector.norm() for vector in vectors]
+    expected = []
+    for i, anchor in enumerate(unit):
+        pull = sum(
+            math.exp(-2 * (float(anchor @ unit[p]) - 0.5))
+            for p in range(len(both))
+            if p != i and both[p] == both[i]
+        )
+        push = sum(
+            math.exp(50 * (float(anchor @ unit[n]) - 0.5))
+            for n in range(len(both))
+            if both[n] != both[i]
+        )
+        expected.append(math.log1p(pull) / 2 + math.log1p(push) / 50)
+    found = multi_similarity(vectors, torch.tensor(both), vectors, torch.tensor(both))
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))

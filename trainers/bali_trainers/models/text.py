@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
@@ -18,6 +19,8 @@ from transformers.utils import logging as transformers_logging
 from bali_platform.errors import BaliError
 
 __all__ = ["TextEncoder", "load_text_encoder", "quiet", "resolve_base"]
+
+PREDICTED_AT_ONCE = 1024  # tokens whose logits are in memory together under gradient caching
 
 
 class TextEncoder(nn.Module):
@@ -85,6 +88,23 @@ class TextEncoder(nn.Module):
         with _answering(self.model.base_model, BaseModelOutput(last_hidden_state=states[None])):
             logits: Tensor = self.model(input_ids=None).logits
         return logits[0]
+
+    def recover(self, states: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum the cross-entropy of labels ``[P]`` given states ``[P, d]``, and count the hits."""
+        size = PREDICTED_AT_ONCE if self.chunk else max(len(labels), 1)
+        parts = [
+            self._maybe_recomputed(
+                self._recover, states[first : first + size], labels[first : first + size]
+            )
+            for first in range(0, max(len(labels), 1), size)
+        ]
+        total, hits = torch.stack(parts).sum(0)
+        return total, hits.detach()
+
+    def _recover(self, states: Tensor, labels: Tensor) -> Tensor:
+        logits = self.vocabulary_logits(states).float()
+        hits = (logits.detach().argmax(1) == labels).sum().float()
+        return torch.stack([functional.cross_entropy(logits, labels, reduction="sum"), hits])
 
     def _select(self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor) -> Tensor:
         return self.forward(input_ids, attention_mask).flatten(0, 1)[positions].float()

@@ -4,17 +4,39 @@ from __future__ import annotations
 
 from bali_trainers.config import ObjectivesConfig
 from bali_trainers.objectives.base import Objective, Outcome
-from bali_trainers.objectives.contrast import Alignment
-from bali_trainers.objectives.mlm import MaskedTokens
+from bali_trainers.objectives.contrast import Alignment, MentionName, MultiSimilarity
+from bali_trainers.objectives.mlm import GraphToText, MaskedTokens
+from bali_trainers.objectives.relations import TextToGraph
 
-__all__ = ["Alignment", "MaskedTokens", "Objective", "Outcome", "build_objectives"]
+__all__ = [
+    "Alignment",
+    "GraphToText",
+    "MaskedTokens",
+    "MentionName",
+    "MultiSimilarity",
+    "Objective",
+    "Outcome",
+    "TextToGraph",
+    "build_objectives",
+]
 
 
-def build_objectives(config: ObjectivesConfig) -> dict[str, Objective]:
-    """Build the objectives that are switched on, by name."""
+def build_objectives(config: ObjectivesConfig, width: int, relations: int) -> dict[str, Objective]:
+    """Build the objectives that are switched on, by name.
+
+    ``width`` is the size of token states, ``relations`` the number of relation types.
+    """
     objectives: dict[str, Objective] = {}
-    if config.alignment is not None:
-        objectives["alignment"] = Alignment(config.alignment.weight, config.alignment.temperature)
+    if (chosen := config.alignment) is not None:
+        objectives["alignment"] = Alignment(chosen.weight, chosen.temperature)
+    if (named := config.mention_name) is not None:
+        objectives["mention_name"] = MentionName(named.weight, named.temperature)
+    if (ms := config.multi_similarity) is not None:
+        objectives["multi_similarity"] = MultiSimilarity(ms.weight, ms.alpha, ms.beta, ms.base)
     if config.mlm is not None:
         objectives["mlm"] = MaskedTokens(config.mlm.weight)
+    if config.text_to_graph is not None:
+        objectives["text_to_graph"] = TextToGraph(config.text_to_graph.weight, width, relations)
+    if config.graph_to_text is not None:
+        objectives["graph_to_text"] = GraphToText(config.graph_to_text.weight, width)
     return objectives

@@ -1,15 +1,16 @@
-"""Masked language modelling."""
+"""Masked tokens, recovered from the text, or from the text and the graph."""
 
 from __future__ import annotations
 
 import torch
-from torch.nn import functional
+from torch import Tensor, nn
 
 from bali_trainers.distributed import mean_over_ranks
+from bali_trainers.models.text import TextEncoder
 from bali_trainers.objectives.base import Objective, Outcome
 from bali_trainers.views import Views
 
-__all__ = ["MaskedTokens"]
+__all__ = ["GraphToText", "MaskedTokens"]
 
 
 class MaskedTokens(Objective):
@@ -18,10 +19,34 @@ class MaskedTokens(Objective):
     def forward(self, views: Views) -> Outcome:
         """Return the mean cross-entropy over masked tokens; metric ``accuracy``."""
         labels = views.batch.labels.flatten()[views.batch.predicted]
-        logits = views.text.vocabulary_logits(views.predicted).float()
-        count = torch.tensor(len(labels), device=labels.device)
-        loss, mean = mean_over_ranks(
-            functional.cross_entropy(logits, labels, reduction="sum"), count
-        )
-        hits = (logits.detach().argmax(1) == labels).sum().float()
-        return Outcome(loss, {"loss": mean, "accuracy": mean_over_ranks(hits, count)[1]})
+        return _recover(views.text, views.predicted, labels)
+
+
+class GraphToText(Objective):
+    """Recover the masked tokens of mentions with the graph vector of their concept as context.
+
+    The vector, through a map that starts at zero, is added to the token's state before the head.
+    """
+
+    def __init__(self, weight: float, width: int) -> None:
+        super().__init__(weight)
+        self.context = nn.Linear(width, width)
+        nn.init.zeros_(self.context.weight)
+        nn.init.zeros_(self.context.bias)
+
+    def forward(self, views: Views) -> Outcome:
+        """Return the mean cross-entropy over masked tokens of mentions; metric ``accuracy``."""
+        batch = views.batch
+        labels = batch.labels.flatten()[batch.mention_tokens]
+        masked = torch.nonzero(labels != -100)[:, 0]
+        owners = torch.arange(len(batch.concepts), device=labels.device)
+        owner = owners.repeat_interleave(batch.mention_offsets.diff())[masked]
+        states = views.mention_states[masked] + self.context(views.graph[owner])
+        return _recover(views.text, states, labels[masked])
+
+
+def _recover(text: TextEncoder, states: Tensor, labels: Tensor) -> Outcome:
+    total, hits = text.recover(states, labels)
+    count = torch.tensor(len(labels), device=labels.device)
+    loss, mean = mean_over_ranks(total, count)
+    return Outcome(loss, {"loss": mean, "accuracy": mean_over_ranks(hits, count)[1]})
