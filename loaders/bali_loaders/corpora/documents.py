@@ -6,8 +6,8 @@ import gzip
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 from bali_platform.errors import BaliError, UsageError
 
@@ -53,7 +53,7 @@ def _fits(annotation: Annotation, text: str) -> bool:
     return inside and span.strip() != "" and annotation.surface in (None, span)
 
 
-def open_bytes(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> BufferedIOBase:
     """Open a file, unpacking ``.gz`` on the way."""
     try:
         return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
