@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import torch
 from safetensors.numpy import load_file
 
 from bali_platform.streaming import BatchKey, InlineSource, Recorder, encode
+from bali_trainers.export import export_checkpoint
 from bali_trainers.launch import CANCELLED
 from bali_trainers.run import main
 
@@ -251,6 +253,32 @@ def test_accumulation_uses_several_batches_a_step(job):
     folder = job("run", optimiser={"accumulation": 3}, run={"log_every": 1})
     assert main([str(folder)]) == 0
     assert [row["step"] for row in metrics(folder)] == [1, 2]
+
+
+def test_an_average_of_the_weights_is_resumed_and_exported(job):
+    options = {"optimiser": {"average": 0.9, "text_lr": 1e-2}}
+    folder, plain = job("average", **options), job("plain", optimiser={"text_lr": 1e-2})
+    assert main([str(folder)]) == 0
+    assert main([str(plain)]) == 0
+    exported = weights(folder)
+    checkpoint = folder / "checkpoints" / "step-00000008"
+    shutil.rmtree(checkpoint)
+    assert main([str(folder)]) == 0
+    assert all(np.array_equal(exported[name], value) for name, value in weights(folder).items())
+    assert not same(folder, plain)
+    export_checkpoint(checkpoint, folder / "again")
+    again = load_file(folder / "again" / "model.safetensors")
+    assert all(np.array_equal(exported[name], value) for name, value in again.items())
+
+
+def test_only_adapters_learn_and_the_export_is_plain(job, tiny_model):
+    folder = job("run", model={"lora_rank": 2}, optimiser={"graph_lr": 1e-2})
+    assert main([str(folder)]) == 0
+    before, after = load_file(tiny_model() / "model.safetensors"), weights(folder)
+    assert before.keys() == after.keys()
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert any("attention" in name for name in moved)
+    assert not any("embeddings" in name for name in moved)
 
 
 def test_a_loss_that_is_not_finite_leaves_its_batch(job, capsys):

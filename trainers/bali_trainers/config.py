@@ -47,10 +47,22 @@ class _Section(BaseModel):
 
 
 class ModelConfig(_Section):
-    """The language model, and how a mention's token states become one vector."""
+    """The language model, and how a mention's token states become one vector.
+
+    ``frozen_layers`` > 0 freezes the embeddings and so many layers; ``lora_rank`` > 0 freezes the
+    encoder and trains low-rank adapters of it.
+    """
 
     base: str = "minilm"
     pooling: Literal["mean", "first", "max", "attention"] = "mean"
+    frozen_layers: Annotated[int, Field(ge=0)] = 0
+    lora_rank: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _frozen_once(self) -> Self:
+        if self.frozen_layers and self.lora_rank:
+            raise ValueError("lora_rank freezes all layers already: leave out frozen_layers")
+        return self
 
 
 class DataConfig(_Section):
@@ -166,13 +178,18 @@ class ObjectivesConfig(_Section):
 
 
 class OptimiserConfig(_Section):
-    """AdamW with two learning rates, linear warm-up and cosine decay."""
+    """AdamW with two learning rates, linear warm-up and cosine decay.
+
+    With ``average`` > 0, an exponential moving average of the weights with this decay is kept, and
+    exported.
+    """
 
     text_lr: Positive = 2e-5
     graph_lr: Positive = 1e-4
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
     warmup: Fraction = 0.1
     clip: Positive = 1.0
+    average: Fraction = 0.0
     accumulation: Count = 1
 
 

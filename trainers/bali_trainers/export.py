@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 from bali_platform.errors import BaliError
 from bali_trainers.config import Config, parse_config
 from bali_trainers.data.spec import DataSpec
+from bali_trainers.models.adapting import add_adapters, merge_adapters
 from bali_trainers.models.text import TextEncoder, load_text_encoder, quiet
 
 __all__ = ["export_checkpoint", "export_encoder"]
@@ -24,13 +25,14 @@ def export_encoder(
 ) -> None:
     """Write weights, tokenizer, sentence-transformers modules and a model card to ``folder``.
 
-    The folder loads with ``AutoModel``, ``AutoModelForMaskedLM`` and ``SentenceTransformer``. One
+    Adapters are merged into the weights first. The folder loads with ``AutoModel``, ``AutoModelForMaskedLM`` and ``SentenceTransformer``. One
     that exists is replaced once the new one is whole.
     """
     building = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     try:
+        merge_adapters(text.model)
         with quiet():
             text.model.save_pretrained(building)
         AutoTokenizer.from_pretrained(spec.tokenizer).save_pretrained(building)
@@ -53,9 +55,14 @@ def export_checkpoint(checkpoint: Path, folder: Path) -> None:
         ) from None
     config = parse_config(facts["config"], str(state))
     text = load_text_encoder(config.model.base)
+    if config.model.lora_rank:
+        add_adapters(text, config.model.lora_rank)
+    tensors = load_file(checkpoint / "model.safetensors")
+    if (checkpoint / "average.safetensors").exists():
+        tensors |= load_file(checkpoint / "average.safetensors")
     weights = {
         name.removeprefix("text."): value
-        for name, value in load_file(checkpoint / "model.safetensors").items()
+        for name, value in tensors.items()
         if name.startswith("text.")
     }
     # Tied weights are stored once, under one of their names.

@@ -18,7 +18,7 @@ from bali_trainers import distributed
 from bali_trainers.batch import Batch
 from bali_trainers.config import OptimiserConfig, RunConfig
 from bali_trainers.meter import Meter
-from bali_trainers.state import Checkpoints, restore
+from bali_trainers.state import Average, Checkpoints, restore
 
 __all__ = ["Plan", "RunReporter", "learning_rate_factor", "train"]
 
@@ -94,6 +94,7 @@ def train(
     run: RunConfig,
     rates: OptimiserConfig,
     folder: Path,
+    average: Average | None = None,
 ) -> bool:
     """Train to the end of the plan, from the newest checkpoint if there is one.
 
@@ -107,7 +108,7 @@ def train(
 
     done = 0
     if (checkpoint := checkpoints.newest()) is not None:
-        restore(checkpoint, module, optimiser)
+        restore(checkpoint, module, optimiser, average)
         scaler.load_state_dict(checkpoint.facts["scaler"])
         done = checkpoint.step
         reporter.resumed(done)
@@ -136,6 +137,8 @@ def train(
         scaler.step(optimiser)
         scaler.update()
         optimiser.zero_grad(set_to_none=True)
+        if average is not None:
+            average.update()
 
         finished = step + 1
         if finished % run.log_every == 0 or finished == plan.steps:
@@ -144,7 +147,7 @@ def train(
             reporter.metrics(finished, plan.steps, values)
         stop = distributed.any_rank(reporter.cancelled(), device)
         if stop or finished % run.checkpoint_every == 0 or finished == plan.steps:
-            checkpoints.save(finished, module, optimiser, scaler=scaler.state_dict())
+            checkpoints.save(finished, module, optimiser, average, scaler=scaler.state_dict())
             reporter.saved(finished)
         if stop and finished < plan.steps:
             return False

@@ -1,8 +1,9 @@
 """Checkpoints: safetensors and JSON, written whole or not at all, and resumed bit for bit.
 
 A checkpoint is a folder ``step-00000050`` with ``model.safetensors``, ``optimiser.safetensors``,
-``random.safetensors`` (the generators of every rank) and ``state.json``, which holds what else a
-run is, and size and digest of the other files. It is written beside its place and renamed.
+``random.safetensors`` (the generators of every rank), ``average.safetensors`` if one is kept, and
+``state.json``, which holds what else a run is, and size and digest of the other files. It is
+written beside its place and renamed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from bali_platform.errors import BaliError
 from bali_trainers import distributed
 
-__all__ = ["Checkpoint", "Checkpoints", "restore", "save_tensors"]
+__all__ = ["Average", "Checkpoint", "Checkpoints", "restore", "save_tensors"]
 
 _FORMAT = 1
 
@@ -41,6 +42,33 @@ class Checkpoint:
     folder: Path
     step: int
     facts: Mapping[str, Any]
+
+
+class Average:
+    """An exponential moving average of a module's trainable weights."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self._parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
+        self.weights = {n: p.detach().clone() for n, p in self._parameters.items()}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Move towards the current weights."""
+        for name, parameter in self._parameters.items():
+            self.weights[name].lerp_(parameter, 1 - self.decay)
+
+    @torch.no_grad()
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over an average that was saved."""
+        for name, value in weights.items():
+            self.weights[name].copy_(value)
+
+    @torch.no_grad()
+    def apply(self) -> None:
+        """Put the average in the place of the weights."""
+        for name, parameter in self._parameters.items():
+            parameter.copy_(self.weights[name])
 
 
 class Checkpoints:
@@ -61,16 +89,23 @@ class Checkpoints:
         self._folder, self._keep, self._facts, self._say = folder, keep, facts, say
 
     def save(
-        self, step: int, task: nn.Module, optimiser: torch.optim.Optimizer, **facts: Any
+        self,
+        step: int,
+        task: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        average: Average | None = None,
+        **facts: Any,
     ) -> None:
         """Write a checkpoint; every rank must call this, the first one writes.
 
         ``facts`` are added to those of the run, ``scaler`` for instance.
         """
-        generators = _generators()
+        tensors = {"optimiser": _optimiser_tensors(task, optimiser), "random": _generators()}
+        if average is not None:
+            tensors["average"] = average.weights
         if distributed.rank() == 0:
             try:
-                self._write(step, task, optimiser, generators, facts)
+                self._write(step, task, tensors, facts)
             except OSError as error:
                 raise BaliError(
                     f"checkpoint of step {step} could not be written to {self._folder}: "
@@ -110,8 +145,7 @@ class Checkpoints:
         self,
         step: int,
         task: nn.Module,
-        optimiser: torch.optim.Optimizer,
-        generators: dict[str, Tensor],
+        tensors: Mapping[str, Mapping[str, Tensor]],
         facts: Mapping[str, Any],
     ) -> None:
         final = self._folder / f"step-{step:08d}"
@@ -120,8 +154,8 @@ class Checkpoints:
         building.mkdir(parents=True)
         try:
             save_model(task, str(building / "model.safetensors"))
-            save_tensors(_optimiser_tensors(task, optimiser), building / "optimiser.safetensors")
-            save_tensors(generators, building / "random.safetensors")
+            for name, values in tensors.items():
+                save_tensors(values, building / f"{name}.safetensors")
             state = {
                 "format": _FORMAT,
                 "step": step,
@@ -141,7 +175,12 @@ class Checkpoints:
         return sorted(self._folder.glob("step-*"))
 
 
-def restore(checkpoint: Checkpoint, task: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+def restore(
+    checkpoint: Checkpoint,
+    task: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: Average | None = None,
+) -> None:
     """Load weights, optimiser state and, on as many ranks as wrote them, random generators."""
     load_model(task, str(checkpoint.folder / "model.safetensors"))
     tensors = load_file(checkpoint.folder / "optimiser.safetensors")
@@ -155,6 +194,8 @@ def restore(checkpoint: Checkpoint, task: nn.Module, optimiser: torch.optim.Opti
         }
         if saved:
             optimiser.state[parameter] = saved
+    if average is not None:
+        average.load(load_file(checkpoint.folder / "average.safetensors"))
     _set_generators(load_file(checkpoint.folder / "random.safetensors"))
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bali_trainers.batch import Batch
 from bali_trainers.config import Config, OptimiserConfig
+from bali_trainers.models.adapting import add_adapters, freeze_layers
 from bali_trainers.models.graph import build_graph_encoder
 from bali_trainers.models.pooling import MentionPooling
 from bali_trainers.models.text import TextEncoder, load_text_encoder
@@ -67,6 +68,10 @@ def build_task(config: Config, relations: int) -> Task:
     """
     torch.manual_seed(config.seed)
     text = load_text_encoder(config.model.base, chunk=config.run.chunk)
+    if config.model.frozen_layers:
+        freeze_layers(text, config.model.frozen_layers)
+    if config.model.lora_rank:
+        add_adapters(text, config.model.lora_rank)
     if not config.objectives.predicts_tokens:
         _freeze_head(text)
     return Task(

@@ -23,7 +23,7 @@ from bali_trainers.folder import read_config, read_spec
 from bali_trainers.journal import Journal
 from bali_trainers.loop import Plan, train
 from bali_trainers.sources import open_source
-from bali_trainers.state import Checkpoints
+from bali_trainers.state import Average, Checkpoints
 from bali_trainers.task import build_task, parameter_groups
 
 __all__ = ["choose_device", "train_folder"]
@@ -71,6 +71,8 @@ def _train(
     checkpoints = Checkpoints(
         folder / "checkpoints", keep=config.run.keep, facts=_facts(config, spec), say=journal.say
     )
+    decay = config.optimiser.average
+    average = Average(task, decay) if decay else None
     with journal.listening():
         finished = train(
             distributed.synchronised(task, device),
@@ -83,8 +85,11 @@ def _train(
             run=config.run,
             rates=config.optimiser,
             folder=folder,
+            average=average,
         )
     if finished and distributed.rank() == 0:
+        if average is not None:
+            average.apply()
         export_encoder(task.text, config, spec, journal.last, folder / "model")
     return finished
 
@@ -136,6 +141,7 @@ def _facts(config: Config, spec: DataSpec) -> dict[str, Any]:
             # A step's sentences are the same however many ranks share them.
             "sentences a step": spec.batch_size * spec.world_size,
             "accumulation": config.optimiser.accumulation,
+            "average": config.optimiser.average,
             "graph version": spec.graph_version,
             "relation types": list(spec.relation_types),
             "corpus": spec.corpus_sha,

@@ -1,0 +1,53 @@
+"""Training a part of a language model: frozen layers, low-rank adapters."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from bali_platform.errors import BaliError, UsageError
+from bali_trainers.models.text import TextEncoder
+
+__all__ = ["add_adapters", "freeze_layers", "merge_adapters"]
+
+
+def freeze_layers(text: TextEncoder, count: int) -> None:
+    """Take the embeddings and the first ``count`` transformer layers out of training."""
+    base = text.model.base_model
+    depth = text.model.config.num_hidden_layers
+    if count > depth:
+        raise UsageError(f"[model] frozen_layers = {count}: the model has {depth} layers")
+    layers = next(
+        module
+        for module in base.modules()
+        if isinstance(module, nn.ModuleList) and len(module) == depth
+    )
+    for module in (base.embeddings, *layers[:count]):
+        module.requires_grad_(False)
+
+
+def add_adapters(text: TextEncoder, rank: int) -> None:
+    """Freeze the encoder and add low-rank adapters (LoRA, Hu et al., 2021) to its linear maps."""
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError:
+        raise BaliError("[model] lora_rank needs peft: pip install 'bali[lora]'") from None
+    base = text.model.base_model
+    linears = [name for name, module in base.named_modules() if isinstance(module, nn.Linear)]
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linears), base)
+    text.fresh |= {name for name, _ in text.model.named_parameters() if ".lora_" in name}
+
+
+@torch.no_grad()
+def merge_adapters(model: PreTrainedModel) -> None:
+    """Add the adapters' products to the weights that they adapt, and remove them."""
+    if not any(".lora_" in name for name, _ in model.named_parameters()):
+        return
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    base = model.base_model
+    for name, module in list(base.named_modules()):
+        if isinstance(module, BaseTunerLayer):
+            module.merge()
+            base.set_submodule(name, module.get_base_layer())
