@@ -11,7 +11,15 @@ from bali_loaders.releases.rrf import scan_sql, standard_files
 from bali_platform.graph.semantic_groups import group_of
 from bali_platform.progress import QUIET, Reporter
 
-__all__ = ["FileInfo", "GroupInfo", "LanguageInfo", "ReleaseInfo", "SourceInfo", "describe"]
+__all__ = [
+    "FileInfo",
+    "GroupInfo",
+    "LanguageInfo",
+    "ReleaseInfo",
+    "SourceInfo",
+    "describe",
+    "open_tables",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +110,7 @@ COMBINATIONS = "SELECT types, count(*) FROM types GROUP BY types"
 def describe(release: Release, *, reporter: Reporter = QUIET) -> ReleaseInfo:
     """Count what ``release`` holds, by source, language and semantic group."""
     with duckdb.connect() as database:
-        for name in ("MRCONSO", "MRREL", "MRDEF", "MRSTY", "MRSAB"):
-            _open_table(database, release, name)
+        open_tables(database, release)
         with reporter.step("count", 4) as step:
             concepts, names, suppressed, relations, definitions = database.sql(TOTALS).fetchall()[0]
             step.advance()
@@ -129,14 +136,15 @@ def describe(release: Release, *, reporter: Reporter = QUIET) -> ReleaseInfo:
     )
 
 
-def _open_table(database: duckdb.DuckDBPyConnection, release: Release, name: str) -> None:
-    """Make the rows of a file a table to query; without rows if the release lacks the file."""
-    if name in release.files:
-        scan = scan_sql(release.local(name), release.files[name].columns)
-        database.sql(f"FROM {scan}").create_view(name)
-    else:
-        columns = ", ".join(f"'' AS {column}" for column in standard_files()[name].columns)
-        database.sql(f"SELECT {columns}").filter("false").create_view(name)
+def open_tables(database: duckdb.DuckDBPyConnection, release: Release) -> None:
+    """Make MRCONSO, MRREL, MRDEF, MRSTY and MRSAB tables to query; an absent file has no rows."""
+    for name in ("MRCONSO", "MRREL", "MRDEF", "MRSTY", "MRSAB"):
+        if name in release.files:
+            scan = scan_sql(release.local(name), release.files[name].columns)
+            database.sql(f"FROM {scan}").create_view(name)
+        else:
+            columns = ", ".join(f"'' AS {column}" for column in standard_files()[name].columns)
+            database.sql(f"SELECT {columns}").filter("false").create_view(name)
 
 
 def _groups(database: duckdb.DuckDBPyConnection) -> tuple[GroupInfo, ...]:

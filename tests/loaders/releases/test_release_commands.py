@@ -12,8 +12,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from bali_loaders import umls
 from bali_loaders.releases import Release, uts
 from bali_loaders.releases.information import describe
+from bali_loaders.umls.transform import transform
 from bali_platform.cli import release as command
 from bali_platform.errors import BaliError, UsageError
 
@@ -86,6 +88,38 @@ def test_info_counts_what_the_files_hold(app: typer.Typer, folder: Path) -> None
     assert groups["Disorders"] == len(disorders)
     files = {row["name"]: row["rows"] for row in told["files"]}
     assert files["MRCONSO"] == len(names)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ([], umls.PRESETS["training"]),
+        (["--preset", "full"], umls.PRESETS["full"]),
+        (
+            ["--language", "FRE", "--language", "RUS", "--licence", "0", "--licence", "3"],
+            umls.LoadOptions(languages=("FRE", "RUS"), licences=(0, 3)),
+        ),
+        (
+            ["--source", "VOC001", "--source", "VOC007"],
+            umls.LoadOptions(sources=("VOC001", "VOC007")),
+        ),
+    ],
+)
+def test_what_would_be_loaded_is_what_the_loader_loads(
+    app: typer.Typer,
+    folder: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    options: umls.LoadOptions,
+) -> None:
+    told = json.loads(run(app, "info", str(folder), *arguments, "--json"))["would_load"]
+    with Release.open(folder) as release:
+        report = transform(release, options, tmp_path / "import", graph_version="x")
+    assert told["concepts"] == report.nodes["Concept"] > 0
+    assert told["names"] == report.nodes["Atom"]
+    assert told["definitions"] == report.nodes["Definition"]
+    rows = report.files["MRREL"]
+    assert told["relations"] == rows.get("kept", 0) + rows.get("merged", 0)
 
 
 def test_info_is_readable(app: typer.Typer, folder: Path) -> None:
