@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from bali_platform import __version__
-from bali_platform.cli import demo, graph, jobs, load, services, stream, text
+from bali_platform.cli import demo, graph, jobs, load, release, services, stream, text
 from bali_platform.cli.common import err
 from bali_platform.errors import BaliError
 
@@ -32,6 +32,7 @@ app = typer.Typer(
 
 services.register(app)
 demo.register(app)
+release.register(app)
 load.register(app)
 graph.register(app)
 text.register(app)
