@@ -128,6 +128,10 @@ def seed_graph(driver: neo4j.Driver, oracle: Oracle) -> None:
         "CREATE (r)-[:REPLACED_BY {rel: 'RO', release: '2024AB'}]->(c)"
     )
     driver.execute_query(
+        "MATCH (c:Concept {cui: 'C0000010'}) CREATE (c)-[:DEFINED_BY]->"
+        "(:Definition {atui: 'AT1', sab: 'MSH', text: c.definition})"
+    )
+    driver.execute_query(
         "CREATE (:Release {version: '2025AA', graph_version: $version, relation_types: $types})",
         version=oracle.version,
         types=list(TYPES),

@@ -1,0 +1,128 @@
+"""Every shipped statement is planned, and run, on the real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import neo4j
+import pytest
+
+from bali_platform.errors import UsageError
+from bali_platform.graph import Graph
+from bali_platform.graph.cypher import run_cypher
+from bali_platform.graph.statements import favourite, favourites, statement, statement_names
+
+HUB = "C0000001"
+FAVOURITES: dict[str, dict[str, Any]] = {
+    "ancestors": {"cui": "C0000050"},
+    "crosswalk": {"source": "MSH", "code": "D:C0000001", "target": "MSH"},
+    "descendants": {"cui": "C0000050"},
+    "find-by-code": {"source": "MSH", "code": "D:C0000001"},
+    "find-by-name": {"text": "heart"},
+    "names": {"cui": HUB},
+    "neighbourhood": {"cui": HUB},
+    "paths": {"from": HUB, "to": "C0000050"},
+    "release": {},
+    "retired": {"cui": "C9000001"},
+    "semantic-groups": {},
+    "similar": {"cui": "C0000050"},
+}
+# The one Release node has no index and needs none; a walk over all definitions is one.
+SCANS_ALLOWED = {":Release", "(concept)-[anon_0:DEFINED_BY]->(definition)"}
+
+
+def operators(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield plan["operatorType"].split("@")[0], plan["args"].get("Details", "")
+    for child in plan.get("children", []):
+        yield from operators(child)
+
+
+def check_plan(driver: neo4j.Driver, text: str) -> None:
+    with driver.session() as session:
+        plan = session.run("EXPLAIN " + text).consume().plan
+    assert plan is not None
+    for operator, details in operators(plan):
+        if "Scan" in operator and "IndexScan" not in operator:
+            assert any(allowed in details for allowed in SCANS_ALLOWED), f"{operator} {details}"
+        assert operator != "AllNodesScan"
+
+
+def test_every_favourite_is_covered() -> None:
+    assert set(FAVOURITES) == {query.name for query in favourites()}
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("name", statement_names())
+def test_statements_use_indexes(driver: neo4j.Driver, seeded, name: str) -> None:
+    check_plan(driver, statement(name))
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("name", sorted(FAVOURITES.keys() - {"semantic-groups", "similar"}))
+def test_favourites_use_indexes_and_answer(driver: neo4j.Driver, graph: Graph, name: str) -> None:
+    query, parameters = favourite(name), FAVOURITES[name]
+    query.check(parameters)
+    check_plan(driver, query.text)
+    assert run_cypher(graph, query.text, parameters).rows
+
+
+@pytest.mark.services
+def test_semantic_groups_are_counted(graph: Graph, seeded) -> None:
+    rows = run_cypher(graph, favourite("semantic-groups").text).rows
+    assert sum(count for _, count in rows) == len(seeded.names)
+
+
+@pytest.mark.services
+def test_similar_concepts_by_vector(driver: neo4j.Driver, graph: Graph) -> None:
+    driver.execute_query(
+        "CREATE VECTOR INDEX concept_embedding IF NOT EXISTS FOR (c:Concept) ON c.embedding "
+        "OPTIONS {indexConfig: {`vector.dimensions`: 2, "
+        "`vector.similarity_function`: 'cosine'}}"
+    )
+    try:
+        driver.execute_query(
+            "UNWIND $rows AS row MATCH (c:Concept {cui: row[0]}) SET c.embedding = row[1]",
+            rows=[["C0000050", [1.0, 0.0]], ["C0000051", [0.9, 0.1]], ["C0000052", [0.0, 1.0]]],
+        )
+        driver.execute_query("CALL db.awaitIndexes(60)")
+        query = favourite("similar")
+        check_plan(driver, query.text)
+        rows = run_cypher(graph, query.text, FAVOURITES["similar"]).to_dicts()
+        assert [row["cui"] for row in rows] == ["C0000051", "C0000052"]
+    finally:
+        driver.execute_query("DROP INDEX concept_embedding")
+        driver.execute_query("MATCH (c:Concept) WHERE c.embedding IS NOT NULL REMOVE c.embedding")
+
+
+@pytest.mark.parametrize("name", statement_names())
+def test_statements_open_with_a_comment(name: str) -> None:
+    assert statement(name).startswith("// ")
+
+
+def test_favourites_have_a_title_and_explain_their_parameters() -> None:
+    for query in favourites():
+        assert query.title
+        comments = [line for line in query.text.splitlines()[1:] if line.startswith("//")]
+        for parameter in query.parameters:
+            assert any(f"${parameter}" in line for line in comments)
+
+
+def test_names_are_suggested() -> None:
+    with pytest.raises(UsageError, match="did you mean 'neighbours'"):
+        statement("neighbors")
+    with pytest.raises(UsageError, match="did you mean 'crosswalk'"):
+        favourite("crosswak")
+
+
+@pytest.mark.parametrize("name", ["../queries/names", "/etc/passwd", "names.cypher", ""])
+def test_names_are_not_paths(name: str) -> None:
+    with pytest.raises(UsageError, match="no statement"):
+        statement(name)
+
+
+def test_favourites_check_their_parameters() -> None:
+    with pytest.raises(UsageError, match="needs --param cui=VALUE"):
+        favourite("names").check({})
+    with pytest.raises(UsageError, match="did you mean 'cui'"):
+        favourite("names").check({"cui": "C1", "cuis": "C2"})
