@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from bali_platform import __version__
-from bali_platform.cli import demo, graph, jobs, load, release, services, stream, text
+from bali_platform.cli import api, demo, graph, jobs, load, release, services, stream, text
 from bali_platform.cli.common import err
 from bali_platform.errors import BaliError
 
@@ -38,6 +38,7 @@ graph.register(app)
 text.register(app)
 jobs.register(app)
 stream.register(app)
+api.register(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,81 @@
+"""The ASGI application: routes, what guards them, and the pages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from anyio import to_thread
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+from bali_platform import __version__
+from bali_platform.api import problems
+from bali_platform.api.answers import TaggedAnswers
+from bali_platform.api.backend import Backend
+from bali_platform.api.guard import Access, Guard
+from bali_platform.api.metrics import Measured
+from bali_platform.api.routes import cypher, graph, jobs, service, streams
+
+__all__ = ["PAGES", "PUBLIC", "create_app"]
+
+PAGES = "/ui"
+PUBLIC = ("/health", "/openapi.json", f"{PAGES}/")
+"""Where no token is needed: nothing there is about the graph or the jobs."""
+
+DESCRIPTION = """Explore a UMLS graph and steer training jobs.
+
+Answers about the graph have the shape `{nodes, edges}` and carry an `ETag` that changes with the
+graph's version; send it back as `If-None-Match`. Errors are problem details (RFC 9457). Where a
+token is needed it goes into the header `Authorization: Bearer TOKEN`."""
+
+
+class Api(FastAPI):
+    """FastAPI, with problems and bearer tokens in its OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            components = document["components"]
+            components["schemas"] |= problems.schemas()
+            components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            document["security"] = [{}, {"token": []}]
+            self.openapi_schema = document
+        return self.openapi_schema
+
+
+def create_app(backend: Backend, access: Access) -> FastAPI:
+    """Return the application; it starts and stops ``backend``."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await to_thread.run_sync(backend.start)
+        yield
+        await to_thread.run_sync(backend.stop)
+
+    app = Api(
+        title="BALI",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's own pages load scripts from another host
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.backend = backend
+    for routes in (graph, cypher, jobs, streams, service):
+        app.include_router(routes.router)
+    app.add_api_route("/", _to_pages, include_in_schema=False)
+    app.mount(PAGES, StaticFiles(packages=[("bali_platform.api", "pages")], html=True))
+    problems.install(app)
+    app.add_middleware(TaggedAnswers, cache=backend.answers, live_tag=lambda: backend.etag)
+    app.add_middleware(Guard, access=access)
+    app.add_middleware(Measured, metrics=backend.metrics)
+    return app
+
+
+def _to_pages() -> Response:
+    return RedirectResponse(f"{PAGES}/")

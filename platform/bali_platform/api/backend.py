@@ -1,0 +1,191 @@
+"""What the routes work with: the live graph, followed as it changes, and the job store."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
+import neo4j
+from fastapi import Request
+from kombu.exceptions import OperationalError
+from redis import Redis
+from redis.exceptions import RedisError
+
+from bali_platform.api.answers import AnswerCache, entity_tag
+from bali_platform.api.metrics import Metrics
+from bali_platform.errors import BaliError
+from bali_platform.graph import Graph
+from bali_platform.jobs import Job, JobStore, connect
+from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
+from bali_platform.services import endpoints
+from bali_platform.settings import Settings
+from bali_platform.subgraphs import CacheStats, RedisCache
+
+__all__ = ["Backend", "Submit", "Worker", "backend_of"]
+
+T = TypeVar("T")
+Submit = Callable[[str, dict[str, dict[str, Any]], int], Job]
+"""Checks and queues a job: (shipped configuration, overrides by section, priority) -> job."""
+
+STATEMENT_LIMIT_S = 8.0
+WATCH_EVERY_S = 1.0
+WORKERS_EVERY_S = 10.0
+
+
+class BoundedGraph(Graph):
+    """A graph whose statements the server ends after ``STATEMENT_LIMIT_S``."""
+
+    def read(self, work: Callable[[neo4j.ManagedTransaction], T]) -> T:
+        """Run ``work`` in a read transaction of limited time."""
+        return super().read(neo4j.unit_of_work(timeout=STATEMENT_LIMIT_S)(work))
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A Celery worker process that answered a call, ``seen`` seconds since the epoch."""
+
+    name: str
+    queues: tuple[str, ...]
+    tasks: int
+    seen: float
+
+
+class Backend:
+    """Connections of one server process; ``start`` before use, ``stop`` at the end.
+
+    A thread looks at the graph every second, so that a request never waits to find out which
+    version is live, and an outage is answered at once.
+    """
+
+    def __init__(self, settings: Settings, submit: Submit | None = None) -> None:
+        self.settings = settings
+        self.submit = submit
+        self.answers = AnswerCache()
+        self.metrics = Metrics(self)
+        self.streams = 0
+        self.closing = threading.Event()
+        self.browser: str | None = None
+        self._graph: Graph | None = None
+        self._tag = ""
+        self._why = "the server is starting"
+        self._workers: tuple[Worker, ...] = ()
+        watched = ((self._look_at_graph, WATCH_EVERY_S), (self._call_workers, WORKERS_EVERY_S))
+        self._threads = [
+            threading.Thread(target=self._follow, args=work, daemon=True) for work in watched
+        ]
+
+    def start(self) -> None:
+        """Connect, and begin to follow the graph and the workers."""
+        self._look_at_graph()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Let go of everything."""
+        self.closing.set()
+        for thread in self._threads:
+            thread.join()
+        if self._graph:
+            self._graph.close()
+
+    @property
+    def graph(self) -> Graph:
+        """The live graph; raises :class:`BaliError` while there is none."""
+        if self._graph is None:
+            raise BaliError(self._why)
+        return self._graph
+
+    @property
+    def release(self) -> dict[str, Any] | None:
+        """What the live graph says of itself, if there is one."""
+        graph = self._graph
+        return graph.release if graph else None
+
+    @property
+    def etag(self) -> str | None:
+        """The entity tag of everything that is said about the live graph, if there is one."""
+        return self._tag if self._graph else None
+
+    @cached_property
+    def redis(self) -> Redis:
+        """The Redis of this home."""
+        return connect(self.settings)
+
+    @cached_property
+    def jobs(self) -> JobStore:
+        """The job store."""
+        return JobStore(self.redis)
+
+    @property
+    def workers(self) -> tuple[Worker, ...]:
+        """The workers that answered the last call, a few seconds ago."""
+        return self._workers
+
+    def redis_answers(self) -> bool:
+        """Whether Redis answers now."""
+        with suppress(RedisError, BaliError):
+            return bool(self.redis.ping())
+        return False
+
+    def queue_depths(self) -> dict[str, int]:
+        """Return how many messages wait in each queue."""
+        return {queue: waiting(self.redis, queue) for queue in (SUBGRAPHS, GPU)}
+
+    def cache_stats(self) -> CacheStats:
+        """Return the counters of the neighbourhood cache, over all processes."""
+        return RedisCache(self.redis).stats()
+
+    def _follow(self, look: Callable[[], None], every_s: float) -> None:
+        while not self.closing.wait(every_s):
+            look()
+
+    def _look_at_graph(self) -> None:
+        try:
+            if self._graph is None or self._live_version(self._graph) != self._graph.version:
+                # Requests may still read the old one, which closes when the last lets go of it.
+                graph = self._connect()
+                self._tag = entity_tag(graph.version)  # reads it, so that no request has to
+                self._graph = graph
+        except BaliError as error:
+            self._graph, self._why = None, str(error)
+
+    def _live_version(self, graph: Graph) -> str | None:
+        rows = graph.query("release")
+        return rows[0]["graph_version"] if rows else None
+
+    def _connect(self) -> Graph:
+        at = endpoints(self.settings)
+        driver = neo4j.GraphDatabase.driver(
+            at.neo4j_uri,
+            auth=(at.neo4j_user, at.neo4j_password),
+            connection_timeout=3,
+            connection_acquisition_timeout=5,
+            max_transaction_retry_time=2,
+            notifications_min_severity="OFF",
+        )
+        graph = BoundedGraph(driver, at.neo4j_uri)
+        self.browser = at.neo4j_browser
+        return graph
+
+    def _call_workers(self) -> None:
+        from bali_platform.jobs.app import app
+
+        now = time.time()
+        with suppress(OperationalError, RedisError, OSError):
+            inspect = app.control.inspect(timeout=1.0)
+            queues = inspect.active_queues() or {}
+            active = inspect.active() or {}
+            self._workers = tuple(
+                Worker(name, tuple(q["name"] for q in served), len(active.get(name, ())), now)
+                for name, served in sorted(queues.items())
+            )
+
+
+def backend_of(request: Request) -> Backend:
+    """Return the backend of the server that got ``request``; a dependency of routes."""
+    return cast(Backend, request.app.state.backend)

@@ -1,0 +1,122 @@
+"""Who may ask what: host, origin, token and size of every request, before anything reads it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bali_platform.api.problems import ProblemError, render
+
+__all__ = ["Access", "Guard"]
+
+MAX_BODY_BYTES = 2**20
+MAX_QUERY_BYTES = 16 * 2**10
+LOOPBACK_NAMES = {"localhost", "127.0.0.1", "[::1]"}
+READING = {"GET", "HEAD", "OPTIONS"}
+HEADERS = {
+    "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+@dataclass(frozen=True)
+class Access:
+    """The rules of one server.
+
+    Args:
+        token: what requests must carry; None asks for none.
+        loopback: the server listens on this machine only. Then a page of another site that a
+            browser here shows must not reach it under its own name (DNS rebinding).
+        public: prefixes of paths that need no token; neither does ``/``.
+    """
+
+    token: str | None = field(default=None, repr=False)
+    loopback: bool = True
+    public: tuple[str, ...] = ()
+
+    def check(self, scope: Scope) -> None:
+        """Raise :class:`ProblemError` if the request may not go on."""
+        headers = Headers(scope=scope)
+        if self.loopback:
+            _check_host(headers.get("host", ""))
+        if scope["method"] not in READING:
+            _check_origin(headers)
+        if self.token and scope["path"] != "/" and not scope["path"].startswith(self.public):
+            self._check_token(headers.get("authorization", ""))
+        if len(scope["query_string"]) > MAX_QUERY_BYTES:
+            raise ProblemError("too-large", f"the query string exceeds {MAX_QUERY_BYTES} bytes")
+        if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
+            raise _too_large()
+
+    def _check_token(self, authorisation: str) -> None:
+        scheme, _, given = authorisation.partition(" ")
+        wanted = (self.token or "").encode()
+        if scheme.lower() != "bearer" or not secrets.compare_digest(given.encode(), wanted):
+            raise ProblemError("token-needed", "send the header 'Authorization: Bearer TOKEN'")
+
+
+def _check_host(host: str) -> None:
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    if name.lower() not in LOOPBACK_NAMES:
+        raise ProblemError("wrong-host", "this server answers as localhost or 127.0.0.1 only")
+
+
+def _check_origin(headers: Headers) -> None:
+    origin = headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+    if foreign or headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
+        raise ProblemError("foreign-origin", "requests that change something come from own pages")
+
+
+def _too_large() -> ProblemError:
+    return ProblemError("too-large", f"the body exceeds {MAX_BODY_BYTES} bytes: send less at once")
+
+
+class Guard:
+    """Middleware: refuses what :class:`Access` forbids, and adds security headers to the rest."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app, self._access = app, access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, or answer it with a problem."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            await send(message)
+
+        try:
+            self._access.check(scope)
+        except ProblemError as problem:
+            await render(problem.kind, problem.detail)(scope, receive, send_secured)
+        else:
+            await self._app(scope, _limited(receive), send_secured)
+
+
+def _limited(receive: Receive) -> Receive:
+    """Count the body as it arrives: its declared length may be missing."""
+    arrived = 0
+
+    async def receive_counted() -> Message:
+        nonlocal arrived
+        message = await receive()
+        arrived += len(message.get("body", b""))
+        if arrived > MAX_BODY_BYTES:
+            raise _too_large()
+        return message
+
+    return receive_counted

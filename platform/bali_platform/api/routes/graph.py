@@ -1,0 +1,222 @@
+"""Routes that read the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.datastructures import URL
+
+from bali_platform.api.answers import TAG, entity_tag
+from bali_platform.api.backend import Backend, backend_of
+from bali_platform.api.models import (
+    INT64,
+    Concepts,
+    Cui,
+    CuiText,
+    Found,
+    Groups,
+    Neighbours,
+    Paths,
+    Relations,
+    Sources,
+    SubgraphAnswer,
+    SubgraphRequest,
+)
+from bali_platform.api.problems import ProblemError, documented
+from bali_platform.errors import BaliError, UsageError
+from bali_platform.graph import Graph, Link, Node
+from bali_platform.subgraphs.exploration import explore, hierarchy, induced, of_paths
+from bali_platform.subgraphs.subgraph import Subgraph
+
+__all__ = ["LiveGraph", "router"]
+
+MAX_FOUND = 1_000
+router = APIRouter(tags=["graph"])
+
+
+def _live_graph(request: Request, backend: Annotated[Backend, Depends(backend_of)]) -> Graph:
+    graph = backend.graph
+    request.scope[TAG] = entity_tag(graph.version)
+    return graph
+
+
+LiveGraph = Annotated[Graph, Depends(_live_graph)]
+Limit = Annotated[int, Query(ge=1, le=500, description="Results on a page.")]
+Offset = Annotated[int, Query(ge=0, le=INT64 // 2, description="Results to pass over.")]
+Outgoing = Annotated[
+    bool | None, Query(description="Only edges that point away from the concept, or towards it.")
+]
+
+
+@router.get("/concepts", responses=documented())
+def search_concepts(
+    request: Request,
+    graph: LiveGraph,
+    q: Annotated[
+        str,
+        Query(
+            min_length=1,
+            max_length=200,
+            description="Words of a name (the last may be unfinished), a CUI, or `SAB:CODE`.",
+            examples=["heart attack"],
+        ),
+    ],
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    offset: Annotated[int, Query(ge=0, le=MAX_FOUND - 100)] = 0,
+) -> Found:
+    """Find concepts, best first; at most 1,000 for a search."""
+    hits = graph.search(q, limit=offset + limit + 1)
+    more = len(hits) > offset + limit and offset + limit <= MAX_FOUND - 100
+    return Found(
+        graph_version=graph.version,
+        nodes=hits[offset : offset + limit],
+        next=_next(request, offset + limit) if more else None,
+    )
+
+
+@router.get("/concepts/{cui}", responses=documented("unknown-concept"))
+def show_concept(cui: Cui, graph: LiveGraph) -> Concepts:
+    """Return a concept with its names, definition, semantic types and sources."""
+    with _looking_up():
+        return Concepts(graph_version=graph.version, nodes=[graph.concept(cui)])
+
+
+@router.get("/concepts/{cui}/neighbours", responses=documented("unknown-concept"))
+def list_neighbours(
+    request: Request,
+    cui: Cui,
+    graph: LiveGraph,
+    types: Relations = None,
+    sources: Sources = None,
+    groups: Groups = None,
+    outgoing: Outgoing = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> Neighbours:
+    """Page through all edges of a concept, by type, direction and neighbour."""
+    with _looking_up():
+        concept = graph.concept(cui)
+        found = graph.neighbours(
+            concept.cui,
+            types=types,
+            sources=sources,
+            groups=groups,
+            outgoing=outgoing,
+            limit=limit + 1,
+            skip=offset,
+        )
+    page = found[:limit]
+    nodes = {concept.cui: Node(concept.cui, concept.name, concept.semantic_types, concept.groups)}
+    for n in page:
+        nodes.setdefault(n.cui, Node(n.cui, n.name, n.semantic_types, hop=1))
+    ends = ((concept.cui, n.cui) if n.outgoing else (n.cui, concept.cui) for n in page)
+    return Neighbours(
+        graph_version=graph.version,
+        nodes=list(nodes.values()),
+        edges=[Link(*pair, n.type, n.sources) for pair, n in zip(ends, page, strict=True)],
+        next=_next(request, offset + limit) if len(found) > limit else None,
+    )
+
+
+@router.get("/concepts/{cui}/hierarchy", responses=documented("unknown-concept"))
+def show_hierarchy(
+    cui: Cui,
+    graph: LiveGraph,
+    descendants: Annotated[bool, Query(description="What is below, not what is above.")] = False,
+    depth: Annotated[int, Query(ge=1, le=6)] = 3,
+    types: Relations = None,
+) -> SubgraphAnswer:
+    """Return the ancestors of a concept, or its descendants, with their distance as `hop`."""
+    with _looking_up():
+        return _answer(hierarchy(graph, cui, descendants=descendants, depth=depth, types=types))
+
+
+@router.get("/subgraphs", responses=documented("unknown-concept", "too-slow"))
+def get_subgraph(
+    graph: LiveGraph,
+    cui: Annotated[list[CuiText], Query(min_length=1, max_length=100, examples=[["C0027051"]])],
+    hops: Annotated[int, Query(ge=0, le=3)] = 1,
+    fanout: Annotated[int, Query(ge=1, le=256)] = 16,
+    types: Relations = None,
+    sources: Sources = None,
+    groups: Groups = None,
+    outgoing: Outgoing = None,
+    seed: Annotated[int, Query(ge=0, lt=INT64)] = 0,
+) -> SubgraphAnswer:
+    """Return what surrounds some concepts; as `POST /subgraphs`, for few of them."""
+    filters = {"types": types, "sources": sources, "groups": groups, "outgoing": outgoing}
+    return _explore(graph, cui, hops, fanout=fanout, seed=seed, **filters)
+
+
+@router.post("/subgraphs", responses=documented("unknown-concept", "too-slow", "too-large"))
+def post_subgraph(request: SubgraphRequest, graph: LiveGraph) -> SubgraphAnswer:
+    """Return what surrounds thousands of concepts, drawn uniformly where there is more.
+
+    The draw depends on the graph version, the concept and the seed alone.
+    """
+    options = request.model_dump(exclude={"cuis", "hops"})
+    return _explore(graph, request.cuis, request.hops, **options)
+
+
+@router.get("/paths", responses=documented("unknown-concept", "too-slow"))
+def find_paths(
+    graph: LiveGraph,
+    source: Annotated[CuiText, Query(description="CUI to start from.", examples=["C0004057"])],
+    target: Annotated[CuiText, Query(description="CUI to reach.", examples=["C0027051"])],
+    types: Relations = None,
+    max_length: Annotated[int, Query(ge=1, le=8, description="Edges, at most.")] = 6,
+    every: Annotated[bool, Query(description="All shortest paths, not just one.")] = False,
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+) -> Paths:
+    """Find shortest paths between two concepts, along edges in either direction."""
+    with _looking_up():
+        found = graph.paths(
+            source, target, types=types, max_length=max_length, every=every, limit=limit
+        )
+    union = of_paths(graph, found)
+    return Paths(
+        graph_version=graph.version,
+        nodes=list(union.nodes),
+        edges=list(union.edges),
+        paths=[[node.cui for node in path.nodes] for path in found],
+    )
+
+
+def _explore(graph: Graph, cuis: list[str], hops: int, **options: Any) -> SubgraphAnswer:
+    with _looking_up():
+        if hops:
+            return _answer(explore(graph, cuis, hops=hops, **options))
+        return _answer(induced(graph, cuis))
+
+
+def _answer(found: Subgraph) -> SubgraphAnswer:
+    if not found.nodes:
+        shown = ", ".join(found.missing[:5])
+        raise ProblemError("unknown-concept", f"the graph has none of {shown}")
+    return SubgraphAnswer(
+        graph_version=found.graph_version,
+        nodes=list(found.nodes),
+        edges=list(found.edges),
+        missing=list(found.missing),
+    )
+
+
+@contextmanager
+def _looking_up() -> Iterator[None]:
+    """Take an error that no failure of Neo4j has caused for what it is: an unknown CUI."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except BaliError as error:
+        if error.__cause__ is not None:
+            raise
+        raise ProblemError("unknown-concept", str(error)) from error
+
+
+def _next(request: Request, offset: int) -> str:
+    url = URL(scope=request.scope).include_query_params(offset=offset)
+    return f"{url.path}?{url.query}"

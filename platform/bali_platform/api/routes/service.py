@@ -1,0 +1,73 @@
+"""Routes about the service itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from redis.exceptions import RedisError
+
+from bali_platform import __version__
+from bali_platform.api.backend import Backend, backend_of
+from bali_platform.api.models import CacheStatus, Health, JobSummary, Status, WorkerStatus
+from bali_platform.api.problems import documented
+from bali_platform.errors import BaliError
+from bali_platform.jobs import JobState
+
+__all__ = ["read_status", "router"]
+
+RECENT = 50
+router = APIRouter(tags=["service"])
+Connected = Annotated[Backend, Depends(backend_of)]
+
+
+@router.get(
+    "/health", responses={503: {"model": Health, "description": "A service does not answer."}}
+)
+def show_health(backend: Connected, response: Response) -> Health:
+    """Tell whether Neo4j holds a graph and Redis answers; needs no token."""
+    neo4j, redis = backend.etag is not None, backend.redis_answers()
+    response.status_code = 200 if neo4j and redis else 503
+    return Health(status="ok" if neo4j and redis else "degraded", neo4j=neo4j, redis=redis)
+
+
+@router.get("/status", responses=documented())
+def show_status(backend: Connected) -> Status:
+    """Return the platform at a glance: graph, queues, workers, cache and recent jobs."""
+    return read_status(backend)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses=documented()
+    | {200: {"content": {"text/plain": {}}, "description": "Prometheus' text format."}},
+)
+def show_metrics(backend: Connected) -> Response:
+    """Return the metrics for Prometheus."""
+    return Response(backend.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+
+def read_status(backend: Backend) -> Status:
+    """Ask the services; what does not answer is left out."""
+    try:
+        jobs, queues = backend.jobs.list(), backend.queue_depths()
+        stats = backend.cache_stats()
+        cache = CacheStatus(entries=stats.entries, bytes=stats.bytes, hit_rate=stats.hit_rate)
+    except (RedisError, BaliError):
+        jobs, queues, cache = [], {}, None
+    release = backend.release
+    return Status(
+        version=__version__,
+        graph_version=release and release["graph_version"],
+        release=release and release["version"],
+        browser=backend.browser,
+        redis=cache is not None,
+        queues=queues,
+        jobs=dict.fromkeys(JobState, 0) | Counter(job.state for job in jobs),
+        recent=[JobSummary.model_validate(job) for job in jobs[:RECENT]],
+        workers=[WorkerStatus.model_validate(worker) for worker in backend.workers],
+        cache=cache,
+    )

@@ -1,0 +1,132 @@
+"""``bali serve``: one uvicorn process, recorded in its home so that others find it."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import secrets
+import socket
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from bali_platform.api.app import PAGES, PUBLIC, create_app
+from bali_platform.api.backend import Backend, Submit
+from bali_platform.api.guard import Access
+from bali_platform.errors import BaliError, UsageError
+from bali_platform.progress import QUIET, Reporter
+from bali_platform.services.home import Home
+from bali_platform.services.process import write_atomically
+from bali_platform.settings import Settings
+
+__all__ = ["is_loopback", "serve", "token_for"]
+
+PORT = 8000
+TOKEN_VARIABLE = "BALI_API_TOKEN"  # noqa: S105 (its name, not its value)
+MIN_TOKEN_LENGTH = 16
+MAX_CONNECTIONS = 1_000
+STOP_WITHIN_S = 3
+
+
+def serve(
+    settings: Settings,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    submit: Submit | None = None,
+    reporter: Reporter = QUIET,
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        settings: names the home and the services.
+        host: address to listen on; anything but loopback makes every request need a token.
+        port: 8000, or another free one, by default.
+        submit: checks and queues a job; without it the server takes none.
+        reporter: is told the address.
+
+    Raises:
+        BaliError: the address cannot be used.
+    """
+    token = token_for(settings, host)
+    backend = Backend(settings, submit)
+    app = create_app(backend, Access(token, is_loopback(host), PUBLIC))
+    with _listen(settings, host, port) as listener:
+        bound = listener.getsockname()[1]
+        _record(Home(settings.home), bound)
+        shown = f"[{host}]" if ":" in host else host
+        reporter.say(f"BALI answers at http://{shown}:{bound}{PAGES}/ (Ctrl-C stops it)")
+        if token:
+            reporter.say(f"token: {TOKEN_VARIABLE}, or in {_token_file(settings)}")
+        _Server(app, backend).run(sockets=[listener])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that listens on ``host``."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def token_for(settings: Settings, host: str) -> str | None:
+    """Return the token that requests must carry: ``BALI_API_TOKEN``, else one kept in the home.
+
+    On loopback none is needed unless the variable is set.
+    """
+    if given := os.environ.get(TOKEN_VARIABLE):
+        if len(given) < MIN_TOKEN_LENGTH or not given.isascii():
+            raise UsageError(f"{TOKEN_VARIABLE} needs at least {MIN_TOKEN_LENGTH} ASCII characters")
+        return given
+    if is_loopback(host):
+        return None
+    path = _token_file(settings)
+    if not path.exists():
+        write_atomically(path, secrets.token_urlsafe(32))
+    return path.read_text(encoding="ascii").strip()
+
+
+class _Server(uvicorn.Server):
+    """Ends event streams at once when it is asked to stop."""
+
+    def __init__(self, app: object, backend: Backend) -> None:
+        config = uvicorn.Config(
+            app,  # type: ignore[arg-type]
+            http="h11",  # bounds what it reads of a request's head, which httptools does not
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=STOP_WITHIN_S,
+        )
+        super().__init__(config)
+        self._backend = backend
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note a signal."""
+        self._backend.closing.set()
+        super().handle_exit(sig, frame)
+
+
+def _listen(settings: Settings, host: str, port: int | None) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    last = Home(settings.home).ports.get("api", PORT)
+    for candidate in [port] if port is not None else [last, 0]:
+        try:
+            return socket.create_server((host, candidate), family=family, backlog=1024)
+        except OSError as error:
+            reason = error.strerror
+    raise BaliError(f"cannot listen on {host} port {port}: {reason}; choose another with --port")
+
+
+def _record(home: Home, port: int) -> None:
+    """Let `bali status` and `bali down` find this process."""
+    with home.exclusive():
+        home.process("api").adopt(os.getpid())
+        write_atomically(home.root / "run" / "ports.json", json.dumps({**home.ports, "api": port}))
+
+
+def _token_file(settings: Settings) -> Path:
+    return settings.home / "api.token"

@@ -1,0 +1,104 @@
+"""``bali serve`` as a process: who needs a token, how it is found and stopped."""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+
+import httpx
+import psutil
+import pytest
+
+from bali_platform import services as local_services
+from bali_platform.services.home import Home
+from bali_platform.services.workers import settings_environment
+
+pytestmark = pytest.mark.services
+TOKEN = "0123456789abcdef-of-the-test"  # noqa: S105
+PRIVATE = ["/status", "/concepts?q=heart", "/concepts/C0000001", "/jobs", "/metrics", "/events"]
+EVERYWHERE = "0.0.0.0"  # noqa: S104
+PUBLIC = ["/ui/", "/openapi.json", "/"]
+
+
+def bali(settings, *arguments, **environment) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bali_platform", *arguments]
+    variables = {**os.environ, **settings_environment(settings), **environment}
+    return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
+
+
+def test_status_and_down_know_the_server(services, settings, serve, graph) -> None:
+    with serve(settings) as address:
+        status = json.loads(bali(settings, "status", "--json").stdout)["api"]
+        assert status["running"]
+        assert status["url"].endswith(address.rsplit(":", 1)[1])
+        assert Home(settings.home).process("api").stop()
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{address}/health")
+
+
+def test_beyond_loopback_a_token_is_generated_and_needed(services, settings, serve, graph) -> None:
+    with serve(settings, "--host", EVERYWHERE) as address:
+        file = settings.home / "api.token"
+        token = file.read_text()
+        assert len(token) >= 32
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        process = Home(settings.home).process("api").find()
+        assert isinstance(process, psutil.Process)
+        assert token not in " ".join(process.cmdline())
+        check_token(address, token)
+    with serve(settings, "--host", EVERYWHERE) as address:
+        check_token(address, token)
+
+
+def test_a_given_token_counts_on_loopback_too(services, settings, serve, graph) -> None:
+    with serve(settings, BALI_API_TOKEN=TOKEN) as address:
+        check_token(address, TOKEN)
+
+
+def check_token(address: str, token: str) -> None:
+    with httpx.Client(base_url=address) as client:
+        for url in PUBLIC:
+            assert client.get(url, follow_redirects=True).status_code == 200
+        assert client.get("/health").status_code in (200, 503)
+        for url in PRIVATE:
+            for headers in ({}, {"Authorization": "Bearer wrong"}):
+                answer = client.get(url, headers=headers)
+                assert answer.status_code == 401
+                assert token not in answer.text
+        assert client.post("/jobs", json={"config": "demo"}).status_code == 401
+        headers = {"Authorization": f"Bearer {token}"}
+        assert client.get("/status", headers=headers).status_code == 200
+
+
+def test_a_short_token_is_refused(services, settings) -> None:
+    result = bali(settings, "serve", BALI_API_TOKEN="short")  # noqa: S106
+    assert result.returncode == 2
+    assert "BALI_API_TOKEN" in result.stderr
+    assert "short" not in result.stderr
+
+
+def test_a_taken_port_is_one_line(services, settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = bali(settings, "serve", "--port", str(taken.getsockname()[1]))
+    assert result.returncode == 1
+    assert "--port" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_without_services_it_says_so_and_recovers(own_settings, serve) -> None:
+    with serve(own_settings) as address, httpx.Client(base_url=address, timeout=60) as client:
+        health = client.get("/health")
+        assert health.status_code == 503
+        assert health.json() == {"status": "degraded", "neo4j": False, "redis": False}
+        for url in ("/concepts?q=heart", "/jobs"):
+            answer = client.get(url)
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"]
+            assert "bali up" in answer.json()["detail"]
+        assert client.get("/metrics").status_code == 200
+        assert client.get("/status").json()["redis"] is False
+        local_services.up(own_settings)
+        assert client.get("/jobs").json() == {"jobs": [], "total": 0, "next": None}
+        assert "bali load" in client.get("/concepts?q=heart").json()["detail"]
