@@ -25,8 +25,9 @@ def export_encoder(
 ) -> None:
     """Write weights, tokenizer, sentence-transformers modules and a model card to ``folder``.
 
-    Adapters are merged into the weights first. The folder loads with ``AutoModel``, ``AutoModelForMaskedLM`` and ``SentenceTransformer``. One
-    that exists is replaced once the new one is whole.
+    Adapters are merged into the weights first. The folder loads with ``AutoModel``,
+    ``AutoModelForMaskedLM`` and ``SentenceTransformer``. One that exists is replaced once the new
+    one is whole.
     """
     building = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(building, ignore_errors=True)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from bali_platform.errors import BaliError
 from bali_platform.streaming import BatchKey, BatchSource
@@ -20,7 +21,7 @@ from bali_trainers.config import OptimiserConfig, RunConfig
 from bali_trainers.meter import Meter
 from bali_trainers.state import Average, Checkpoints, restore
 
-__all__ = ["Plan", "RunReporter", "learning_rate_factor", "train"]
+__all__ = ["Plan", "RunReporter", "Trainer", "learning_rate_factor"]
 
 LONGEST_WARMUP = 10_000
 
@@ -82,95 +83,123 @@ def learning_rate_factor(step: int, total: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(total - rising, 1)))
 
 
-def train(
-    task: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    plan: Plan,
-    source: BatchSource,
-    checkpoints: Checkpoints,
-    reporter: RunReporter,
-    *,
-    device: torch.device,
-    run: RunConfig,
-    rates: OptimiserConfig,
-    folder: Path,
-    average: Average | None = None,
-) -> bool:
-    """Train to the end of the plan, from the newest checkpoint if there is one.
+@dataclass
+class Trainer:
+    """A run: what is trained, on what, how far, and who is told.
 
-    Returns False when the run was cancelled; a checkpoint was then written. ``task`` may be
-    wrapped for distributed training; a batch whose loss is not finite is left in ``folder``.
+    Attributes:
+        task: The module with ``report = task(batch)``; it may be wrapped for several processes.
+        folder: Where a batch is left whose loss is not finite.
+        average: A moving average of the weights to keep, if any.
     """
-    module = getattr(task, "module", task)
-    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    base_rates = [group["lr"] for group in optimiser.param_groups]
-    scaler = torch.amp.GradScaler(device.type, enabled=run.precision == "fp16")
 
-    done = 0
-    if (checkpoint := checkpoints.newest()) is not None:
-        restore(checkpoint, module, optimiser, average)
-        scaler.load_state_dict(checkpoint.facts["scaler"])
-        done = checkpoint.step
-        reporter.resumed(done)
+    task: nn.Module
+    optimiser: torch.optim.Optimizer
+    plan: Plan
+    source: BatchSource
+    checkpoints: Checkpoints
+    reporter: RunReporter
+    device: torch.device
+    run: RunConfig
+    rates: OptimiserConfig
+    folder: Path
+    average: Average | None = None
 
-    task.train()
-    stream = source.batches(plan.keys(done))
-    meter = Meter(device)
-    for step in range(done, plan.steps):
-        factor = learning_rate_factor(step, plan.steps, rates.warmup)
-        for group, rate in zip(optimiser.param_groups, base_rates, strict=True):
+    def __post_init__(self) -> None:
+        self._module: nn.Module = getattr(self.task, "module", self.task)
+        self._parameters = [p for p in self._module.parameters() if p.requires_grad]
+        self._base_rates = [float(group["lr"]) for group in self.optimiser.param_groups]
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.run.precision == "fp16")
+        self._meter = Meter(self.device)
+
+    def train(self) -> bool:
+        """Train to the end of the plan, from the newest checkpoint if there is one.
+
+        Returns False when the run was cancelled before its end; a checkpoint was then written.
+        """
+        done = self._resume()
+        stream = self.source.batches(self.plan.keys(done))
+        self.task.train()
+        for step in range(done + 1, self.plan.steps + 1):
+            factor = self._set_rates(step)
+            key, payload = self._accumulate(stream)
+            norm = self._update()
+            if not math.isfinite(norm) and not self._scaler.is_enabled():
+                raise self._not_finite(key, payload)
+
+            last = step == self.plan.steps
+            if last or step % self.run.log_every == 0:
+                values = self._meter.read(getattr(self.source, "waited_s", 0.0))
+                values |= {"gradient_norm": norm, "learning_rate": factor * max(self._base_rates)}
+                self.reporter.metrics(step, self.plan.steps, values)
+            stop = distributed.any_rank(self.reporter.cancelled(), self.device)
+            if last or stop or step % self.run.checkpoint_every == 0:
+                self._save(step)
+            if stop and not last:
+                return False
+        return True
+
+    def _resume(self) -> int:
+        """Continue from the newest checkpoint; return the number of steps that are done."""
+        checkpoint = self.checkpoints.newest()
+        if checkpoint is None:
+            return 0
+        restore(checkpoint, self._module, self.optimiser, self.average)
+        self._scaler.load_state_dict(checkpoint.facts["scaler"])
+        self.reporter.resumed(checkpoint.step)
+        return checkpoint.step
+
+    def _set_rates(self, step: int) -> float:
+        factor = learning_rate_factor(step - 1, self.plan.steps, self.rates.warmup)
+        for group, rate in zip(self.optimiser.param_groups, self._base_rates, strict=True):
             group["lr"] = rate * factor
+        return factor
 
-        for part in range(plan.accumulation):
+    def _accumulate(self, stream: Iterator[tuple[BatchKey, bytes]]) -> tuple[BatchKey, bytes]:
+        """Add up the gradients of a step's batches; return the last of them, as it came."""
+        for part in range(1, self.plan.accumulation + 1):
             key, payload = next(stream)
-            batch = Batch.from_bytes(payload).to(device)
-            last = part == plan.accumulation - 1
-            with _autocast(device, run.precision), _synchronised(task, last):
-                report = task(batch)
+            batch = Batch.from_bytes(payload).to(self.device)
+            # Ranks exchange gradients only in the last backward pass of a step.
+            with self._autocast(), self._unsynchronised(part < self.plan.accumulation):
+                report = self.task(batch)
                 if not torch.isfinite(report.loss):
-                    raise _not_finite(folder, step, key, payload)
-                scaler.scale(report.loss / plan.accumulation).backward()
-            meter.add(batch, {"loss": report.loss.detach(), **report.metrics})
+                    raise self._not_finite(key, payload)
+                self._scaler.scale(report.loss / self.plan.accumulation).backward()
+            self._meter.add(batch, {"loss": report.loss.detach(), **report.metrics})
+        return key, payload
 
-        scaler.unscale_(optimiser)
-        norm = nn.utils.clip_grad_norm_(parameters, rates.clip)
-        scaler.step(optimiser)
-        scaler.update()
-        optimiser.zero_grad(set_to_none=True)
-        if average is not None:
-            average.update()
+    def _update(self) -> float:
+        """Make an optimiser step and return the norm of the gradient before clipping."""
+        self._scaler.unscale_(self.optimiser)
+        norm = nn.utils.clip_grad_norm_(self._parameters, self.rates.clip)
+        self._scaler.step(self.optimiser)
+        self._scaler.update()
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update()
+        return float(norm)
 
-        finished = step + 1
-        if finished % run.log_every == 0 or finished == plan.steps:
-            values = meter.read(getattr(source, "waited_s", 0.0))
-            values |= {"gradient_norm": float(norm), "learning_rate": factor * max(base_rates)}
-            reporter.metrics(finished, plan.steps, values)
-        stop = distributed.any_rank(reporter.cancelled(), device)
-        if stop or finished % run.checkpoint_every == 0 or finished == plan.steps:
-            checkpoints.save(finished, module, optimiser, average, scaler=scaler.state_dict())
-            reporter.saved(finished)
-        if stop and finished < plan.steps:
-            return False
-    return True
+    def _save(self, step: int) -> None:
+        scaler = self._scaler.state_dict()
+        self.checkpoints.save(step, self._module, self.optimiser, self.average, scaler=scaler)
+        self.reporter.saved(step)
 
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.run.precision == "fp32":
+            return nullcontext()
+        dtype = torch.bfloat16 if self.run.precision == "bf16" else torch.float16
+        return torch.autocast(self.device.type, dtype=dtype)
 
-def _autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    if precision == "fp32":
+    def _unsynchronised(self, wanted: bool) -> AbstractContextManager[Any]:
+        if wanted and isinstance(self.task, DistributedDataParallel):
+            return self.task.no_sync()
         return nullcontext()
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float16
-    return torch.autocast(device.type, dtype=dtype)
 
-
-def _synchronised(task: nn.Module, last: bool) -> AbstractContextManager[Any]:
-    """Let ranks exchange gradients only in the last backward pass of a step."""
-    no_sync = getattr(task, "no_sync", None)
-    return nullcontext() if last or no_sync is None else no_sync()
-
-
-def _not_finite(folder: Path, step: int, key: BatchKey, payload: bytes) -> BaliError:
-    path = folder / f"not-finite-step-{step}.safetensors"
-    path.write_bytes(payload)
-    return BaliError(
-        f"the loss of step {step} ({key}) is not finite; its batch is in {path}: "
-        "lower the learning rates, or use bf16 or fp32"
-    )
+    def _not_finite(self, key: BatchKey, payload: bytes) -> BaliError:
+        path = self.folder / f"not-finite-{key.epoch}-{key.index}-{key.rank}.safetensors"
+        path.write_bytes(payload)
+        return BaliError(
+            f"the loss of {key} is not finite, or its gradient; the batch is in {path}: lower "
+            "the learning rates, or use bf16 or fp32"
+        )

@@ -21,7 +21,7 @@ from bali_trainers.data.spec import DataSpec
 from bali_trainers.export import export_encoder
 from bali_trainers.folder import read_config, read_spec
 from bali_trainers.journal import Journal
-from bali_trainers.loop import Plan, train
+from bali_trainers.loop import Plan, Trainer
 from bali_trainers.sources import open_source
 from bali_trainers.state import Average, Checkpoints
 from bali_trainers.task import build_task, parameter_groups
@@ -73,20 +73,21 @@ def _train(
     )
     decay = config.optimiser.average
     average = Average(task, decay) if decay else None
+    trainer = Trainer(
+        task=distributed.synchronised(task, device),
+        optimiser=optimiser,
+        plan=plan,
+        source=source,
+        checkpoints=checkpoints,
+        reporter=journal,
+        device=device,
+        run=config.run,
+        rates=config.optimiser,
+        folder=folder,
+        average=average,
+    )
     with journal.listening():
-        finished = train(
-            distributed.synchronised(task, device),
-            optimiser,
-            plan,
-            source,
-            checkpoints,
-            journal,
-            device=device,
-            run=config.run,
-            rates=config.optimiser,
-            folder=folder,
-            average=average,
-        )
+        finished = trainer.train()
     if finished and distributed.rank() == 0:
         if average is not None:
             average.apply()
