@@ -201,7 +201,10 @@ class GraphStores:
     def serve(self) -> None:
         """Start the Neo4j of the live graph unless it runs; an empty graph when there is none."""
         with self._home.exclusive():
-            self._serve()
+            if not self.server().running:
+                self._prepare()
+                with self._reporter.step("Starting Neo4j"):
+                    self._serve()
 
     def server(self) -> Neo4jServer:
         """Return the server of the live graph as last started, running or not."""
@@ -209,9 +212,13 @@ class GraphStores:
         live = self._folder / (self.live() or EMPTY) / "data"
         return self._server("neo4j", live, ports["bolt"], ports["http"])
 
-    def _serve(self) -> None:
+    def _prepare(self) -> None:
+        """Get what a first start needs: the jars, and an empty graph."""
         if self.live() is None:
             self._point(self.create(EMPTY).name, None)
+        _ = self._runtime
+
+    def _serve(self) -> None:
         server = self.server()
         if server.running:
             return

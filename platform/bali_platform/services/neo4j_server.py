@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bali_platform.errors import BaliError
+from bali_platform.services.browser import install_browser
 from bali_platform.services.distribution import Distribution
 from bali_platform.services.home import Home
 from bali_platform.services.machine import LOOPBACK, memory_limit
@@ -107,7 +105,9 @@ class Neo4jServer:
         self._write_configuration(pages)
         classpath = [f"{self._folder}/plugins/*", f"{self._folder}/conf/*"]
         if self.http:
-            classpath.insert(0, str(_install_browser(runtime.distribution, self._folder)))
+            webroot = self._folder / "webroot"
+            install_browser(runtime.distribution.browser, webroot, self.bolt, self.http)
+            classpath.insert(0, str(webroot))
         classpath.append(f"{runtime.distribution.lib}/*")
         position = process.log_size
         process.start(
@@ -194,15 +194,15 @@ class Neo4jServer:
             "db.tx_log.rotation.size": "64m",
             "db.tx_log.rotation.retention_policy": "2 files",
             "dbms.usage_report.enabled": "false",
+            "client.allow_telemetry": "false",
             # Bolt lingers five seconds at every stop, long after the databases are closed.
             "internal.dbms.bolt.netty_server_shutdown_quiet_period": "0",
         }
         if self.http:
-            assets = f"http://localhost:{self.http}/browser/bali"
             lines |= {
                 "server.http.listen_address": f"{LOOPBACK}:{self.http}",
                 "server.http.advertised_address": f"localhost:{self.http}",
-                "browser.post_connect_cmd": f"style {assets}/style.grass; play {assets}/start.html",
+                "browser.post_connect_cmd": f"play {self.browser}bali/start.html",
             }
         text = "".join(f"{key}={value}\n" for key, value in lines.items())
         write_atomically(self._folder / "conf" / "neo4j.conf", text)
@@ -304,16 +304,3 @@ def _heap_options(heap: int) -> list[str]:
     options = [f"-Xms{megabytes // 2}m", f"-Xmx{megabytes}m"]
     options.append("-XX:+UseSerialGC" if megabytes < 1024 else "-XX:+UseG1GC")
     return [*options, FAST_COMPILER] if megabytes < 256 else options
-
-
-def _install_browser(distribution: Distribution, folder: Path) -> Path:
-    """Unpack the Browser and put our style and guides in it; return the class path entry."""
-    webroot, unpacked = folder / "webroot", folder / "webroot" / distribution.browser.stem
-    if not unpacked.exists():
-        shutil.rmtree(webroot, ignore_errors=True)
-        with zipfile.ZipFile(distribution.browser) as jar:
-            jar.extractall(webroot)
-        unpacked.touch()
-    with as_file(files("bali_platform.graph") / "browser") as assets:
-        shutil.copytree(assets, webroot / "browser" / "bali", dirs_exist_ok=True)
-    return webroot
