@@ -3,17 +3,21 @@
 from bali_loaders.linking.dictionary import Dictionary, compile_dictionary, open_dictionary
 from bali_loaders.linking.linker import Ambiguous, Linker, Unlinked, graph_dictionary
 from bali_loaders.linking.matcher import Match, Matcher, Matches, Overlaps
+from bali_loaders.linking.scoring import LinkerScore, Score, score_linker
 
 __all__ = [
     "Ambiguous",
     "Dictionary",
     "Linker",
+    "LinkerScore",
     "Match",
     "Matcher",
     "Matches",
     "Overlaps",
+    "Score",
     "Unlinked",
     "compile_dictionary",
     "graph_dictionary",
     "open_dictionary",
+    "score_linker",
 ]

@@ -11,11 +11,11 @@ import typer
 from bali_platform.cli.common import JsonOption, fields, out, print_json, reporter, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from bali_loaders.corpora import Document
     from bali_platform.progress import Step
-    from bali_trainers.evaluation import NameReport
+    from bali_trainers.evaluation import Difference, Estimate, MentionReport, NameReport
 
 __all__ = ["register"]
 
@@ -161,6 +161,37 @@ def show(folder: Path, as_json: bool) -> None:
         out.print(table("Identifiers of mentions", ("vocabulary", *columns), sorted(rows)))
 
 
+def score(
+    folder: Annotated[
+        Path, typer.Argument(metavar="CORPUS", help="A corpus with marked mentions.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Compare what the dictionary finds with the mentions that a corpus brings."""
+    from bali_loaders.linking import Linker, graph_dictionary, score_linker
+    from bali_platform.corpus import read_sentences
+    from bali_platform.graph.client import Graph
+    from bali_platform.settings import load_settings
+
+    settings, progress = load_settings(), reporter()
+    with Graph.connect(settings) as graph:
+        dictionary = graph_dictionary(graph, settings.home / "cache", reporter=progress)
+    result = score_linker(Linker(dictionary), read_sentences(folder))
+    rows = {
+        name: {"precision": s.precision, "recall": s.recall, "f1": s.f1, **s._asdict()}
+        for name, s in result._asdict().items()
+    }
+    if as_json:
+        print_json(rows)
+        return
+    columns = ("exact", "precision", "recall", "F1", "right", "found", "wanted")
+    shown = [
+        (name, f"{s.precision:.1%}", f"{s.recall:.1%}", f"{s.f1:.1%}", *s)
+        for name, s in result._asdict().items()
+    ]
+    out.print(table(f"Dictionary linking on {folder}", columns, shown))
+
+
 def evaluate(
     models: Annotated[
         list[str],
@@ -168,6 +199,10 @@ def evaluate(
             metavar="MODEL..", help="Model folders or names; the first is the baseline."
         ),
     ],
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="Link the mentions of this corpus; without it, withheld synonyms."),
+    ] = None,
     queries: Annotated[int, typer.Option(min=1, help="At most so many withheld synonyms.")] = 2000,
     withheld: Withheld = 0.1,
     precision: Annotated[
@@ -176,23 +211,16 @@ def evaluate(
     save: Annotated[Path | None, typer.Option("--output", help="Also write the JSON here.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Link synonyms that training never saw to concepts, by the nearest name.
+    """Link names to concepts by the nearest name: synonyms that training never saw, or mentions.
 
-    The dictionary is every other name in the graph. Intervals are 95 %, by bootstrap over queries.
+    Synonyms are looked up among all other names, mentions among all names. Intervals are 95 %, by
+    bootstrap over synonyms, or over documents.
     """
-    from bali_platform.graph.client import Graph
-    from bali_platform.settings import load_settings
-    from bali_trainers.evaluation import build_name_task, evaluate_names, report_names
-
-    progress = reporter()
-    with Graph.connect(load_settings()) as graph:
-        version = graph.version
-        task = build_name_task(graph.names(), withheld=withheld, limit=queries)
-    outcomes = [
-        evaluate_names(model, task, precision=precision.value, reporter=progress)
-        for model in models
-    ]
-    report = report_names(task, outcomes, graph_version=version, withheld=withheld)
+    report = (
+        _evaluate_mentions(models, corpus, precision)
+        if corpus
+        else _evaluate_synonyms(models, queries, withheld, precision)
+    )
     if save:
         save.write_text(report.model_dump_json(indent=2), encoding="utf-8")
     if as_json:
@@ -201,22 +229,71 @@ def evaluate(
         show_report(report)
 
 
-def show_report(report: NameReport) -> None:
-    """Print a row for each model, and one for what it gains over the first."""
-    metrics = list(next(iter(report.models.values())))
+def _evaluate_synonyms(
+    models: list[str], queries: int, withheld: float, precision: Precision
+) -> NameReport:
+    from bali_platform.graph.client import Graph
+    from bali_platform.settings import load_settings
+    from bali_trainers.evaluation import build_name_task, evaluate_names, report_names
+
+    with Graph.connect(load_settings()) as graph:
+        version = graph.version
+        task = build_name_task(graph.names(), withheld=withheld, limit=queries)
+    outcomes = [
+        evaluate_names(model, task, precision=precision.value, reporter=reporter())
+        for model in models
+    ]
+    return report_names(task, outcomes, graph_version=version, withheld=withheld)
+
+
+def _evaluate_mentions(models: list[str], corpus: Path, precision: Precision) -> MentionReport:
+    from bali_platform.graph.client import Graph
+    from bali_platform.settings import load_settings
+    from bali_trainers.evaluation import build_mention_task, evaluate_names, report_mentions
+
+    with Graph.connect(load_settings()) as graph:
+        version = graph.version
+        task = build_mention_task(graph.names(), corpus)
+    outcomes = [
+        evaluate_names(model, task.names, precision=precision.value, reporter=reporter())
+        for model in models
+    ]
+    return report_mentions(task, outcomes, graph_version=version)
+
+
+def show_report(report: NameReport | MentionReport) -> None:
+    """Print a table of the models, and of what each gains over the first, for every subset."""
+    from bali_trainers.evaluation import NameReport
+
+    if isinstance(report, NameReport):
+        title = f"{report.queries:,} withheld synonyms among {report.names:,} names"
+        _show_models(title, report.models, report.differences)
+        return
+    for subset in next(iter(report.models.values())):
+        _show_models(
+            f"{report.corpus}, {subset} mentions among {report.names:,} names",
+            {model: subsets[subset] for model, subsets in report.models.items()},
+            {model: subsets[subset] for model, subsets in report.differences.items()},
+        )
+
+
+def _show_models(
+    title: str,
+    models: Mapping[str, Mapping[str, Estimate]],
+    gains: Mapping[str, Mapping[str, Difference]],
+) -> None:
     rows = [
-        [model, *(f"{e.value:.1%} ({e.low:.1%} to {e.high:.1%})" for e in estimates.values())]
-        for model, estimates in report.models.items()
+        [model, *(f"{e.value:.1%} ({e.low:.1%} to {e.high:.1%})" for e in values.values())]
+        for model, values in models.items()
     ]
     rows += [
         [
             f"{model}, gain",
-            *(f"{d.value:+.1%} ({d.low:+.1%} to {d.high:+.1%})" for d in gains.values()),
+            *(f"{d.value:+.1%} ({d.low:+.1%} to {d.high:+.1%})" for d in by.values()),
         ]
-        for model, gains in report.differences.items()
+        for model, by in gains.items()
     ]
-    title = f"{report.queries:,} withheld synonyms among {report.names:,} names"
-    out.print(table(title, ("model", *metrics), rows))
+    out.print(table(title, ("model", *next(iter(models.values()))), rows))
 
 
 def register(app: typer.Typer) -> None:
@@ -225,6 +302,7 @@ def register(app: typer.Typer) -> None:
     corpus.command()(definitions)
     corpus.command("import")(import_)
     corpus.command()(link)
+    corpus.command()(score)
     corpus.command()(stats)
     app.add_typer(corpus, name="corpus", rich_help_panel="Text")
     app.command(rich_help_panel="Training and evidence")(evaluate)

@@ -131,3 +131,24 @@ def test_chance_level_agrees_with_scipy() -> None:
         (a - b,), np.sum, permutation_type="samples", n_resamples=20_000, rng=random
     ).pvalue
     assert ours == pytest.approx(theirs, abs=0.02)
+
+
+def test_clusters_are_drawn_whole() -> None:
+    values = np.repeat([0.0, 1.0, 1.0, 0.0], 250)
+    clusters = np.repeat(np.arange(4), 250)
+    means = bootstrap(values, clusters)
+    assert set(means.tolist()) == {0, 0.25, 0.5, 0.75, 1}
+    wide, narrow = estimate(values, clusters), estimate(values)
+    assert wide.value == narrow.value == 0.5
+    assert wide.high - wide.low > 5 * (narrow.high - narrow.low)
+    uneven = bootstrap(np.array([1.0, 0.0, 0.0]), np.array([0, 1, 1]))
+    assert {round(mean, 6) for mean in uneven.tolist()} == {0, round(1 / 3, 6), 1}
+
+
+def test_few_clusters_prove_little() -> None:
+    gain = np.repeat([1.0, 0.0], 500)
+    none = np.zeros(1000)
+    alone = compare({"m": gain}, {"m": none})["m"]
+    in_two_documents = compare({"m": gain}, {"m": none}, np.repeat([0, 1], 500))["m"]
+    assert alone.p < 0.001
+    assert in_two_documents.p == 1

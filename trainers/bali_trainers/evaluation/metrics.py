@@ -13,6 +13,7 @@ from bali_trainers.evaluation.ranking import Ranks
 __all__ = ["Difference", "Estimate", "bootstrap", "compare", "estimate", "rank_metrics"]
 
 Values = NDArray[np.float64]
+Clusters = NDArray[np.int64]
 RESAMPLES = 2000
 FLIPS = 10_000
 _SEED = 20_250
@@ -31,7 +32,7 @@ class Estimate(BaseModel):
 class Difference(Estimate):
     """A mean difference over the same queries, its interval, and how likely chance gives as much.
 
-    ``p`` is two-sided, by flipping the signs of the queries' differences at random.
+    ``p`` is two-sided, by flipping the signs of the queries' (or clusters') differences.
     """
 
     p: float
@@ -52,34 +53,43 @@ def rank_metrics(ranks: Ranks) -> dict[str, Values]:
     }
 
 
-def estimate(values: Values) -> Estimate:
-    """Return the mean and its percentile-bootstrap interval."""
-    low, high = np.percentile(bootstrap(values), [2.5, 97.5])
+def estimate(values: Values, clusters: Clusters | None = None) -> Estimate:
+    """Return the mean and its percentile-bootstrap interval, over clusters where given."""
+    low, high = np.percentile(bootstrap(values, clusters), [2.5, 97.5])
     return Estimate(value=float(values.mean()), low=float(low), high=float(high))
 
 
-def bootstrap(values: Values, resamples: int = RESAMPLES) -> Values:
+def bootstrap(
+    values: Values, clusters: Clusters | None = None, *, resamples: int = RESAMPLES
+) -> Values:
     """Return the means of resamples drawn with replacement, [resamples].
 
-    The draws depend on the number of values alone, so that paired metrics see the same resamples.
+    With ``clusters`` ([Q], numbered without gaps) whole clusters are drawn, such as documents,
+    whose mentions are not independent. The draws depend on the number of clusters alone, so that
+    paired metrics see the same resamples.
     """
+    clusters = np.arange(len(values)) if clusters is None else clusters
+    sums, sizes = np.bincount(clusters, weights=values), np.bincount(clusters)
     random = np.random.Generator(np.random.Philox(_SEED))
-    draws = random.multinomial(len(values), np.full(len(values), 1 / len(values)), size=resamples)
-    means: Values = draws @ values / len(values)
+    draws = random.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=resamples)
+    means: Values = (draws @ sums) / (draws @ sizes)
     return means
 
 
 def compare(
-    candidate: Mapping[str, Values], baseline: Mapping[str, Values]
+    candidate: Mapping[str, Values],
+    baseline: Mapping[str, Values],
+    clusters: Clusters | None = None,
 ) -> dict[str, Difference]:
     """Return candidate minus baseline for every metric; both saw the same queries in one order."""
-    return {name: _difference(candidate[name] - baseline[name]) for name in candidate}
+    return {name: _difference(candidate[name] - baseline[name], clusters) for name in candidate}
 
 
-def _difference(values: Values) -> Difference:
-    interval = estimate(values)
+def _difference(values: Values, clusters: Clusters | None) -> Difference:
+    interval = estimate(values, clusters)
+    sums = values if clusters is None else np.bincount(clusters, weights=values)
+    changed = sums[sums != 0]
     random = np.random.Generator(np.random.Philox(_SEED))
-    changed = values[values != 0]
     extreme = 1
     for _ in range(0, FLIPS, 1000):
         signs = random.choice([-1.0, 1.0], size=(1000, len(changed)))

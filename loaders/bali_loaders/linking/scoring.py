@@ -1,0 +1,69 @@
+"""How well a linker finds what people marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import NamedTuple
+
+from bali_loaders.linking.linker import Linker, Unlinked
+from bali_platform.corpus import Sentence
+
+__all__ = ["LinkerScore", "Score", "score_linker"]
+
+_SENTENCES_AT_ONCE = 10_000
+
+
+class Score(NamedTuple):
+    """Counts of items found and wanted, and what follows from them."""
+
+    right: int
+    found: int
+    wanted: int
+
+    @property
+    def precision(self) -> float:
+        """Share of what was found that was wanted; 0 when nothing was found."""
+        return self.right / self.found if self.found else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Share of what was wanted that was found; 0 when nothing was wanted."""
+        return self.right / self.wanted if self.wanted else 0.0
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        total = self.found + self.wanted
+        return 2 * self.right / total if total else 0.0
+
+
+class LinkerScore(NamedTuple):
+    """Exact spans, and exact spans with the right concept; micro-averaged over all sentences."""
+
+    spans: Score
+    concepts: Score
+
+
+def score_linker(linker: Linker, gold: Iterable[Sentence]) -> LinkerScore:
+    """Compare what ``linker`` finds with the mentions in ``gold``.
+
+    The linker's dictionary must withhold nothing: it would drop sentences.
+    """
+    spans, concepts = [0, 0, 0], [0, 0, 0]
+    stream = iter(gold)
+    while chunk := list(islice(stream, _SENTENCES_AT_ONCE)):
+        texts = [Unlinked(s.document, s.sentence, s.text) for s in chunk]
+        for wanted, found in zip(chunk, linker.link(texts), strict=True):
+            _count(
+                {(m.start, m.end) for m in found.mentions},
+                {(m.start, m.end) for m in wanted.mentions},
+                spans,
+            )
+            _count(set(found.mentions), set(wanted.mentions), concepts)
+    return LinkerScore(Score(*spans), Score(*concepts))
+
+
+def _count(found: set[object], wanted: set[object], totals: list[int]) -> None:
+    for at, count in enumerate((len(found & wanted), len(found), len(wanted))):
+        totals[at] += count
