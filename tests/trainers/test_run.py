@@ -249,6 +249,15 @@ def test_a_stream_that_ends_early_is_one_line_and_work_is_kept(job, capsys):
     assert (folder / "checkpoints" / "step-00000060").is_dir()
 
 
+def test_half_precision_on_the_cpu_is_bf16(job, capsys):
+    folder = job("run", run={"precision": "bf16"})
+    assert main([str(folder)]) == 0
+    assert all(value.dtype == np.float32 for value in weights(folder).values())
+    refused = job("refused", run={"precision": "fp16", "device": "auto"})
+    assert main([str(refused)]) == 2
+    assert "needs a GPU" in capsys.readouterr().err
+
+
 def test_accumulation_uses_several_batches_a_step(job):
     folder = job("run", optimiser={"accumulation": 3}, run={"log_every": 1})
     assert main([str(folder)]) == 0

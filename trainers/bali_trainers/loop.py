@@ -18,7 +18,7 @@ from bali_platform.streaming import BatchKey, BatchSource
 from bali_trainers import distributed
 from bali_trainers.batch import Batch
 from bali_trainers.config import OptimiserConfig, RunConfig
-from bali_trainers.meter import Meter
+from bali_trainers.meter import Meter, peak_flops
 from bali_trainers.state import Average, Checkpoints, restore
 
 __all__ = ["Plan", "RunReporter", "Trainer", "learning_rate_factor"]
@@ -91,6 +91,7 @@ class Trainer:
         task: The module with ``report = task(batch)``; it may be wrapped for several processes.
         folder: Where a batch is left whose loss is not finite.
         average: A moving average of the weights to keep, if any.
+        dense_weights: Weights that every token is multiplied with, to report the utilisation.
     """
 
     task: nn.Module
@@ -104,13 +105,19 @@ class Trainer:
     rates: OptimiserConfig
     folder: Path
     average: Average | None = None
+    dense_weights: int = 0
 
     def __post_init__(self) -> None:
         self._module: nn.Module = getattr(self.task, "module", self.task)
         self._parameters = [p for p in self._module.parameters() if p.requires_grad]
         self._base_rates = [float(group["lr"]) for group in self.optimiser.param_groups]
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.run.precision == "fp16")
-        self._meter = Meter(self.device)
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
+        self._meter = Meter(
+            self.device,
+            weights=self.dense_weights,
+            peak=peak_flops(name, self.run.precision),
+        )
 
     def train(self) -> bool:
         """Train to the end of the plan, from the newest checkpoint if there is one.

@@ -10,17 +10,34 @@ from torch import Tensor
 
 from bali_trainers.batch import Batch, Linearised, Tokens
 
-__all__ = ["Meter"]
+__all__ = ["Meter", "peak_flops"]
+
+# Dense bf16 and fp16 peaks in FLOP/s, from the makers' data sheets; the first name that fits.
+PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "T4": 65e12}
+
+
+def peak_flops(device_name: str, precision: str) -> float | None:
+    """Return what a GPU can do at most in half precision, in FLOP/s, if that is known."""
+    if precision == "fp32":
+        return None
+    return next((peak for name, peak in PEAKS.items() if name in device_name), None)
 
 
 class Meter:
     """Sums over an interval, read and cleared by :meth:`read`.
 
     Metrics stay on their device until then, so that no step waits for a transfer.
+
+    Args:
+        device: Where the batches are.
+        weights: Weights that every token is multiplied with.
+        peak: The device's FLOP/s at most, if known.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(
+        self, device: torch.device, *, weights: int = 0, peak: float | None = None
+    ) -> None:
+        self._device, self._weights, self._peak = device, weights, peak
         self._clear()
 
     def add(self, batch: Batch, metrics: Mapping[str, Tensor]) -> None:
@@ -43,7 +60,8 @@ class Meter:
 
         ``sentences_s`` and ``tokens_s`` are per second of this rank; ``padding`` is the share of
         token slots that held none; ``data_wait`` the share of time spent waiting for batches;
-        ``memory_mib`` the peak on the GPU.
+        ``memory_mib`` the peak on the GPU; ``mfu`` the share of the device's peak that 6 FLOP a
+        weight and token amount to, attention and recomputation not counted.
         """
         elapsed = max(time.perf_counter() - self._started, 1e-9)
         values = {name: float(total) / self._batches for name, total in self._sums.items()}
@@ -57,6 +75,8 @@ class Meter:
         }
         if self._device.type == "cuda":
             values["memory_mib"] = torch.cuda.max_memory_allocated(self._device) / 2**20
+        if self._peak is not None:
+            values["mfu"] = 6 * self._weights * values["tokens_s"] / self._peak
         self._clear(waited_s)
         return values
 

@@ -85,6 +85,7 @@ def _train(
         rates=config.optimiser,
         folder=folder,
         average=average,
+        dense_weights=task.text.dense_weights,
     )
     with journal.listening():
         finished = trainer.train()

@@ -45,6 +45,12 @@ class TextEncoder(nn.Module):
         """Size of a token state."""
         return int(self.model.config.hidden_size)
 
+    @property
+    def dense_weights(self) -> int:
+        """Weights of the encoder's linear maps: what every token is multiplied with."""
+        modules = self.model.base_model.modules()
+        return sum(m.weight.numel() for m in modules if isinstance(m, nn.Linear))
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Encode ``[B, L]`` token ids into states ``[B, L, d]``."""
         output = self.model.base_model(input_ids=input_ids, attention_mask=attention_mask)
