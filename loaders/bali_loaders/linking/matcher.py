@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -39,15 +40,41 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True)
 class Matches:
-    """What was found in some texts.
+    """What was found in some texts, M names in reading order, as columns.
 
     Attributes:
-        by_text: The matches of each text, in reading order.
+        text: [M] text a name is in.
+        start: [M] its first character there.
+        end: [M] the character after its last.
+        offsets: [M + 1] where the candidates of each name begin.
+        concept: [E] candidates: indices into ``cuis``, best rank first.
+        preferred: [M] how many of them have it as their preferred name.
         withheld: [texts] True where a text holds a withheld name, whatever it overlaps with.
+        cuis: [C] concepts, as bytes.
     """
 
-    by_text: list[list[Match]]
+    text: Indices
+    start: Indices
+    end: Indices
+    offsets: Indices
+    concept: NDArray[np.int32]
+    preferred: Indices
     withheld: NDArray[np.bool_]
+    cuis: NDArray[np.bytes_]
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    @cached_property
+    def by_text(self) -> list[list[Match]]:
+        """The matches of each text."""
+        cuis = [cui.decode() for cui in self.cuis[self.concept].tolist()]
+        by_text: list[list[Match]] = [[] for _ in self.withheld]
+        bounds = self.offsets[:-1], self.offsets[1:]
+        columns = (self.text, self.start, self.end, *bounds, self.preferred)
+        for text, start, end, low, high, top in zip(*(c.tolist() for c in columns), strict=True):
+            by_text[text].append(Match(start, end, tuple(cuis[low:high]), top))
+        return by_text
 
 
 class Matcher:
@@ -72,49 +99,28 @@ class Matcher:
         allowed = np.zeros(len(first), dtype=bool)
         allowed[match[~withheld]] = True
         hidden = np.zeros(len(texts), dtype=bool)
-        only_withheld = match[withheld & ~allowed[match]]
-        hidden[words.text[first[only_withheld]]] = True
-        chosen = allowed & self._chosen(first, last, allowed)
-        keep = chosen[match] & ~withheld
+        hidden[words.text[first[match[withheld & ~allowed[match]]]]] = True
+        chosen = np.flatnonzero(allowed)
+        if self._overlaps == "longest":
+            chosen = _leftmost_longest(first, last, chosen)
+        number = np.full(len(first), -1)
+        number[chosen] = np.arange(len(chosen))
+        keep = (number[match] >= 0) & ~withheld
+        match, concept, rank = _ranked(
+            number[match[keep]],
+            self.dictionary.concept[entry[keep]],
+            self.dictionary.rank[entry[keep]],
+        )
         return Matches(
-            self._collect(words, len(texts), first, last, match[keep], entry[keep]), hidden
+            text=words.text[first[chosen]],
+            start=words.start[first[chosen]],
+            end=words.end[last[chosen]],
+            offsets=np.searchsorted(match, np.arange(len(chosen) + 1)),
+            concept=concept,
+            preferred=np.bincount(match[rank == 0], minlength=len(chosen)),
+            withheld=hidden,
+            cuis=self.dictionary.cuis,
         )
-
-    def _chosen(
-        self, first: Indices, last: Indices, allowed: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        if self._overlaps == "all":
-            return allowed
-        chosen = np.zeros(len(first), dtype=bool)
-        chosen[_leftmost_longest(first, last, np.flatnonzero(allowed))] = True
-        return chosen
-
-    def _collect(
-        self,
-        words: Words,
-        texts: int,
-        first: Indices,
-        last: Indices,
-        match: Indices,
-        entry: Indices,
-    ) -> list[list[Match]]:
-        concept, rank = self.dictionary.concept[entry], self.dictionary.rank[entry]
-        match, concept, rank = _best_ranks(match, concept, rank)
-        at, begin, size = np.unique(match, return_index=True, return_counts=True)
-        preferred = np.add.reduceat(rank == 0, begin) if len(begin) else begin
-        cuis = [cui.decode() for cui in self.dictionary.cuis[concept].tolist()]
-        by_text: list[list[Match]] = [[] for _ in range(texts)]
-        columns = (
-            words.text[first[at]],
-            words.start[first[at]],
-            words.end[last[at]],
-            begin,
-            begin + size,
-            preferred,
-        )
-        for text, start, end, low, high, top in zip(*(c.tolist() for c in columns), strict=True):
-            by_text[text].append(Match(start, end, tuple(cuis[low:high]), top))
-        return by_text
 
 
 def _find(dictionary: Dictionary, words: Words) -> tuple[Indices, Indices, Indices]:
@@ -162,27 +168,28 @@ def _candidates(
     return match[keep], entry[keep]
 
 
-def _best_ranks(
+def _ranked(
     match: Indices, concept: NDArray[np.int32], rank: NDArray[np.uint8]
 ) -> tuple[Indices, NDArray[np.int32], NDArray[np.uint8]]:
-    """Keep the best rank of each (match, concept), and sort the concepts of a match by it."""
-    order = np.lexsort((rank, concept, match))
-    match, concept, rank = match[order], concept[order], rank[order]
+    """Keep the best rank of each (match, concept), and sort the concepts of a match by it.
+
+    Entries of a match come by (concept, rank), as the dictionary stores them.
+    """
     new = np.ones(len(match), dtype=bool)
     new[1:] = (match[1:] != match[:-1]) | (concept[1:] != concept[:-1])
     match, concept, rank = match[new], concept[new], rank[new]
-    order = np.lexsort((concept, rank, match))
+    order = np.argsort((match << 40) | (rank.astype(np.int64) << 32) | concept, kind="stable")
     return match[order], concept[order], rank[order]
 
 
-def _leftmost_longest(first: Indices, last: Indices, among: Indices) -> list[int]:
+def _leftmost_longest(first: Indices, last: Indices, among: Indices) -> Indices:
     """Choose matches from left to right, the longest that starts first, none overlapping."""
-    order = among[np.lexsort((-last[among], first[among]))]
+    # They come by (first, last): the last of a run with the same first word is its longest.
+    longest = among[np.append(np.diff(first[among]) > 0, True)[: len(among)]]
     chosen, free = [], -1
-    for index, start, end in zip(
-        order.tolist(), first[order].tolist(), last[order].tolist(), strict=True
-    ):
+    spans = zip(longest.tolist(), first[longest].tolist(), last[longest].tolist(), strict=True)
+    for index, start, end in spans:
         if start > free:
             chosen.append(index)
             free = end
-    return chosen
+    return np.array(chosen, dtype=np.int64)
