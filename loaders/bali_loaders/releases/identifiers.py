@@ -17,7 +17,7 @@ class Numbering:
 
     >>> number = Numbering("C", digits=7, first=8_000_000, size=1_000_000)
     >>> number("MONDO", "MONDO:0000001"), number("MONDO", "MONDO:0000001")
-    ('C8341370', 'C8341370')
+    ('C8557389', 'C8557389')
     """
 
     def __init__(self, prefix: str, *, digits: int, first: int = 0, size: int = 0) -> None:

@@ -168,7 +168,7 @@ def _version(members: Iterable[Member], files: Mapping[str, ReleaseFile], path: 
             if match := re.search(r"^umls\.release\.name=(\S+)", text, re.MULTILINE):
                 return match[1]
     if documentation := files.get("MRDOC"):
-        with documentation.open() as stream:
+        with damage_named(documentation.label), documentation.open() as stream:
             for row in read_rows(stream, documentation.columns, documentation.label):
                 if row["DOCKEY"] == "RELEASE" and row["VALUE"] == "umls.release.name":
                     return row["EXPL"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,17 @@ __all__ = ["Member", "damage_named", "find_members", "open_joined"]
 DEEPEST = 4
 MAX_RATIO = 500
 HARMLESS = 1 << 30
+# A random byte in an archive's headers leads to any of these.
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    ArithmeticError,
+    RuntimeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,9 @@ def _in_zip(source: Path | IO[bytes], label: str, stack: ExitStack) -> Iterator[
         _refuse_unsafe(info, label)
         name = PurePosixPath(info.filename)
         if name.suffix == ".nlm":
-            yield from _in_zip(stack.enter_context(archive.open(info)), info.filename, stack)
+            with damage_named(label):
+                inner = stack.enter_context(archive.open(info))
+            yield from _in_zip(inner, info.filename, stack)
         elif not info.is_dir():
             yield Member(name, info.file_size, partial(archive.open, info))
 
@@ -91,11 +105,11 @@ def _refuse_unsafe(info: zipfile.ZipInfo, label: str) -> None:
 
 @contextmanager
 def damage_named(label: str) -> Iterator[None]:
-    """Turn what archives raise when damaged into one line that names ``label``."""
+    """Turn whatever reading a damaged archive raises into one line that names ``label``."""
     try:
         yield
-    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise BaliError(f"{label}: damaged archive ({error}); fetch it again") from error
+    except DAMAGE as error:
+        raise BaliError(f"{label}: cannot be read ({error}); fetch it again") from error
 
 
 class _Joined(io.RawIOBase):

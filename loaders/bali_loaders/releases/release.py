@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from bali_loaders.releases.layout import Layout, ReleaseFile, read_layout
 from bali_loaders.releases.members import HARMLESS, MAX_RATIO, damage_named, find_members
@@ -98,10 +98,16 @@ class Release:
         return Path(self._stack.enter_context(folder))
 
     def _unpacked(self, file: ReleaseFile) -> Path:
-        target = self._workspace / f"{file.name}.RRF"
-        if not target.exists():
-            target.parent.mkdir(exist_ok=True)
-            self._unpack(file, target)
+        try:
+            target = self._workspace / f"{file.name}.RRF"
+            if not target.exists():
+                target.parent.mkdir(exist_ok=True)
+                self._unpack(file, target)
+        except OSError as error:
+            where = self._scratch or tempfile.gettempdir()
+            raise BaliError(
+                f"{file.label}: cannot be unpacked to {where}: {error.strerror}"
+            ) from error
         return target
 
     def _unpack(self, file: ReleaseFile, target: Path) -> None:
@@ -114,20 +120,19 @@ class Release:
         partial = target.with_suffix(".partial")
         with (
             self._reporter.step(f"unpack {file.name}", file.size) as step,
-            damage_named(file.label),
-            file.open() as source,
             partial.open("wb") as sink,
         ):
-            for chunk in _bounded(source, file):
+            for chunk in _unpacked_chunks(file):
                 sink.write(chunk)
                 step.advance(len(chunk))
         partial.rename(target)
 
 
-def _bounded(source: IO[bytes], file: ReleaseFile) -> Iterator[bytes]:
+def _unpacked_chunks(file: ReleaseFile) -> Iterator[bytes]:
     limit = max(HARMLESS, MAX_RATIO * sum(part.size for part in file.parts))
-    while chunk := source.read(CHUNK):
-        limit -= len(chunk)
-        if limit < 0:
-            raise BaliError(f"{file.label} unpacks to an absurd size; do not use it")
-        yield chunk
+    with damage_named(file.label), file.open() as source:
+        while chunk := source.read(CHUNK):
+            limit -= len(chunk)
+            if limit < 0:
+                raise BaliError(f"{file.label} unpacks to an absurd size; do not use it")
+            yield chunk

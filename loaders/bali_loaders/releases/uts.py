@@ -112,6 +112,8 @@ class Uts:
                         "the same command again to go on"
                     ) from None
                 time.sleep(self._pause * 2**attempt)
+            except OSError as error:
+                raise BaliError(f"cannot write {part.path}: {error.strerror}") from None
             else:
                 return
 

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bali_loaders.releases import Release
 from bali_loaders.releases.catalogue import write_catalogue
@@ -218,15 +221,53 @@ def test_a_damaged_zip_is_refused(release_folder: Path) -> None:
     start = info.header_offset + 30 + len(info.filename)
     text[start : start + info.compress_size] = bytes(info.compress_size)
     path.write_bytes(text)
-    assert "damaged archive" in refused(path)
+    assert "cannot be read (" in refused(path)
 
 
 def test_a_damaged_gzip_is_refused(release_folder: Path) -> None:
     part = as_split_gzip(release_folder) / "META" / "MRCONSO.RRF.ac.gz"
     part.write_bytes(part.read_bytes()[:-9])
-    assert "damaged archive" in refused(release_folder)
+    assert "cannot be read (" in refused(release_folder)
 
 
 def test_an_absent_file_is_asked_for_by_name(release_folder: Path) -> None:
     with Release.open(release_folder) as release, pytest.raises(BaliError, match="no MRSAT"):
         release.local("MRSAT")
+
+
+def test_no_room_to_unpack_is_one_clear_line(release_folder: Path, tmp_path: Path) -> None:
+    refusal = pytest.raises(BaliError, match=r"MRCONSO\.RRF: cannot be unpacked to .*absent")
+    with Release.open(as_zip(release_folder), scratch=tmp_path / "absent") as release, refusal:
+        release.local("MRCONSO")
+
+
+@st.composite
+def damaged(draw: st.DrawFn, text: bytes) -> bytes:
+    """Cut out a piece of ``text`` and put other bytes in its place."""
+    start = draw(st.integers(0, len(text)))
+    stop = draw(st.integers(start, min(len(text), start + 40)))
+    return text[:start] + draw(st.binary(max_size=10)) + text[stop:]
+
+
+@pytest.mark.parametrize("pack", [as_meta, as_zip, as_nlm], ids=lambda pack: pack.__name__)
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_damage_is_refused_in_one_line_or_harmless(
+    release_folder: Path, pack: Callable[[Path], Path], data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        copied = Path(place) / "in" / "2031AA"
+        shutil.copytree(release_folder, copied)
+        packed = pack(copied)
+        files = [path for path in sorted(packed.rglob("*")) if path.is_file()] or [packed]
+        victim = data.draw(st.sampled_from(files))
+        victim.write_bytes(data.draw(damaged(victim.read_bytes())))
+        try:
+            with Release.open(packed) as release:
+                for name in release.files:
+                    list(release.rows(name))
+                    release.local(name)
+        except BaliError as error:
+            assert "\n" not in str(error)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -136,35 +137,36 @@ def test_a_release_of_names_alone_can_be_described(folder: Path, tmp_path: Path)
     assert {file.rows for file in held.files} == {None}
 
 
-def test_download_asks_for_licence_and_key_once(
-    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_download_asks_for_the_licence_once_and_hides_the_key(
+    app: typer.Typer, stand_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    published = uts.PublishedRelease("2030AB", "2030-11-03", "u.zip", "https://example.org/u.zip")
-    keys = []
-
-    def fetch(
-        _: uts.Uts, release: uts.PublishedRelease, folder: Path, key: object, **__: object
-    ) -> Path:
-        keys.append(key)
-        return folder / release.file_name
-
     monkeypatch.setenv("BALI_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("BALI_UTS_API_KEY", raising=False)
-    monkeypatch.setattr(uts.Uts, "releases", lambda *_: [published])
-    monkeypatch.setattr(uts.Uts, "download", fetch)
+    monkeypatch.setattr(uts, "UTS", stand_in.address)
+    target = tmp_path / "umls"
     with pytest.raises(UsageError, match="licence was not accepted"):
-        run(app, "download", str(tmp_path), text="n\n")
-    result = CliRunner().invoke(app, ["release", "download", str(tmp_path)], input="y\nmy-key\n")
-    assert result.exit_code == 0
+        run(app, "download", str(target), text="n\n")
+    answers = f"y\n{stand_in.key}\n"
+    result = CliRunner().invoke(app, ["release", "download", str(target)], input=answers)
+    assert result.exit_code == 0, result.output
     assert "licensed by the U.S. National Library of Medicine" in result.stderr
-    assert "my-key" not in result.output
-    monkeypatch.setenv("BALI_UTS_API_KEY", "key-in-environment")
-    told = json.loads(run(app, "download", str(tmp_path), "--json"))
-    assert told == {"release": "2030AB", "path": str(tmp_path / "u.zip")}
-    assert "key" not in repr(keys), "keys are kept secret in the program, too"
-    with pytest.raises(UsageError, match=r"no release '2030AC' \(did you mean '2030AB'\?\)"):
-        run(app, "download", str(tmp_path), "--release", "2030AC")
-    assert "u.zip" in run(app, "download", "--list")
+    assert stand_in.key not in result.output
+    assert (target / "umls-2030AB.zip").read_bytes() == stand_in.content
+    monkeypatch.setenv("BALI_UTS_API_KEY", stand_in.key)
+    told = json.loads(run(app, "download", str(target), "--json"))
+    assert told == {"release": "2030AB", "path": str(target / "umls-2030AB.zip")}
+    with pytest.raises(UsageError, match=r"no release '2030AC' \(did you mean '2030A"):
+        run(app, "download", str(target), "--release", "2030AC")
+
+
+def test_published_releases_are_listed_without_key_or_licence(
+    app: typer.Typer, stand_in: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uts, "UTS", stand_in.address)
+    told = json.loads(run(app, "download", "--list", "--kind", "mrconso", "--json"))
+    assert [entry["version"] for entry in told] == ["2030AB", "2030AA"]
+    assert stand_in.kinds == ["umls-metathesaurus-mrconso-file"]
+    assert "2030AB" in run(app, "download", "--list")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -292,4 +295,23 @@ def test_the_next_edition_changes_little(tmp_path: Path, names: list[Row]) -> No
 def test_impossible_sizes_are_refused(tmp_path: Path, arguments: dict[str, int]) -> None:
     with pytest.raises(UsageError):
         synthetic.write(tmp_path / "release", **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    """No file may grow beyond 100 kB here, which fails as a full disk does."""
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from bali_loaders.releases import synthetic\n"
+        "from bali_platform.errors import BaliError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try: synthetic.write(Path(sys.argv[1]), concepts=2000)\n"
+        "except BaliError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "release")]
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert result.stdout.startswith("cannot write ")
+    assert result.stdout.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

@@ -36,7 +36,7 @@ from bali_loaders.releases.synthetic.vocabulary import (
     inverse_relas,
 )
 from bali_loaders.releases.writing import documentation, new_release, write_file
-from bali_platform.errors import UsageError
+from bali_platform.errors import BaliError, UsageError
 from bali_platform.progress import QUIET, Reporter
 
 __all__ = ["write"]
@@ -116,9 +116,12 @@ def _copy(batches: Iterator[pa.RecordBatch], name: str, path: Path) -> None:
     # One thread writes as batches come; more of them wait for each other with batches in hand.
     with duckdb.connect(config={"threads": 1}) as database:
         database.register("rows", reader)
-        database.execute(
-            f"COPY ({query}) TO '{target}' (DELIMITER '|', QUOTE '', ESCAPE '', HEADER false)"
-        )
+        try:
+            database.execute(
+                f"COPY ({query}) TO '{target}' (DELIMITER '|', QUOTE '', ESCAPE '', HEADER false)"
+            )
+        except duckdb.IOException as error:
+            raise BaliError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
 
 
 def _write_lists(release: Path, shape: Shape, counter: AtomCounter) -> None:
