@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bali_loaders.corpora.sentences import split_sentences
+from bali_loaders.linking.abbreviations import find_abbreviations
 from bali_loaders.linking.linker import Linker, Unlinked
 from bali_platform.corpus import CorpusInfo, Sentence, write_corpus
 from bali_platform.graph.client import Graph
@@ -54,10 +55,11 @@ def _split(definitions: Iterable[tuple[str, str, str]], counts: Counter[str]) ->
     seen: set[str] = set()
     for cui, atui, text in definitions:
         counts["definitions"] += 1
+        abbreviations = find_abbreviations(text)
         for number, (start, end) in enumerate(split_sentences(text)):
             sentence = text[start:end]
             if sentence in seen:
                 counts["repeated sentences"] += 1
                 continue
             seen.add(sentence)
-            yield Unlinked(atui, number, sentence, exclude=cui)
+            yield Unlinked(atui, number, sentence, abbreviations, exclude=cui)

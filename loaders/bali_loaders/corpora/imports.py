@@ -10,6 +10,7 @@ from itertools import islice
 from bali_loaders.corpora.documents import Annotation, Document, checked
 from bali_loaders.corpora.identifiers import IdentifierMap
 from bali_loaders.corpora.sentences import split_sentences
+from bali_loaders.linking.abbreviations import find_abbreviations
 from bali_loaders.linking.linker import Linker, Unlinked
 from bali_platform.corpus import Mention, Sentence
 
@@ -32,8 +33,9 @@ def annotated_sentences(
 def linked_sentences(documents: Iterable[Document], linker: Linker) -> Iterator[Sentence]:
     """Yield the sentences of the documents in which the linker finds something."""
     unlinked = (
-        Unlinked(document.id, number, document.text[start:end])
+        Unlinked(document.id, number, document.text[start:end], abbreviations)
         for document in documents
+        for abbreviations in [find_abbreviations(document.text)]
         for number, (start, end) in enumerate(split_sentences(document.text))
     )
     for sentence in linker.link(unlinked):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -27,11 +28,16 @@ _CHARACTERS_AT_ONCE = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Unlinked:
-    """A sentence to be linked; ``exclude`` is a concept that it may not be linked to."""
+    """A sentence to be linked.
+
+    ``abbreviations`` are those that its document defines, by short form; ``exclude`` is a concept
+    that it may not be linked to.
+    """
 
     document: str
     sentence: int
     text: str
+    abbreviations: Mapping[str, str] = field(default_factory=dict)
     exclude: str | None = None
 
 
@@ -41,6 +47,7 @@ class Linker:
 
     A name of several concepts means the one that alone prefers it; where none or several do it is
     ambiguous, and left out (``"skip"``), linked to the first (``"first"``) or to all (``"all"``).
+    An abbreviation means what its long form does, if that is a name, whatever else it may mean.
     Sentences with a withheld name are dropped, so that no training text holds one.
 
     Attributes:
@@ -56,6 +63,7 @@ class Linker:
         matcher = Matcher(self.dictionary)
         for chunk in _chunks(sentences):
             found = matcher.match([sentence.text for sentence in chunk])
+            meanings = self._meanings(matcher, chunk)
             for sentence, matches, hidden in zip(
                 chunk, found.by_text, found.withheld.tolist(), strict=True
             ):
@@ -63,17 +71,37 @@ class Linker:
                 if hidden:
                     self.counts["sentences with a withheld name"] += 1
                 else:
-                    yield self._linked(sentence, matches)
+                    yield self._linked(sentence, matches, meanings)
 
-    def _linked(self, sentence: Unlinked, matches: list[Match]) -> Sentence:
+    def _linked(
+        self, sentence: Unlinked, matches: list[Match], meanings: Mapping[str, Match]
+    ) -> Sentence:
+        spelled_out = [
+            meanings[long]._replace(start=match.start(), end=match.end())
+            for short, long in sentence.abbreviations.items()
+            if long in meanings
+            for match in re.finditer(rf"(?<!\w){re.escape(short)}(?!\w)", sentence.text)
+        ]
+        others = [m for m in matches if not any(_overlap(m, taken) for taken in spelled_out)]
         mentions = tuple(
             Mention(match.start, match.end, cui)
-            for match in matches
+            for match in sorted([*spelled_out, *others])
             for cui in self._meant(match)
             if cui != sentence.exclude
         )
         self.counts["mentions"] += len(mentions)
+        self.counts["abbreviations"] += len(spelled_out)
         return Sentence(sentence.document, sentence.sentence, sentence.text, mentions)
+
+    def _meanings(self, matcher: Matcher, chunk: list[Unlinked]) -> dict[str, Match]:
+        """Return what the long forms mean that are, as a whole, the name of something."""
+        forms = sorted({long for sentence in chunk for long in sentence.abbreviations.values()})
+        return {
+            form: match
+            for form, matches in zip(forms, matcher.match(forms).by_text, strict=True)
+            for match in matches
+            if (match.start, match.end) == (0, len(form))
+        }
 
     def _meant(self, match: Match) -> tuple[str, ...]:
         if match.cui:
@@ -93,6 +121,10 @@ def graph_dictionary(
         return compile_dictionary(
             graph.names(), folder, graph_version=graph.version, withheld=withheld
         )
+
+
+def _overlap(one: Match, other: Match) -> bool:
+    return one.start < other.end and other.start < one.end
 
 
 def _chunks(sentences: Iterable[Unlinked]) -> Iterator[list[Unlinked]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
 from typing import NamedTuple
 
+from bali_loaders.linking.abbreviations import find_abbreviations
 from bali_loaders.linking.linker import Linker, Unlinked
 from bali_platform.corpus import Sentence
 
@@ -53,8 +54,7 @@ def score_linker(linker: Linker, gold: Iterable[Sentence]) -> LinkerScore:
     spans, concepts = [0, 0, 0], [0, 0, 0]
     stream = iter(gold)
     while chunk := list(islice(stream, _SENTENCES_AT_ONCE)):
-        texts = [Unlinked(s.document, s.sentence, s.text) for s in chunk]
-        for wanted, found in zip(chunk, linker.link(texts), strict=True):
+        for wanted, found in zip(chunk, linker.link(_unlinked(chunk)), strict=True):
             _count(
                 {(m.start, m.end) for m in found.mentions},
                 {(m.start, m.end) for m in wanted.mentions},
@@ -62,6 +62,14 @@ def score_linker(linker: Linker, gold: Iterable[Sentence]) -> LinkerScore:
             )
             _count(set(found.mentions), set(wanted.mentions), concepts)
     return LinkerScore(Score(*spans), Score(*concepts))
+
+
+def _unlinked(sentences: Iterable[Sentence]) -> Iterator[Unlinked]:
+    for _, document in groupby(sentences, key=lambda sentence: sentence.document):
+        parts = list(document)
+        abbreviations = find_abbreviations(" ".join(part.text for part in parts))
+        for part in parts:
+            yield Unlinked(part.document, part.sentence, part.text, abbreviations)
 
 
 def _count(found: set[object], wanted: set[object], totals: list[int]) -> None:

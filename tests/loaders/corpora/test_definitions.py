@@ -48,6 +48,7 @@ def test_sentences_mention_other_concepts_only(tmp_path: Path) -> None:
         "repeated sentences": 1,
         "sentences without a mention": 2,
         "mentions": 2,
+        "abbreviations": 0,
     }
 
 

@@ -139,6 +139,31 @@ def test_linked_documents_keep_only_sentences_that_mention_something(tmp_path: P
     assert linker.counts["sentences without a mention"] == 2
 
 
+def test_abbreviations_mean_their_long_forms_throughout_the_document(tmp_path: Path) -> None:
+    names = [
+        ("C0000001", ("Familial Mediterranean fever",)),
+        ("C0000002", ("FMF gene", "FMF")),
+        ("C0000003", ("fever",)),
+    ]
+    linker = Linker(compile_dictionary(names, tmp_path / "d", graph_version="g"))
+    text = "Familial Mediterranean fever (FMF) is rare. FMF brings fever, not FMFs. The FMF gene."
+    documents = [Document("d1", text), Document("d2", "FMF was mapped.")]
+    found = [
+        (s.document, s.text[m.start : m.end], m.cui)
+        for s in linked_sentences(documents, linker)
+        for m in s.mentions
+    ]
+    assert found == [
+        ("d1", "Familial Mediterranean fever", "C0000001"),
+        ("d1", "FMF", "C0000001"),
+        ("d1", "FMF", "C0000001"),
+        ("d1", "fever", "C0000003"),
+        ("d1", "FMF", "C0000001"),
+        ("d2", "FMF", "C0000002"),
+    ]
+    assert linker.counts["abbreviations"] == 3
+
+
 @pytest.mark.services
 def test_codes_are_looked_up_in_the_graph(driver: neo4j.Driver) -> None:
     driver.execute_query("MATCH (n) DETACH DELETE n")

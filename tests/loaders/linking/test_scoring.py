@@ -34,6 +34,18 @@ def test_spans_and_concepts_are_counted_apart(tmp_path: Path) -> None:
     assert score.concepts.f1 == pytest.approx(1 / 3)
 
 
+def test_abbreviations_are_those_of_the_document(tmp_path: Path) -> None:
+    names = [("C0000001", ("renal mass",))]
+    linker = Linker(compile_dictionary(names, tmp_path / "d", graph_version="g"))
+    mention = (Mention(2, 4, "C0000001"),)
+    gold = [
+        Sentence("d", 0, "A renal mass (RM).", ()),
+        Sentence("d", 1, "A RM.", mention),
+        Sentence("e", 0, "A RM.", mention),
+    ]
+    assert score_linker(linker, gold).concepts == Score(right=1, found=3, wanted=2)
+
+
 def test_nothing_found_and_nothing_wanted_score_zero() -> None:
     nothing = Score(0, 0, 0)
     assert (nothing.precision, nothing.recall, nothing.f1) == (0, 0, 0)

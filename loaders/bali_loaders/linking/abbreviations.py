@@ -1,0 +1,59 @@
+"""Abbreviations that a document defines: *heat shock protein (HSP)*.
+
+Source: Schwartz and Hearst, A simple algorithm for identifying abbreviation definitions in
+biomedical text, Pacific Symposium on Biocomputing 2003.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["find_abbreviations"]
+
+_BRACKETED = re.compile(r"[(\[]([^()\[\];,]+)[)\]]")
+_WORD = re.compile(r"\S+")
+
+
+def find_abbreviations(text: str) -> dict[str, str]:
+    """Return short forms and the long forms that stand before them; the first definition counts.
+
+    >>> find_abbreviations("Heat shock protein (HSP) binds to adenosine triphosphate (ATP).")
+    {'HSP': 'Heat shock protein', 'ATP': 'adenosine triphosphate'}
+    """
+    found: dict[str, str] = {}
+    for match in _BRACKETED.finditer(text):
+        short = match[1].strip()
+        if short in found or not _is_short_form(short):
+            continue
+        long = _long_form(short, text[: match.start(1) - 1].rstrip())
+        if long:
+            found[short] = long
+    return found
+
+
+def _is_short_form(text: str) -> bool:
+    plain = 2 <= len(text) <= 10 and text[0].isalnum() and len(text.split()) <= 2
+    return plain and any(map(str.isalpha, text)) and any(map(str.isupper, text))
+
+
+def _long_form(short: str, before: str) -> str | None:
+    """Match the short form's characters from right to left within the words before it."""
+    words = [word.start() for word in _WORD.finditer(before)]
+    most = min(len(short) + 5, 2 * len(short))
+    candidate = before[words[-most:][0] :] if words else ""
+    at = len(candidate)
+    for place in range(len(short) - 1, -1, -1):
+        wanted = short[place].lower()
+        if not wanted.isalnum():
+            continue
+        at -= 1
+        while at >= 0 and not (
+            candidate[at].lower() == wanted
+            and (place > 0 or at == 0 or not candidate[at - 1].isalnum())
+        ):
+            at -= 1
+        if at < 0:
+            return None
+    long = candidate[at:]
+    is_longer = len(long) > len(short) and short not in long.split()
+    return long if is_longer else None
