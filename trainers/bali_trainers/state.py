@@ -181,14 +181,16 @@ def restore(
     optimiser: torch.optim.Optimizer,
     average: Average | None = None,
 ) -> None:
-    """Load weights, optimiser state and, on as many ranks as wrote them, random generators."""
+    """Load weights, optimiser state and, on as many ranks as wrote them, random generators.
+
+    The optimiser is a fused one: all of its state lives beside the parameters.
+    """
     load_model(task, str(checkpoint.folder / "model.safetensors"))
     tensors = load_file(checkpoint.folder / "optimiser.safetensors")
     for name, parameter in task.named_parameters():
         prefix = f"{name}/"
         saved = {
-            # AdamW keeps its step count on the CPU, its moments beside the parameter.
-            key.removeprefix(prefix): value if value.ndim == 0 else value.to(parameter.device)
+            key.removeprefix(prefix): value.to(parameter.device)
             for key, value in tensors.items()
             if key.startswith(prefix)
         }

@@ -58,9 +58,7 @@ def _train(
     _settle(config, device)
     source, batches_per_epoch = open_source(config, spec, job, journal.say)
     task = build_task(config, len(spec.relation_types)).to(device)
-    optimiser = torch.optim.AdamW(
-        parameter_groups(task, config.optimiser), fused=device.type == "cuda"
-    )
+    optimiser = torch.optim.AdamW(parameter_groups(task, config.optimiser), fused=True)
     torch.manual_seed(config.seed + distributed.rank())
     plan = Plan(
         batches_per_epoch=batches_per_epoch,
