@@ -32,6 +32,16 @@ graph's version; send it back as `If-None-Match`. Errors are problem details (RF
 token is needed it goes into the header `Authorization: Bearer TOKEN`."""
 
 
+class Pages(StaticFiles):
+    """The pages, which browsers ask about each time: scripts of two versions do not mix."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        """Return one file."""
+        response = super().file_response(*arguments, **options)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 class Api(FastAPI):
     """FastAPI, with problems and bearer tokens in its OpenAPI document."""
 
@@ -69,7 +79,7 @@ def create_app(backend: Backend, access: Access) -> FastAPI:
     for routes in (graph, cypher, jobs, streams, service):
         app.include_router(routes.router)
     app.add_api_route("/", _to_pages, include_in_schema=False)
-    app.mount(PAGES, StaticFiles(packages=[("bali_platform.api", "pages")], html=True))
+    app.mount(PAGES, Pages(packages=[("bali_platform.api", "pages")], html=True))
     problems.install(app)
     app.add_middleware(TaggedAnswers, cache=backend.answers, live_tag=lambda: backend.etag)
     app.add_middleware(Guard, access=access)

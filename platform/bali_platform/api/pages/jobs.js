@@ -1,0 +1,119 @@
+// The platform at a glance, and every job.
+import { follow, post } from "./client.js";
+import { $, ago, bytes, h, number, percent } from "./dom.js";
+import { linkState, notice, shell } from "./shell.js";
+
+const STATES = ["queued", "running", "succeeded", "failed", "cancelled"];
+
+shell("Jobs");
+$("main").append(
+  h("div", { class: "head" },
+    h("h1", { class: "grow" }, "Jobs"),
+    h("button", { class: "button main", onclick: openForm }, "New job")),
+  h("section", { class: "tiles", id: "tiles", "aria-label": "Platform" }),
+  h("div", { class: "columns" },
+    h("section", { class: "card" }, h("h2", {}, "Training"), h("div", { class: "scroll", id: "jobs" })),
+    h("div", { class: "stack" },
+      h("section", { class: "card" }, h("h2", {}, "Workers"), h("div", { id: "workers" })),
+      h("section", { class: "card" }, h("h2", {}, "Queues"), h("div", { id: "queues" })))));
+
+function tile(title, value, note) {
+  return h("div", { class: "card tile" }, h("h3", {}, title),
+    h("strong", { class: "number" }, value), h("span", {}, note));
+}
+
+function show(status) {
+  const { jobs, cache } = status;
+  const running = status.recent.filter((job) => job.state === "running");
+  const speed = running.reduce((sum, job) => sum + (job.metrics.sentences_s ?? 0), 0);
+  const waits = running.map((job) => job.metrics.data_wait).filter(Number.isFinite);
+  $("#tiles").replaceChildren(
+    tile("Graph", status.release ?? "none", status.graph_version ? `version ${status.graph_version}`
+      : "load one with bali load"),
+    tile("Throughput", speed ? `${number(speed)} /s` : "–", "sentences, all running jobs"),
+    tile("Data wait", waits.length ? percent(Math.max(...waits)) : "–", "of training time, at worst"),
+    tile("Cache", cache && cache.entries ? percent(cache.hit_rate) : "–",
+      cache ? `hits; ${number(cache.entries)} neighbourhoods, ${bytes(cache.bytes)}` : "Redis is away"));
+  $("#jobs").replaceChildren(status.recent.length ? table(status.recent)
+    : h("p", { class: "empty" }, "No job yet. Queue one here, or with ", h("code", {}, "bali train demo"), "."));
+  $("#workers").replaceChildren(workers(status.workers, running.length));
+  $("#queues").replaceChildren(h("dl", {},
+    Object.entries(status.queues).flatMap(([name, depth]) =>
+      [h("dt", {}, name), h("dd", { class: "number" }, `${number(depth)} waiting`)]),
+    STATES.filter((state) => jobs[state]).flatMap((state) =>
+      [h("dt", {}, `jobs ${state}`), h("dd", { class: "number" }, number(jobs[state]))])));
+  notice(status.redis ? null : "Redis does not answer: jobs and workers cannot be shown.");
+}
+
+function table(jobs) {
+  return h("table", {},
+    h("thead", {}, h("tr", {}, ["Job", "State", "Progress", "Loss", "Queued"].map((name) => h("th", {}, name)))),
+    h("tbody", {}, jobs.map(row)));
+}
+
+function row(job) {
+  const address = `job.html?id=${encodeURIComponent(job.id)}`;
+  const done = job.total ? `${number(job.step)} of ${number(job.total)}` : "not started";
+  return h("tr", { class: "open", onclick: () => location.assign(address) },
+    h("td", {}, h("a", { href: address }, job.name), h("div", { class: "soft mono" }, job.id)),
+    h("td", {}, h("span", { class: `badge ${job.state}` },
+      job.cancel_requested && job.state === "running" ? "stopping" : job.state)),
+    h("td", { class: "wide number" }, h("progress", { max: job.total || 1, value: job.step }),
+      h("small", { class: "soft" }, done)),
+    h("td", { class: "number" }, job.metrics.loss === undefined ? "–" : number(job.metrics.loss)),
+    h("td", { class: "soft" }, ago(job.created_at)));
+}
+
+function workers(seen, training) {
+  const items = seen.map((worker) => h("li", {},
+    h("span", { class: "mono" }, worker.name),
+    h("div", { class: "soft" }, `${worker.queues.join(", ")} · ${worker.tasks || "no"} tasks · ${ago(worker.seen)}`)));
+  if (training) {
+    items.push(h("li", { class: "soft" },
+      `${training} training: such a worker answers no calls until its job ends.`));
+  }
+  if (!items.length) {
+    items.push(h("li", { class: "soft" }, "None answers. Start one with ", h("code", {}, "bali worker"), "."));
+  }
+  return h("ul", { class: "list" }, items);
+}
+
+function openForm() {
+  const field = (name, label, attributes) =>
+    h("label", {}, label, h("input", { name, autocomplete: "off", ...attributes }));
+  const problem = h("p", { class: "notice", role: "alert", hidden: true });
+  const submit = h("button", { class: "button main" }, "Queue it");
+  const dialog = h("dialog", {}, h("form", {
+    onsubmit: async (event) => {
+      event.preventDefault();
+      submit.disabled = true;
+      try {
+        const job = await post("/jobs", request(new FormData(event.target)));
+        location.assign(`job.html?id=${job.id}`);
+      } catch (error) {
+        problem.textContent = error.message;
+        problem.hidden = false;
+        submit.disabled = false;
+      }
+    },
+  },
+  h("h2", {}, "New training job"), problem,
+  field("config", "Configuration that ships with BALI", { value: "demo", required: true }),
+  field("corpus", "Linked corpus, by name", { placeholder: "as in the configuration" }),
+  field("steps", "Steps, at most", { type: "number", min: 1, placeholder: "as in the configuration" }),
+  field("priority", "Priority; higher starts first", { type: "number", value: 0 }),
+  h("div", { class: "row" },
+    h("button", { class: "button", type: "button", onclick: () => dialog.remove() }, "Close"), submit)));
+  document.body.append(dialog);
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.showModal();
+}
+
+function request(form) {
+  const overrides = {};
+  if (form.get("corpus")) overrides.data = { corpus: form.get("corpus") };
+  if (form.get("steps")) overrides.run = { max_steps: Number(form.get("steps")) };
+  return { config: form.get("config"), overrides, priority: Number(form.get("priority")) };
+}
+
+follow("/events", { status: show }, linkState);

@@ -1,0 +1,199 @@
+"""The pages as a user meets them, in a real headless Chromium."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from bali_platform.jobs import Job, JobState, JobStore
+
+pytestmark = [pytest.mark.services, pytest.mark.browser]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    assert path, "no Chromium on this machine: install Debian's package chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: str, api) -> Iterator[Page]:
+    """A page on which nothing may fail, and which may ask no other host for anything."""
+    page = browser.new_page(base_url=f"{server}/ui/", viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(30_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith((server, "data:")) else faults.append(r.url),
+    )
+    yield page
+    page.close()
+    assert faults == []
+
+
+@pytest.fixture
+def store(redis_client) -> JobStore:
+    return JobStore(redis_client)
+
+
+@pytest.fixture
+def running(store: JobStore, tmp_path) -> Job:
+    job = store.submit("train", "seen-in-a-browser", {"data": {"window": 8}}, {}, tmp_path)
+    job = store.transition(job, "started", state=JobState.RUNNING, attempt=1, total=100)
+    assert job
+    for step in range(10, 60, 10):
+        report(store, job, step)
+    return job
+
+
+def report(store: JobStore, job: Job, step: int) -> None:
+    values = {"step": step, "loss": 100 / step, "mlm_loss": 50 / step, "sentences_s": 321.0,
+              "data_wait": 0.004}  # fmt: skip
+    store.change(job.id, {"step": step, "metrics": values}, metrics=values)
+
+
+def test_jobs_are_shown_as_they_change(page: Page, store: JobStore, running: Job) -> None:
+    page.goto("./")
+    row = page.locator("tr", has_text="seen-in-a-browser")
+    expect(row.locator(".badge")).to_have_text("running")
+    expect(row).to_contain_text("50 of 100")
+    expect(page.locator("#tiles")).to_contain_text("2026AA")
+    expect(page.locator("#tiles")).to_contain_text("321 /s")
+    expect(page.locator("#tiles")).to_contain_text("0.4 %")
+    report(store, running, 60)
+    expect(row).to_contain_text("60 of 100")
+    row.click()
+    expect(page).to_have_url(f"{page.url.split('/ui/')[0]}/ui/job.html?id={running.id}")
+
+
+def test_a_jobs_charts_grow(page: Page, store: JobStore, running: Job) -> None:
+    page.goto(f"job.html?id={running.id}")
+    expect(page.locator("h1")).to_have_text("seen-in-a-browser")
+    legend = page.locator("#chart-loss .legend")
+    expect(legend).to_contain_text("loss 2")
+    expect(legend).to_contain_text("mlm loss 1")
+    line = page.locator("#chart-loss path.smooth.series-1")
+    before = line.get_attribute("d")
+    report(store, running, 80)
+    expect(legend).to_contain_text("loss 1.25")
+    assert line.get_attribute("d") != before
+    expect(page.locator("#settings")).to_contain_text("data.window")
+    expect(page.locator("#events")).to_contain_text("started")
+
+
+def test_a_job_is_cancelled_and_resumed_from_its_page(
+    page: Page, store: JobStore, tmp_path
+) -> None:
+    job = store.submit("train", "steered", {}, {}, tmp_path)
+    page.goto(f"job.html?id={job.id}")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#state")).to_have_text("cancelled")
+    assert store.get(job.id).state == JobState.CANCELLED
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#state")).to_have_text("queued")
+    assert store.get(job.id).state == JobState.QUEUED
+
+
+def test_a_name_with_markup_is_only_text(page: Page, store: JobStore, tmp_path) -> None:
+    name = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    store.submit("train", name, {"note": name}, {}, tmp_path)
+    page.on("dialog", lambda dialog: pytest.fail("a script ran"))
+    page.goto("./")
+    expect(page.locator("#jobs td a")).to_have_text(name)
+
+
+def test_a_concept_is_found_and_walked_from(page: Page) -> None:
+    page.goto("concepts.html")
+    page.get_by_label("Search concepts").fill("myocardial")
+    expect(page.locator("#found button").first).to_contain_text("Heart attack")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Heart attack")
+    nodes = page.locator(".picture .node")
+    expect(nodes).to_have_count(4)
+    expect(page.locator(".picture .edge")).to_have_count(3)
+    expect(page.locator("#relations tbody tr")).to_have_count(3)
+    page.locator(".node[data-cui=C0000002]").click()
+    expect(nodes).to_have_count(5)
+    page.locator(".node[data-cui=C0000002]").dblclick()
+    expect(page.locator("h1")).to_have_text("Aspirin")
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("Heart attack")
+
+
+def test_a_hub_is_paged_and_the_picture_stays_in_sight(page: Page, facts) -> None:
+    page.goto(f"concepts.html?cui={facts.hub}")
+    page.get_by_label("Edges drawn").select_option("32")
+    expect(page.locator(".picture .node")).to_have_count(33)
+    page.wait_for_timeout(500)
+    frame = page.locator(".picture > svg").bounding_box()
+    for node in page.locator(".picture .node circle").all():
+        box = node.bounding_box()
+        assert frame["x"] <= box["x"] <= frame["x"] + frame["width"]
+        assert frame["y"] <= box["y"] <= frame["y"] + frame["height"]
+    rows = page.locator("#relations tbody tr")
+    expect(rows).to_have_count(50)
+    page.get_by_role("button", name="Show more").click()
+    expect(rows).to_have_count(91)
+
+
+def test_the_neo4j_browser_is_opened_at_the_concept(page: Page, services) -> None:
+    page.goto("concepts.html?cui=C0000001")
+    link = page.get_by_role("link", name="Open in Neo4j Browser").get_attribute("href")
+    assert link.startswith(services.neo4j_browser)
+    query = parse_qs(urlsplit(link).query)
+    assert query["cmd"] == ["edit"]
+    assert "C0000001" in query["arg"][0]
+
+
+def test_every_route_is_in_the_reference(page: Page, api) -> None:
+    page.goto("reference.html")
+    paths = api.get("/openapi.json").json()["paths"]
+    routes = page.locator(".route")
+    expect(routes).to_have_count(sum(len(verbs) for verbs in paths.values()))
+    page.locator(".route", has_text="/cypher").first.locator("summary").click()
+    expect(page.locator(".route[open]")).to_contain_text("MATCH (c:Concept")
+
+
+def test_the_theme_is_chosen_and_kept(page: Page) -> None:
+    page.goto("./")
+    root = page.locator("html")
+    before = root.get_attribute("data-theme")
+    page.get_by_title("Light or dark").click()
+    after = root.get_attribute("data-theme")
+    assert {before, after} == {"light", "dark"}
+    page.reload()
+    assert root.get_attribute("data-theme") == after
+
+
+def test_nothing_overflows_on_a_phone(page: Page, running: Job, facts) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    for address in ("./", f"job.html?id={running.id}", f"concepts.html?cui={facts.hub}",
+                    "reference.html"):  # fmt: skip
+        page.goto(address)
+        expect(page.locator(".card:visible").first).to_be_visible()
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 360, address
+
+
+def test_the_token_is_asked_for_once(browser: Browser, settings, services, graph, serve) -> None:
+    token = "a-token-for-the-browser"  # noqa: S105
+    with serve(settings, BALI_API_TOKEN=token) as address:
+        page = browser.new_page(base_url=f"{address}/ui/")
+        page.goto("./")
+        for given in ("wrong", token):
+            page.locator("dialog input").fill(given)
+            page.get_by_role("button", name="Continue").click()
+        expect(page.locator("#tiles")).to_contain_text("2026AA")
+        page.goto("concepts.html?cui=C0000001")
+        expect(page.locator("h1")).to_have_text("Heart attack")
+        page.close()
