@@ -1,7 +1,13 @@
 """Linking: the names of a graph, found in text."""
 
 from bali_loaders.linking.dictionary import Dictionary, compile_dictionary, open_dictionary
-from bali_loaders.linking.linker import Ambiguous, Linker, Unlinked, graph_dictionary
+from bali_loaders.linking.linker import (
+    Ambiguous,
+    Linker,
+    Unlinked,
+    drop_withheld,
+    graph_dictionary,
+)
 from bali_loaders.linking.matcher import Match, Matcher, Matches, Overlaps
 from bali_loaders.linking.scoring import LinkerScore, Score, score_linker
 
@@ -17,6 +23,7 @@ __all__ = [
     "Score",
     "Unlinked",
     "compile_dictionary",
+    "drop_withheld",
     "graph_dictionary",
     "open_dictionary",
     "score_linker",

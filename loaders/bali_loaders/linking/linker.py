@@ -6,8 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from bali_loaders.linking.dictionary import (
     FORMAT,
@@ -20,7 +21,7 @@ from bali_platform.corpus import Mention, Sentence
 from bali_platform.graph.client import Graph
 from bali_platform.progress import QUIET, Reporter
 
-__all__ = ["Ambiguous", "Linker", "Unlinked", "graph_dictionary"]
+__all__ = ["Ambiguous", "Linker", "Unlinked", "drop_withheld", "graph_dictionary"]
 
 Ambiguous = Literal["skip", "first", "all"]
 _CHARACTERS_AT_ONCE = 500_000
@@ -39,6 +40,9 @@ class Unlinked:
     text: str
     abbreviations: Mapping[str, str] = field(default_factory=dict)
     exclude: str | None = None
+
+
+Text = TypeVar("Text", Unlinked, Sentence)
 
 
 @dataclass
@@ -67,7 +71,7 @@ class Linker:
             for sentence, matches, hidden in zip(
                 chunk, found.by_text, found.withheld.tolist(), strict=True
             ):
-                self.counts["sentences"] += 1
+                self.counts["sentences read"] += 1
                 if hidden:
                     self.counts["sentences with a withheld name"] += 1
                 else:
@@ -89,7 +93,6 @@ class Linker:
             for cui in self._meant(match)
             if cui != sentence.exclude
         )
-        self.counts["mentions"] += len(mentions)
         self.counts["abbreviations"] += len(spelled_out)
         return Sentence(sentence.document, sentence.sentence, sentence.text, mentions)
 
@@ -110,6 +113,17 @@ class Linker:
         return {"skip": (), "first": match.cuis[:1], "all": match.cuis}[self.ambiguous]
 
 
+def drop_withheld(
+    sentences: Iterable[Sentence], dictionary: Dictionary, counts: Counter[str]
+) -> Iterator[Sentence]:
+    """Yield the sentences that hold no withheld name, counting the others."""
+    matcher = Matcher(dictionary)
+    for chunk in _chunks(sentences):
+        hidden = matcher.match([sentence.text for sentence in chunk]).withheld
+        counts["sentences with a withheld name"] += int(hidden.sum())
+        yield from compress(chunk, ~hidden)
+
+
 def graph_dictionary(
     graph: Graph, cache: Path, *, withheld: float = 0.0, reporter: Reporter = QUIET
 ) -> Dictionary:
@@ -127,8 +141,8 @@ def _overlap(one: Match, other: Match) -> bool:
     return one.start < other.end and other.start < one.end
 
 
-def _chunks(sentences: Iterable[Unlinked]) -> Iterator[list[Unlinked]]:
-    chunk: list[Unlinked] = []
+def _chunks(sentences: Iterable[Text]) -> Iterator[list[Text]]:
+    chunk: list[Text] = []
     size = 0
     for sentence in sentences:
         chunk.append(sentence)

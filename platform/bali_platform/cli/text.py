@@ -104,25 +104,36 @@ def link(
     show(folder, as_json)
 
 
-def import_(files: Files, folder: Output, as_json: JsonOption = False) -> None:
-    """Import documents with the annotations they bring, mapped to concepts of the graph."""
+def import_(
+    files: Files, folder: Output, withheld: Withheld = 0.0, as_json: JsonOption = False
+) -> None:
+    """Import documents with the annotations they bring, mapped to concepts of the graph.
+
+    For a corpus to train on, give --withheld the fraction that training withholds.
+    """
     from collections import Counter
 
     from bali_loaders.corpora import GraphCodes, IdentifierMap, annotated_sentences, unrepeated
+    from bali_loaders.linking import drop_withheld, graph_dictionary
     from bali_platform.corpus import write_corpus
     from bali_platform.graph.client import Graph
     from bali_platform.settings import load_settings
 
+    settings, progress = load_settings(), reporter()
     counts: Counter[str] = Counter()
-    with Graph.connect(load_settings()) as graph, reporter().step("Importing documents") as step:
+    with Graph.connect(settings) as graph, progress.step("Importing documents") as step:
         identifiers = IdentifierMap(GraphCodes(graph))
         documents = unrepeated(_documents(files, step), counts)
+        sentences = annotated_sentences(documents, identifiers, counts)
+        if withheld:
+            dictionary = graph_dictionary(graph, settings.home / "cache", withheld=withheld)
+            sentences = drop_withheld(sentences, dictionary, counts)
         write_corpus(
             folder,
-            annotated_sentences(documents, identifiers, counts),
+            sentences,
             name=folder.name,
             graph_version=graph.version,
-            details={"counts": counts, "identifiers": identifiers.table},
+            details={"withheld": withheld, "counts": counts, "identifiers": identifiers.table},
         )
     show(folder, as_json)
 

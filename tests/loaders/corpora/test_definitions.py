@@ -44,10 +44,9 @@ def test_sentences_mention_other_concepts_only(tmp_path: Path) -> None:
     ]
     assert link.counts == {
         "definitions": 2,
-        "sentences": 4,
+        "sentences read": 4,
         "repeated sentences": 1,
         "sentences without a mention": 2,
-        "mentions": 2,
         "abbreviations": 0,
     }
 
@@ -118,6 +117,10 @@ def test_counts_are_kept_with_the_corpus(tmp_path: Path) -> None:
         details={"counts": link.counts},
     )
     assert open_corpus(tmp_path / "c") == info
-    assert info.details["counts"]["mentions"] == 1
+    assert info.details["counts"] == {
+        "definitions": 1,
+        "sentences read": 1,
+        "abbreviations": 0,
+    }
     (sentence,) = read_sentences(tmp_path / "c")
     assert spans(sentence) == [("flu", "C0000001")]

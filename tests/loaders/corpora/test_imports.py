@@ -22,9 +22,10 @@ from bali_loaders.corpora import (
     unrepeated,
 )
 from bali_loaders.corpora.identifiers import Code
-from bali_loaders.linking import Linker, compile_dictionary
-from bali_platform.corpus import Mention
+from bali_loaders.linking import Linker, compile_dictionary, drop_withheld
+from bali_platform.corpus import Mention, Sentence
 from bali_platform.graph.client import Graph
+from bali_platform.graph.names import is_withheld
 
 KNOWN = {
     Code("MSH", "D000001"): {"C0000001": {"MH"}, "C0000009": {"ET"}},
@@ -92,8 +93,7 @@ def test_sentences_carry_what_could_be_mapped_and_the_rest_is_counted() -> None:
         "annotations": 5,
         "annotations that do not match the text": 1,
         "annotations across sentences": 1,
-        "sentences": 3,
-        "mentions": 2,
+        "sentences read": 3,
     }
 
 
@@ -128,6 +128,17 @@ def test_repeated_and_empty_documents_are_counted() -> None:
     documents = [Document("1", "a"), Document("1", "a"), Document("2", " "), Document("1", "b")]
     assert [d.text for d in unrepeated(documents, counts)] == ["a", "b"]
     assert counts == {"documents": 4, "repeated documents": 1, "empty documents": 1}
+
+
+def test_annotated_sentences_with_a_withheld_name_can_be_dropped(tmp_path: Path) -> None:
+    secret = next(f"grey fever {i}" for i in range(99) if is_withheld(f"grey fever {i}", 0.1))
+    names = [("C0000001", ("Ague", secret))]
+    dictionary = compile_dictionary(names, tmp_path / "d", graph_version="g", withheld=0.1)
+    counts: Counter[str] = Counter()
+    texts = [f"He had a {secret}.", "He had ague."]
+    sentences = [Sentence("d", number, text, ()) for number, text in enumerate(texts)]
+    assert list(drop_withheld(sentences, dictionary, counts)) == sentences[1:]
+    assert counts == {"sentences with a withheld name": 1}
 
 
 def test_linked_documents_keep_only_sentences_that_mention_something(tmp_path: Path) -> None:
