@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
@@ -41,6 +42,8 @@ def export_encoder(
         (building / "README.md").write_text(_card(config, spec, metrics), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         building.rename(folder)
+    except (OSError, SafetensorError) as error:
+        raise BaliError(f"model could not be written to {folder} ({error})") from None
     finally:
         shutil.rmtree(building, ignore_errors=True)
 

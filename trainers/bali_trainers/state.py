@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 
@@ -106,11 +107,10 @@ class Checkpoints:
         if distributed.rank() == 0:
             try:
                 self._write(step, task, tensors, facts)
-            except OSError as error:
+            except (OSError, SafetensorError) as error:
                 raise BaliError(
-                    f"checkpoint of step {step} could not be written to {self._folder}: "
-                    f"{error.strerror or error}; the one before it is intact: free some space, "
-                    "then resume"
+                    f"checkpoint of step {step} could not be written to {self._folder} ({error}); "
+                    "the one before it is intact: free some space, then resume"
                 ) from None
 
     def newest(self) -> Checkpoint | None:
