@@ -108,7 +108,7 @@ class _Transform:
             siblings=options.siblings,
             graph_version=graph_version,
         )
-        space.fill("accounting", "file VARCHAR, verdict VARCHAR, rows BIGINT", ())
+        space.fill("accounting", "file VARCHAR, verdict VARCHAR, rows BIGINT")
         groups = ((tui, g.label, g.name) for g in SEMANTIC_GROUPS for tui in sorted(g.types))
         space.fill("semantic_group", "tui VARCHAR, label VARCHAR, name VARCHAR", groups)
         for file in READ:

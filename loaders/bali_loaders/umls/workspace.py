@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import duckdb
+import pyarrow as pa
 
 from bali_loaders.releases import Release
 from bali_loaders.umls.tables import READ, view_sql
@@ -41,6 +42,8 @@ class Workspace:
             "threads": limits.threads or os.cpu_count() or 1,
             "temp_directory": str(folder / "spill"),
             "preserve_insertion_order": False,
+            # Most tables are read once or twice: compressing them costs more than it saves.
+            "force_compression": "uncompressed",
         }
         with self._explained():
             self._connection = duckdb.connect(folder / "work.duckdb", config=config)
@@ -80,12 +83,14 @@ class Workspace:
         """Make the view through which SQL sees a file of the release."""
         self.rows(view_sql(self._release, file))
 
-    def fill(self, table: str, columns: str, rows: Iterable[Sequence[object]]) -> None:
-        """Create ``table`` with ``columns`` (as in SQL) and a few rows."""
+    def fill(self, table: str, columns: str, rows: Iterable[Sequence[object]] = ()) -> None:
+        """Create ``table`` with ``columns`` (as in SQL) and some rows."""
         self.rows(f"CREATE TABLE {table} ({columns})")
-        with self._explained():
-            for row in rows:
-                self._connection.table(table).insert(list(row))
+        if values := list(zip(*rows, strict=True)):
+            arrays = [pa.array(column) for column in values]
+            filled = pa.Table.from_arrays(arrays, names=[str(n) for n in range(len(arrays))])
+            with self._explained():
+                self._connection.from_arrow(filled).insert_into(table)
 
     def write(self, name: str, target: Path) -> int:
         """Write ``sql/outputs/<name>.sql`` as CSV without a header and return its rows.
@@ -138,5 +143,5 @@ def _cell(column: str, kind: str) -> str:
     if not kind.endswith("[]"):
         return f'"{column}"'
     delimiter = f"chr({ord(ARRAY_DELIMITER)})"
-    items = f"list_transform(\"{column}\", item -> replace(item, {delimiter}, ' '))"
+    items = f"list_transform(\"{column}\", lambda item: replace(item, {delimiter}, ' '))"
     return f'array_to_string({items}, {delimiter}) AS "{column}"'

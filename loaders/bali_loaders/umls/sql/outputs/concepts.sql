@@ -7,10 +7,15 @@ WITH spelled AS (
     GROUP BY concept, name
 ),
 named AS (
-    SELECT concept, list(name ORDER BY best) AS names FROM spelled GROUP BY concept
+    SELECT
+        concept,
+        list_transform(
+            list_sort(list(struct_pack(best := best, name := name))), lambda pair: pair.name
+        ) AS names
+    FROM spelled GROUP BY concept
 ),
 sourced AS (
-    SELECT concept, list(DISTINCT sab) AS sources
+    SELECT concept, list_sort(list(DISTINCT sab)) AS sources
     FROM atom
     WHERE concept >= getvariable('first') AND concept < getvariable('past')
     GROUP BY concept
@@ -37,7 +42,7 @@ SELECT
     names AS "names:string[]",
     definition AS "definition",
     semantic_types AS "semantic_types:string[]",
-    list_sort(sources) AS "sources:string[]",
+    sources AS "sources:string[]",
     CASE WHEN concept.suppressed THEN true END AS "suppressed:boolean",
     hub.sampled_edges AS "sampled_edges:string[]",
     list_prepend('Concept', coalesce(labels, [])) AS ":LABEL"

@@ -19,5 +19,5 @@ asserted AS (
     WHERE source >= getvariable('first') AND source < getvariable('past')
     GROUP BY source, target, type, sab
 )
-SELECT source, target, type, min(rel), list(sab ORDER BY sab), sum(statements)
+SELECT source, target, type, min(rel), list_sort(list(sab)), sum(statements)
 FROM asserted GROUP BY source, target, type;
