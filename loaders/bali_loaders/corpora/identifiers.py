@@ -48,12 +48,11 @@ class Code(NamedTuple):
 def read_identifier(identifier: str, kind: str = "") -> Code:
     """Tell which vocabulary an identifier belongs to, by its prefix, its shape, or the mention's.
 
-    >>> for identifier in ("MESH:D003920", "C0011849", "HP:0001250", "-1"):
+    >>> for identifier in ("MESH:D003920", "C0011849", "HP:0001250"):
     ...     print(*read_identifier(identifier))
     MSH D003920
     CUI C0011849
     HPO HP:0001250
-    NIL
     >>> print(*read_identifier("672", kind="Gene"))
     NCBIGENE 672
     """

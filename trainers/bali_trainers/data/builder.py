@@ -70,8 +70,8 @@ class BatchBuilder:
         | --- | --- | --- |
         | input_ids, labels | int32 [B, L] | masked sentences; -100 where nothing is predicted |
         | attention_mask | uint8 [B, L] | 1 for a token, 0 for padding |
-        | mention_tokens, mention_offsets | int32 [T], int32 [M + 1] | mention m owns the flat \
-          positions ``mention_tokens[mention_offsets[m]:mention_offsets[m + 1]]``, never none |
+        | mention_tokens | int32 [T] | flat positions, ``row * L + column`` |
+        | mention_offsets | int32 [M + 1] | where the tokens of each mention begin; none is empty |
         | mention_concept | int64 [M] | :func:`concept_label` of its concept |
         | lost_mentions | int32 [1] | mentions that truncation cut or whose concept is gone |
 
