@@ -399,9 +399,16 @@ def _print_rows(answer: Rows, as_json: bool, as_csv: bool) -> None:
         err.print(f"only the first {len(answer.rows)} rows: raise --limit for more")
 
 
-def _cells(row: Sequence[Any]) -> list[object]:
-    return [
-        json.dumps(cell, ensure_ascii=False) if isinstance(cell, dict | list) else
-        "" if cell is None else cell
-        for cell in row
-    ]  # fmt: skip
+def _cells(row: Sequence[Any]) -> list[str]:
+    return [_cell(value) for value in row]
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case str():
+            # Tables of either kind have a line a row; csv would not quote this one.
+            return value.replace("\r", " ")
+        case _:
+            return json.dumps(value, ensure_ascii=False)

@@ -56,7 +56,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A concept in a path or subgraph; ``hop`` counts edges from the nearest starting concept."""
+    """A concept in a path or subgraph; ``hop`` is the step that reached it, 0 for the start."""
 
     cui: str
     name: str

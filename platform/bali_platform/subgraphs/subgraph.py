@@ -83,7 +83,10 @@ class Subgraph:
         return "\n".join(networkx.generate_graphml(plain)) + "\n"
 
     def to_csv(self) -> dict[str, str]:
-        """Return two tables with a header line each, ``nodes`` and ``edges``."""
+        """Return two tables with a header line each, ``nodes`` and ``edges``.
+
+        A carriage return in a name becomes a space; everything else is kept.
+        """
         names = {node.cui: node.name for node in self.nodes}
         return {
             "nodes": _table(
@@ -220,5 +223,6 @@ def _table(header: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    # With these line ends Python does not quote a carriage return, and readers take it for one.
+    writer.writerows([str(cell).replace("\r", " ") for cell in row] for row in rows)
     return text.getvalue()

@@ -36,7 +36,7 @@ class Fact(NamedTuple):
     sabs: tuple[str, ...]
 
 
-@dataclass
+@dataclass(repr=False)
 class Oracle:
     """What the seeded graph must answer, worked out slowly from its facts."""
 
@@ -51,6 +51,9 @@ class Oracle:
         for fact in self.facts:
             self.incident[fact.source].append(f">{fact.type}|{fact.target}")
             self.incident[fact.target].append(f"<{fact.type}|{fact.source}")
+
+    def __repr__(self) -> str:
+        return f"Oracle({self.version})"
 
     def sample(self, cui: str) -> list[str]:
         """The 64 edges of least hash, as the loader chooses them; all, where there are fewer."""
