@@ -152,6 +152,8 @@ def _fault(entry: Any) -> Fault:
 def _http(request: Request, error: HTTPException) -> Response:
     if error.status_code == 404:
         return render("not-found", f"{request.url.path[:200]}: see /openapi.json")
+    if error.status_code == 400:  # a body that is not even text
+        return render("invalid-request", f"body: {error.detail}")
     response = _response("about:blank", error.detail, error.status_code, error.detail)
     response.headers.update(error.headers or {})
     return response
