@@ -132,7 +132,8 @@ class _Follower:
 
     @property
     def metrics(self) -> list[dict[str, float]]:
-        return [values for _, values in self._rows]
+        """One row a step: those that a resumed run made again count once."""
+        return list({values["step"]: values for _, values in self._rows}.values())
 
     def look(self) -> Job:
         """Read what is new; the job is read first, so that an ended one has all its events."""
@@ -145,9 +146,9 @@ class _Follower:
         """Yield what has come since the last call, as lines."""
         for event in self.events[self._printed_events :]:
             yield " ".join([event.type, *_told(event)])
-        for values in self.metrics[self._printed_metrics :]:
+        for _, values in self._rows[self._printed_metrics :]:
             yield "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-        self._printed_events, self._printed_metrics = len(self.events), len(self.metrics)
+        self._printed_events, self._printed_metrics = len(self.events), len(self._rows)
 
 
 def _told(event: Event) -> list[str]:

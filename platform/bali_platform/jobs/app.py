@@ -7,10 +7,12 @@ training workers; what to run they read from the job store, so that no job depen
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, signals
+from celery.exceptions import SecurityWarning
 from kombu.exceptions import OperationalError
 
 from bali_platform.jobs.code import code_version
@@ -64,9 +66,11 @@ def _log_no_single_batch(**_: Any) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-@signals.worker_init.connect
-def _note_code_version(**_: Any) -> None:
-    code_version()
+@signals.celeryd_init.connect
+def _prepare_worker(**_: Any) -> None:
+    code_version()  # before anybody changes the files that it was read from
+    # Celery warns root of pickle, which this application does not accept.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 @signals.worker_process_init.connect

@@ -147,6 +147,8 @@ def _conclude(lease: Lease, code: int | None, stopping: bool) -> bool:
         return lease.end(JobState.CANCELLED)
     if stopping or code == CANCELLED:
         return lease.give_back("it was interrupted", fault=False)
+    if code < 0:
+        return lease.give_back(f"killed by {signal.Signals(-code).name}")
     reason = f"{_last_line(lease.job.log)} (exit code {code})"
     if code == UNUSABLE:
         return lease.end(JobState.FAILED, reason)

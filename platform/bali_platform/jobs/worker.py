@@ -20,8 +20,10 @@ from redis.exceptions import RedisError
 
 from bali_platform.errors import BaliError, UsageError, did_you_mean
 from bali_platform.jobs.app import wake
+from bali_platform.jobs.code import code_version_on_disk
 from bali_platform.jobs.connection import connect
 from bali_platform.jobs.lease import Reaper
+from bali_platform.jobs.model import JobState
 from bali_platform.jobs.pulse import PULSE_VARIABLE
 from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
 from bali_platform.jobs.store import JobStore
@@ -84,6 +86,7 @@ class _Child:
         self._start_at = self._started_at = 0.0
         self._alive_at = 0.0
         self._beat = 0
+        self.version = ""
         self.process: subprocess.Popen[bytes] | None = None
 
     def tend(self, now: float, answering_since: float) -> None:
@@ -98,17 +101,23 @@ class _Child:
             logger.warning("the %s worker ended (%s): starting another", self.queue, code)
         elif now - max(self._heard(now), answering_since) > HUNG_AFTER_S:
             logger.error("the %s worker hangs: killing it", self.queue)
-            self.signal(signal.SIGKILL)
+            self.kill()
 
-    def signal(self, number: int) -> None:
-        """Send a signal to the process and those that it has started."""
+    def stop(self) -> None:
+        """Ask the process to finish what it is doing and end."""
+        if self.process is not None:
+            self.process.terminate()
+
+    def kill(self) -> None:
+        """End the process and those that it has started."""
         if self.process is not None:
             with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def _start(self, now: float) -> None:
         self._started_at = self._alive_at = now
         self._pulse.touch()
+        self.version = code_version_on_disk()
         self.process = subprocess.Popen(
             tethered(self._command),
             stdin=subprocess.DEVNULL,
@@ -125,12 +134,13 @@ class _Child:
 
 
 class _Sweeper:
-    """Sweeps with a :class:`Reaper` every few seconds while Redis answers."""
+    """What a worker does every few seconds for all jobs, while Redis answers."""
 
     def __init__(self, settings: Settings) -> None:
         self._redis = connect(settings)
+        self._store = JobStore(self._redis)
         self._reaper = Reaper(
-            JobStore(self._redis),
+            self._store,
             settings.home / "jobs",
             waiting=lambda: waiting(self._redis, GPU),
             wake=wake,
@@ -138,13 +148,14 @@ class _Sweeper:
         self._next = 0.0
         self.answering_since = math.inf
 
-    def sweep(self, now: float) -> None:
-        """Sweep if it is time to."""
+    def sweep(self, now: float, children: list[_Child]) -> None:
+        """Return lost jobs to the queue and renew workers of old code, if it is time to."""
         if now < self._next:
             return
         self._next = now + SWEEP_EVERY_S
         try:
             self._reaper.sweep(now)
+            self._renew(children)
         except (RedisError, OSError) as error:
             self._reaper.forget()
             self.answering_since = math.inf
@@ -152,11 +163,21 @@ class _Sweeper:
         else:
             self.answering_since = min(self.answering_since, now)
 
+    def _renew(self, children: list[_Child]) -> None:
+        """Replace workers whose code has changed on disk, once no running job needs the old one."""
+        current = code_version_on_disk()
+        needed = {job.code_version for job in self._store.list(JobState.RUNNING)}
+        for child in children:
+            if child.process is not None and child.version not in {current, *needed}:
+                logger.warning("the code has changed: replacing the %s worker", child.queue)
+                child.stop()
+                child.version = current
+
 
 def _tend(children: list[_Child], sweeper: _Sweeper, stopping: threading.Event) -> None:
     while not stopping.wait(0.5):
         now = time.monotonic()
-        sweeper.sweep(now)
+        sweeper.sweep(now, children)
         for child in children:
             child.tend(now, sweeper.answering_since)
 
@@ -168,14 +189,14 @@ def _stop(children: list[_Child]) -> None:
     """
     try:
         for child in sorted(children, key=lambda child: child.queue != GPU):
-            child.signal(signal.SIGTERM)
+            child.stop()
             if child.process is not None:
                 child.process.wait(STOP_WITHIN_S)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
         logger.warning("the workers do not stop: killing them")
     finally:
         for child in children:
-            child.signal(signal.SIGKILL)
+            child.kill()
 
 
 @contextmanager

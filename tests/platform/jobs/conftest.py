@@ -53,13 +53,13 @@ class Farm:
         return self.store.submit("toy", "toy", config, {}, folder, retries=retries)
 
     @staticmethod
-    def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, "waited in vain"
+            assert time.monotonic() < deadline, f"waited {seconds} s in vain"
             time.sleep(0.05)
 
-    def wait(self, job: Job, *states: JobState, seconds: float = 90) -> Job:
+    def wait(self, job: Job, *states: JobState, seconds: float = 240) -> Job:
         """Wait until the job is in one of ``states``, or has ended."""
         self.wait_for(lambda: (now := self.now(job)).state.ended or now.state in states, seconds)
         return self.now(job)

@@ -11,7 +11,7 @@ import pytest
 from bali_platform.jobs import JobState
 from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
 
 def test_trainers_that_fail(farm: Any) -> None:
@@ -103,6 +103,19 @@ def test_a_folder_in_use_keeps_a_second_trainer_out(farm: Any) -> None:
         farm.wait_for(lambda: "a trainer still works in its folder" in farm.now(job).message)
         assert not (job.folder / "weights").exists()
     assert farm.wait(job).state == JobState.SUCCEEDED
+
+
+def test_workers_of_old_code_are_replaced_once_no_job_needs_them(farm: Any) -> None:
+    farm.start_worker()
+    job = farm.submit(steps=80, pace=0.05)
+    farm.wait_for_step(job, 5)
+    (farm.home / "changed").touch()
+    assert farm.wait_for_step(job, 60).state == JobState.RUNNING
+    assert "the code has changed" not in farm.log()
+    assert farm.wait(job).state == JobState.SUCCEEDED
+    for queue in ("subgraphs", "gpu"):
+        farm.wait_for(lambda queue=queue: f"replacing the {queue} worker" in farm.log())
+        farm.wait_for(lambda queue=queue: f"the {queue} worker ended (0)" in farm.log())
 
 
 def test_a_worker_that_stops_consuming_replaces_itself(farm: Any) -> None:

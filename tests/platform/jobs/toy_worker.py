@@ -8,14 +8,14 @@ import time
 from hashlib import sha256
 
 from bali_platform.errors import BaliError
-from bali_platform.jobs import JobStore, connect, lease, pulse, training, worker
+from bali_platform.jobs import JobStore, code_version, connect, lease, pulse, training, worker
 from bali_platform.jobs.app import app
 from bali_platform.settings import load_settings
 from bali_platform.streaming import BatchKey, answer
 
 app.conf.include = ["bali_platform.jobs.training"]
 training.PROGRAMS["toy"] = "toy_trainer"
-lease.TIME_TO_LIVE_S, lease.GRACE_S = 4.0, 2.0
+lease.TIME_TO_LIVE_S, lease.GRACE_S, training.HEARTBEAT_S = 6.0, 3.0, 0.5
 worker.SWEEP_EVERY_S, worker.HUNG_AFTER_S = 0.5, 8.0
 pulse.INTERVAL_S, pulse.STALLED_AFTER_S = 1.0, 3.0
 training.STOP_WITHIN_S = 5.0
@@ -26,6 +26,14 @@ def build(job_id: str, key: BatchKey) -> bytes:
     if key.index == 7 and JobStore(connect()).get(job_id).config.get("poison"):
         raise BaliError("poisoned")
     return sha256(str(key).encode()).digest() * 1000
+
+
+def version_on_disk() -> str:
+    """Return the version on disk; a test changes it with a file."""
+    return code_version() + ("+changed" if (load_settings().home / "changed").exists() else "")
+
+
+worker.code_version_on_disk = version_on_disk
 
 
 @app.task(name="bali.build_batch")
