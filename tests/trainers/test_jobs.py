@@ -26,9 +26,17 @@ def _release(driver):
 
 @pytest.fixture
 def corpus(tmp_path):
-    def make(folder: Path = tmp_path / "notes", graph_version: str = "g1") -> Path:
+    def make(
+        folder: Path = tmp_path / "notes", graph_version: str = "g1", withheld: float = 0.1
+    ) -> Path:
         sentence = Sentence("d", 0, "Heart attack.", (Mention(0, 12, "C0000001"),))
-        write_corpus(folder, [sentence], name="notes", graph_version=graph_version)
+        write_corpus(
+            folder,
+            [sentence],
+            name="notes",
+            graph_version=graph_version,
+            details={"withheld": withheld},
+        )
         return folder
 
     return make
@@ -83,6 +91,11 @@ def test_a_tokenizer_without_a_folder_of_its_own_is_kept_for_the_workers(
 def test_a_corpus_of_another_graph_is_refused(settings, corpus):
     with pytest.raises(BaliError, match="linked with graph g0, but g1 is live"):
         prepare("demo", settings, data={"corpus": str(corpus(graph_version="g0"))})
+
+
+def test_a_corpus_that_shows_withheld_synonyms_is_refused(settings, corpus):
+    with pytest.raises(BaliError, match="--withheld 0.1"):
+        prepare("demo", settings, data={"corpus": str(corpus(withheld=0.05))})
 
 
 def test_a_corpus_is_needed(settings):

@@ -47,6 +47,13 @@ def prepare(
             f"{corpus} was linked with graph {info.graph_version}, but {version} is live: "
             "link it again with `bali corpus`"
         )
+    held_back = float(info.details.get("withheld", 0.0))
+    if held_back < config.data.withheld:
+        raise BaliError(
+            f"{corpus} may hold synonyms that [data] withheld = {config.data.withheld} keeps from "
+            f"training (it left out {held_back:.0%}): make it again with "
+            f"--withheld {config.data.withheld}, or set withheld = {held_back}"
+        )
     spec = DataSpec(
         seed=config.seed,
         corpus=corpus.resolve(),
