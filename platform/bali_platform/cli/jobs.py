@@ -86,14 +86,16 @@ def train(
 
 
 def _train_here(config: Path) -> None:
-    """Train in the foreground, with batches built by the same process."""
+    """Train in the foreground, with batches built by the same process or replayed."""
     from bali_platform.services.process import write_atomically
     from bali_platform.settings import load_settings
     from bali_trainers.jobs import prepare
     from bali_trainers.run import main as run
 
     settings = load_settings()
-    prepared = prepare(config, settings, data={"source": "inline"})
+    prepared = prepare(config, settings)
+    if prepared.config["data"]["source"] == "workers":
+        prepared.config["data"]["source"] = "inline"
     folder = settings.home / "jobs" / f"{prepared.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     write_atomically(folder / "config.json", json.dumps(prepared.config, indent=2))
     write_atomically(folder / "spec.json", json.dumps(prepared.spec, indent=2))

@@ -54,7 +54,8 @@ def record(
     with reporter().step(f"Recording {file}", total=epochs * steps * spec.world_size) as step:
         for _ in recorder.batches(keys):
             step.advance()
-    out.print(f'{file}: train from it with source = "replay" and replay = "{file}" under [data]')
+    advice = f'train from it with source = "replay" and replay = "{file}" under [data]'
+    out.print(advice, markup=False, highlight=False, soft_wrap=True)
 
 
 @stream.command()
