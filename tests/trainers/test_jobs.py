@@ -94,7 +94,7 @@ def test_a_corpus_of_another_graph_is_refused(settings, corpus):
 
 
 def test_a_corpus_that_shows_withheld_synonyms_is_refused(settings, corpus):
-    with pytest.raises(BaliError, match="--withheld 0.1"):
+    with pytest.raises(BaliError, match=r"--withheld 0\.1"):
         prepare("demo", settings, data={"corpus": str(corpus(withheld=0.05))})
 
 
