@@ -194,6 +194,8 @@ class Neo4jServer:
             "db.tx_log.rotation.size": "64m",
             "db.tx_log.rotation.retention_policy": "2 files",
             "dbms.usage_report.enabled": "false",
+            # LOAD CSV reads any file of this user, even within a read transaction.
+            "dbms.security.allow_csv_import_from_file_urls": "false",
             "client.allow_telemetry": "false",
             # Bolt lingers five seconds at every stop, long after the databases are closed.
             "internal.dbms.bolt.netty_server_shutdown_quiet_period": "0",

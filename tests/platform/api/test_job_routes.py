@@ -148,7 +148,9 @@ def test_metrics_show_jobs_requests_and_services(api, job) -> None:
 def corpus(api: httpx.Client, settings) -> str:
     sentence = Sentence("doc", 0, "Aspirin for a heart attack", (Mention(0, 7, "C0000002"),))
     folder = settings.home / "corpora" / "notes"
-    write_corpus(folder, [sentence] * 8, name="notes", graph_version="v1")
+    write_corpus(
+        folder, [sentence] * 8, name="notes", graph_version="v1", details={"withheld": 0.1}
+    )
     return folder.name
 
 
