@@ -43,6 +43,7 @@ __all__ = ["write"]
 
 FEWEST = 200
 MOST = 6_000_000
+PIECE = 20_000
 EMPTY = ("MRAUI", "MRHIST", "CHANGE/DELETEDLUI", "CHANGE/DELETEDSUI", "CHANGE/MERGEDLUI")
 
 Row = tuple[str, ...]
@@ -95,15 +96,17 @@ def _write_tables(release: Path, shape: Shape, counter: AtomCounter, reporter: R
     chunks = sum(1 for _ in shape.chunks())
     for name, batches in tables.items():
         with reporter.step(f"write {name}", chunks) as step:
-            counted = _counted(batches, step.advance)
-            _copy(counted, name, release / "META" / f"{name}.RRF")
+            pieces = _pieces(batches, step.advance)
+            _copy(pieces, name, release / "META" / f"{name}.RRF")
 
 
-def _counted(
+def _pieces(
     batches: Iterable[pa.RecordBatch], advance: Callable[[], None]
 ) -> Iterator[pa.RecordBatch]:
+    """Cut batches small: then DuckDB's memory stays at half a gigabyte, whatever the size."""
     for batch in batches:
-        yield batch
+        for start in range(0, batch.num_rows, PIECE):
+            yield batch.slice(start, PIECE)
         advance()
 
 
@@ -113,8 +116,9 @@ def _copy(batches: Iterator[pa.RecordBatch], name: str, path: Path) -> None:
     first = next(batches)
     reader = pa.RecordBatchReader.from_batches(first.schema, chain([first], batches))
     target = str(path).replace("'", "''")
-    # One thread writes as batches come; more of them wait for each other with batches in hand.
-    with duckdb.connect(config={"threads": 1}) as database:
+    # One thread keeps the order by itself; DuckDB would keep it by holding rows back in memory.
+    single = {"threads": 1, "preserve_insertion_order": False}
+    with duckdb.connect(config=single) as database:
         database.register("rows", reader)
         try:
             database.execute(
