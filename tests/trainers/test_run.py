@@ -24,6 +24,8 @@ from bali_trainers.run import main
 
 BATCHES = 8
 
+pytestmark = pytest.mark.timeout(600)  # processes that import torch, on a busy machine
+
 
 @pytest.fixture(autouse=True)
 def _arithmetic_as_before():
