@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["GraphStore", "GraphStores"]
 
 EMPTY = "empty"
+LOADER, STAGING = "neo4j-admin", "staging"
 ATTEMPTS = 3
 # The importer asks for 1 GiB of heap; more would starve its off-heap caches.
 IMPORTER = ("-Xmx1200m", "-XX:+UseParallelGC")
@@ -110,16 +111,8 @@ class GraphStores:
             raise BaliError(f"graph '{name}' is live and cannot be rebuilt in place")
         if name == self.previous():
             self._point(self.live(), None)
-        store = GraphStore(name, self._folder / name)
         self._end_leftovers()
-        shutil.rmtree(store.folder, ignore_errors=True)
-        store.data.mkdir(parents=True)
-        password = self._home.password("neo4j")
-        command = ["dbms", "set-initial-password", password]
-        code, output = run_admin(self._runtime, self._admin, store.data, command)
-        if code:
-            raise BaliError(f"graph '{name}': cannot be created: {last_error(output)}")
-        return store
+        return self._fresh(name, self._home.process(LOADER))
 
     def import_full(
         self,
@@ -151,7 +144,7 @@ class GraphStores:
         self._end_leftovers()
 
         def server() -> Neo4jServer:
-            return self._server("staging", store.data, free_port(), None)
+            return self._server(STAGING, store.data, free_port(), None)
 
         running = self._start(server)
         try:
@@ -212,10 +205,21 @@ class GraphStores:
         live = self._folder / (self.live() or EMPTY) / "data"
         return self._server("neo4j", live, ports["bolt"], ports["http"])
 
+    def _fresh(self, name: str, admin: ManagedProcess) -> GraphStore:
+        store = GraphStore(name, self._folder / name)
+        shutil.rmtree(store.folder, ignore_errors=True)
+        store.data.mkdir(parents=True)
+        command = ["dbms", "set-initial-password", self._home.password("neo4j")]
+        code, output = run_admin(self._runtime, admin, store.data, command)
+        if code:
+            raise BaliError(f"graph '{name}': cannot be created: {last_error(output)}")
+        return store
+
     def _prepare(self) -> None:
         """Get what a first start needs: the jars, and an empty graph."""
         if self.live() is None:
-            self._point(self.create(EMPTY).name, None)
+            # Not create(), which would end a first load that is under way.
+            self._point(self._fresh(EMPTY, self._home.process("neo4j-setup")).name, None)
         _ = self._runtime
 
     def _serve(self) -> None:
@@ -232,7 +236,8 @@ class GraphStores:
     def _import(
         self, store: GraphStore, command: Sequence[str], on_output: Callable[[str], None]
     ) -> tuple[int, str]:
-        return run_admin(self._runtime, self._admin, store.data, command, IMPORTER, on_output)
+        process = self._home.process(LOADER)
+        return run_admin(self._runtime, process, store.data, command, IMPORTER, on_output)
 
     def _why_import_fails(self, store: GraphStore, command: Sequence[str]) -> str:
         # Only --verbose names the reason, and it replaces the progress by tables.
@@ -283,13 +288,9 @@ class GraphStores:
         megabytes = self._settings.neo4j_memory_mb
         return megabytes << 20 if megabytes else None
 
-    @property
-    def _admin(self) -> ManagedProcess:
-        return self._home.process("neo4j-admin")
-
     def _end_leftovers(self) -> None:
         """End what a killed load left running."""
-        for name in ("neo4j-admin", "staging"):
+        for name in (LOADER, STAGING):
             self._home.process(name).stop()
 
     @property

@@ -142,6 +142,14 @@ def test_one_load_at_a_time(own_settings: Settings) -> None:
         pass
 
 
+def test_a_first_up_leaves_a_first_load_alone(own_settings: Settings) -> None:
+    stores = GraphStores(own_settings)
+    with stores.staging(stores.create("first")) as driver:
+        up(own_settings)
+        driver.verify_connectivity()
+        assert stores.live() == "empty"
+
+
 STAGE_AND_WAIT = """
 import os, sys
 from bali_platform.services import GraphStores
