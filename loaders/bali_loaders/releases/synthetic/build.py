@@ -117,8 +117,8 @@ def _copy(batches: Iterator[pa.RecordBatch], name: str, path: Path) -> None:
     reader = pa.RecordBatchReader.from_batches(first.schema, chain([first], batches))
     target = str(path).replace("'", "''")
     # One thread keeps the order by itself; DuckDB would keep it by holding rows back in memory.
-    single = {"threads": 1, "preserve_insertion_order": False}
-    with duckdb.connect(config=single) as database:
+    with duckdb.connect() as database:
+        database.execute("SET threads = 1; SET preserve_insertion_order = false")
         database.register("rows", reader)
         try:
             database.execute(
