@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 import neo4j
 from fastapi import Request
 from kombu.exceptions import OperationalError
+from neo4j.exceptions import DriverError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -68,6 +69,7 @@ class Backend:
         self.answers = AnswerCache()
         self.metrics = Metrics(self)
         self.streams = 0
+        self.neo4j_answers = False
         self.closing = threading.Event()
         self.browser: str | None = None
         self._graph: Graph | None = None
@@ -145,18 +147,19 @@ class Backend:
             look()
 
     def _look_at_graph(self) -> None:
+        answers = False
         try:
-            if self._graph is None or self._live_version(self._graph) != self._graph.version:
+            graph = self._graph or self._connect()
+            rows = graph.query("release")
+            answers = True
+            if self._graph is None or not rows or rows[0]["graph_version"] != graph.version:
                 # Requests may still read the old one, which closes when the last lets go of it.
                 graph = self._connect()
                 self._tag = entity_tag(graph.version)  # reads it, so that no request has to
                 self._graph = graph
-        except BaliError as error:
+        except (BaliError, DriverError, ValueError) as error:  # or an address that is none
             self._graph, self._why = None, str(error)
-
-    def _live_version(self, graph: Graph) -> str | None:
-        rows = graph.query("release")
-        return rows[0]["graph_version"] if rows else None
+        self.neo4j_answers = answers
 
     def _connect(self) -> Graph:
         at = endpoints(self.settings)
@@ -176,7 +179,7 @@ class Backend:
         from bali_platform.jobs.app import app
 
         now = time.time()
-        with suppress(OperationalError, RedisError, OSError):
+        with suppress(BaliError, OperationalError, RedisError, OSError):
             inspect = app.control.inspect(timeout=1.0)
             queues = inspect.active_queues() or {}
             active = inspect.active() or {}

@@ -103,7 +103,8 @@ class _Platform(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of graph, cache, workers, queues and jobs."""
         up = GaugeMetricFamily("bali_service_up", "Whether a service answers.", labels=["service"])
-        up.add_metric(["neo4j"], float(self._backend.etag is not None))
+        up.add_metric(["neo4j"], float(self._backend.neo4j_answers))
+        up.add_metric(["graph"], float(self._backend.etag is not None))
         yield from self._answers()
         yield from self._workers()
         try:

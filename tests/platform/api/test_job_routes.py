@@ -155,7 +155,8 @@ def corpus(api: httpx.Client, settings) -> str:
 
 
 def test_a_valid_configuration_is_queued(api, store, corpus, settings) -> None:
-    request = {"config": "demo", "overrides": {"data": {"corpus": corpus}}, "priority": 3}
+    data = {"corpus": corpus, "withheld": 0.0}
+    request = {"config": "demo", "overrides": {"data": data}, "priority": 3}
     answer = api.post("/jobs", json=request, timeout=120)
     assert answer.status_code == 201, answer.text
     job = store.get(answer.json()["id"])

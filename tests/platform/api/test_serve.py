@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 
 import httpx
 import psutil
@@ -102,3 +103,22 @@ def test_without_services_it_says_so_and_recovers(own_settings, serve) -> None:
         local_services.up(own_settings)
         assert client.get("/jobs").json() == {"jobs": [], "total": 0, "next": None}
         assert "bali load" in client.get("/concepts?q=heart").json()["detail"]
+
+
+def test_workers_are_seen(services, settings, serve, graph) -> None:
+    command = [sys.executable, "-m", "bali_platform", "worker", "--queues", "subgraphs"]
+    variables = {**os.environ, **settings_environment(settings)}
+    with (
+        serve(settings) as address,
+        subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL) as worker,
+    ):
+        try:
+            deadline = time.monotonic() + 120
+            while not (seen := httpx.get(f"{address}/status").json()["workers"]):
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+            assert seen[0]["queues"] == ["subgraphs"]
+            metrics = httpx.get(f"{address}/metrics").text
+            assert f'worker="{seen[0]["name"]}"' in metrics
+        finally:
+            worker.terminate()

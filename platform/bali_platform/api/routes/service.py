@@ -27,8 +27,8 @@ Connected = Annotated[Backend, Depends(backend_of)]
     "/health", responses={503: {"model": Health, "description": "A service does not answer."}}
 )
 def show_health(backend: Connected, response: Response) -> Health:
-    """Tell whether Neo4j holds a graph and Redis answers; needs no token."""
-    neo4j, redis = backend.etag is not None, backend.redis_answers()
+    """Tell whether Neo4j and Redis answer; needs no token."""
+    neo4j, redis = backend.neo4j_answers, backend.redis_answers()
     response.status_code = 200 if neo4j and redis else 503
     return Health(status="ok" if neo4j and redis else "degraded", neo4j=neo4j, redis=redis)
 

@@ -1,0 +1,204 @@
+"""The files that run BALI elsewhere, as far as they can be checked where no daemon runs.
+
+Compose files are parsed by compose-spec, manifests validated against Kubernetes' own schemas;
+KEDA's resources, for which no package has schemas, against what their documentation requires.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import compose_spec
+import kubernetes_validate
+import pytest
+import typer
+import yaml
+from typer.core import TyperGroup
+
+from bali_platform.cli.main import app
+from bali_platform.jobs.queues import KEY_PREFIX, SUBGRAPHS
+from bali_platform.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+DEPLOY = ROOT / "deploy"
+KUBERNETES = DEPLOY / "kubernetes"
+DASHBOARD = DEPLOY / "grafana" / "dashboards" / "bali.json"
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+MANIFESTS = [
+    document
+    for path in sorted(KUBERNETES.glob("*.yaml"))
+    if path.name != "kustomization.yaml"
+    for document in yaml.safe_load_all(path.read_text())
+]
+CUSTOMISATION = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())
+WORKLOADS = [m for m in MANIFESTS if m["kind"] in ("Deployment", "StatefulSet")]
+CONTAINERS = [
+    (workload["metadata"]["name"], container)
+    for workload in WORKLOADS
+    for container in workload["spec"]["template"]["spec"]["containers"]
+]
+EXTRA_VARIABLES = {"BALI_API_TOKEN"}
+
+
+def named(kind: str) -> dict[str, dict[str, Any]]:
+    return {m["metadata"]["name"]: m for m in MANIFESTS if m["kind"] == kind}
+
+
+def parse_command(arguments: list[str]) -> None:
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    context = typer.Context(command)
+    name, found, rest = command.resolve_command(context, list(arguments))
+    assert found is not None, f"no command {name}"
+    found.make_context(name, rest, parent=context)
+
+
+def known_variables(names: list[str]) -> bool:
+    fields = {f"BALI_{field.upper()}" for field in Settings.model_fields} | EXTRA_VARIABLES
+    return {name for name in names if name.startswith("BALI_")} <= fields
+
+
+def test_compose_file_follows_the_specification() -> None:
+    parsed = compose_spec.PyCompose.from_json(json.dumps(COMPOSE))
+    assert set(parsed.service_names()) == set(SERVICES)
+
+
+def test_the_parser_would_notice_a_misspelt_key() -> None:
+    wrong = {"services": {"x": {"image": "x", "helthcheck": {}}}}
+    with pytest.raises(ValueError, match="helthcheck"):
+        compose_spec.PyCompose.from_json(json.dumps(wrong))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_compose_services_are_checked_and_stay_on_loopback(name: str) -> None:
+    service = SERVICES[name]
+    assert service["healthcheck"]["test"]
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+    assert known_variables(list(service.get("environment", ())))
+    for volume in service.get("volumes", ()):
+        source = volume.split(":")[0]
+        assert source in COMPOSE["volumes"] or (ROOT / source).exists(), source
+    for other in service.get("depends_on", ()):
+        assert other in SERVICES
+    if service.get("image") == "bali":
+        parse_command(service["command"])
+
+
+def test_no_secret_is_written_down() -> None:
+    texts = [json.dumps(COMPOSE), *(json.dumps(m) for m in MANIFESTS)]
+    for text in texts:
+        for value in re.findall(r'"(?:[A-Z_]*(?:PASSWORD|TOKEN))": "([^"]*)"', text):
+            assert value.startswith("${"), value
+    assert (
+        not (KUBERNETES / "secrets.env").exists()
+        or "secrets.env" in (KUBERNETES / ".gitignore").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    "manifest", MANIFESTS, ids=lambda m: f"{m['kind']}-{m['metadata']['name']}"
+)
+def test_manifests_follow_kubernetes_schemas(manifest: dict[str, Any]) -> None:
+    if manifest["apiVersion"].startswith("keda.sh/"):
+        assert manifest["kind"] in ("ScaledObject", "TriggerAuthentication")
+        return
+    for version in ("1.33", kubernetes_validate.latest_version()):
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_the_schemas_would_notice_a_misspelt_key() -> None:
+    wrong = json.loads(json.dumps(named("Deployment")["api"]))
+    wrong["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError, match="livenesProbe"):
+        kubernetes_validate.validate(wrong, "1.33", strict=True)
+
+
+def test_workers_are_scaled_on_the_length_of_their_queue() -> None:
+    scaled = named("ScaledObject")["subgraphs"]["spec"]
+    assert scaled["scaleTargetRef"]["name"] in named("Deployment")
+    assert "replicas" not in named("Deployment")["subgraphs"]["spec"]
+    assert 0 < scaled["minReplicaCount"] < scaled["maxReplicaCount"]
+    (trigger,) = scaled["triggers"]
+    assert trigger["type"] == "redis"
+    host, port = trigger["metadata"]["address"].split(":")
+    assert int(port) in [p["port"] for p in named("Service")[host]["spec"]["ports"]]
+    assert trigger["metadata"]["listName"] == f"{KEY_PREFIX}{SUBGRAPHS}"
+    assert int(trigger["metadata"]["listLength"]) > 0
+    secret = named("TriggerAuthentication")[trigger["authenticationRef"]["name"]]["spec"]
+    assert [s["parameter"] for s in secret["secretTargetRef"]] == ["password"]
+
+
+@pytest.mark.parametrize(("workload", "container"), CONTAINERS, ids=lambda v: str(v)[:20])
+def test_containers_are_probed_bounded_and_run_real_commands(
+    workload: str, container: dict[str, Any]
+) -> None:
+    assert container["livenessProbe"]
+    assert container["resources"]["requests"]["memory"]
+    assert container["resources"]["limits"]["memory"]
+    assert known_variables([variable["name"] for variable in container.get("env", ())])
+    if container["image"] == "bali":
+        parse_command(container["args"])
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
+def test_everything_refers_to_something() -> None:
+    assert {f"{name}" for name in CUSTOMISATION["resources"]} == {
+        path.name for path in KUBERNETES.glob("*.yaml") if path.name != "kustomization.yaml"
+    }
+    labels = {w["metadata"]["name"]: w["spec"]["template"]["metadata"]["labels"] for w in WORKLOADS}
+    for workload in WORKLOADS:
+        selector = workload["spec"]["selector"]["matchLabels"]
+        assert selector.items() <= labels[workload["metadata"]["name"]].items()
+    for name, service in named("Service").items():
+        assert service["spec"]["selector"].items() <= labels[name].items()
+    secrets = {generator["name"] for generator in CUSTOMISATION["secretGenerator"]}
+    used = re.findall(r"'secretKeyRef': \{'name': '(\w+)', 'key': '([\w-]+)'", str(MANIFESTS))
+    assert {name for name, _ in used} == secrets
+    comment = (KUBERNETES / "kustomization.yaml").read_text()
+    assert all(f"{key}=" in comment for _, key in used)
+    claims = set(re.findall(r"'claimName': '(\w+)'", str(MANIFESTS)))
+    assert claims == set(named("PersistentVolumeClaim"))
+
+
+def test_prometheus_asks_the_api_with_its_token() -> None:
+    (job,) = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())[
+        "scrape_configs"
+    ]
+    host, port = job["static_configs"][0]["targets"][0].split(":")
+    assert SERVICES[host]["command"][-1] == port
+    secret = Path(job["authorization"]["credentials_file"])
+    assert secret.parent == Path("/run/secrets")
+    assert secret.name in SERVICES["prometheus"]["secrets"]
+    assert COMPOSE["secrets"][secret.name] == {"environment": "BALI_API_TOKEN"}
+    assert job.get("metrics_path", "/metrics") == "/metrics"
+
+
+def test_panels_have_places_of_their_own() -> None:
+    dashboard = json.loads(DASHBOARD.read_text())
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
+        }
+        assert max(x for x, _ in cells) < 24
+        assert not cells & taken
+        taken |= cells
+        assert panel["datasource"]["uid"] == "prometheus"
+    source = DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yml"
+    assert yaml.safe_load(source.read_text())["datasources"][0]["uid"] == "prometheus"
+
+
+@pytest.mark.services
+def test_panels_show_metrics_that_exist(api) -> None:
+    api.get("/concepts/C0000001")
+    text = api.get("/metrics").text
+    families = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    samples = {re.split(r"[{ ]", line)[0] for line in text.splitlines() if line[0] != "#"}
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        for target in panel["targets"]:
+            metrics = set(re.findall(r"\bbali_\w+", target["expr"]))
+            assert metrics
+            assert metrics <= families | samples, target["expr"]
