@@ -17,7 +17,7 @@ from bali_platform.errors import BaliError, UsageError, did_you_mean
 from bali_platform.graph import search
 from bali_platform.graph.records import Concept, Link, Neighbour, Node, Path, Records, SearchHit
 from bali_platform.graph.statements import statement
-from bali_platform.services import endpoints
+from bali_platform.services import neo4j_login
 from bali_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Graph:
     @classmethod
     def connect(cls, settings: Settings | None = None) -> Self:
         """Connect to the configured Neo4j; raises :class:`BaliError` when it cannot be used."""
-        at = endpoints(settings or load_settings())
+        at = neo4j_login(settings or load_settings())
         driver = neo4j.GraphDatabase.driver(
             at.neo4j_uri,
             auth=(at.neo4j_user, at.neo4j_password),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bali_platform.errors import BaliError
-from bali_platform.services import endpoints
+from bali_platform.services import neo4j_login
 from bali_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def connect_py2neo(settings: Settings | None = None) -> py2neo.Graph:
     Raises:
         BaliError: py2neo is not installed, or Neo4j cannot be reached.
     """
-    at = endpoints(settings or load_settings())
+    at = neo4j_login(settings or load_settings())
     address = urlsplit(at.neo4j_uri)
     # py2neo takes routing addresses as well, but cannot follow today's routing tables.
     uri = address._replace(scheme=address.scheme.replace("neo4j", "bolt")).geturl()

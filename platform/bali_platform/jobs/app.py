@@ -19,7 +19,7 @@ from bali_platform.jobs.code import code_version
 from bali_platform.jobs.pulse import Pulse
 from bali_platform.jobs.queues import GPU, KEY_PREFIX, SUBGRAPHS
 from bali_platform.jobs.tether import die_with_parent
-from bali_platform.services import endpoints
+from bali_platform.services import redis_url
 from bali_platform.settings import load_settings
 from bali_platform.streaming import BatchKey
 
@@ -30,7 +30,7 @@ BUILD_LIMIT_S = 300  # a batch that takes longer hangs: its process is replaced
 
 def _configuration() -> dict[str, Any]:
     return {
-        "broker_url": endpoints(load_settings()).redis_url,
+        "broker_url": redis_url(load_settings()),
         "include": ["bali_platform.jobs.training", "bali_trainers.data.tasks"],
         "task_queues": {SUBGRAPHS: {}, GPU: {}},
         "task_default_queue": SUBGRAPHS,

@@ -6,7 +6,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from bali_platform.services import endpoints
+from bali_platform.services import redis_url
 from bali_platform.settings import Settings, load_settings
 
 __all__ = ["connect"]
@@ -18,7 +18,7 @@ def connect(settings: Settings | None = None) -> Redis:
     Waiting for a lost server is left to the callers: they know what to do meanwhile.
     """
     return Redis.from_url(
-        endpoints(settings or load_settings()).redis_url,
+        redis_url(settings or load_settings()),
         socket_timeout=10,
         socket_connect_timeout=3,
         health_check_interval=30,

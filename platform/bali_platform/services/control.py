@@ -20,7 +20,19 @@ from bali_platform.settings import Settings
 if TYPE_CHECKING:
     import neo4j
 
-__all__ = ["PROCESSES", "Endpoints", "Status", "down", "endpoints", "running", "status", "up"]
+__all__ = [
+    "PROCESSES",
+    "Endpoints",
+    "Neo4jLogin",
+    "Status",
+    "down",
+    "endpoints",
+    "neo4j_login",
+    "redis_url",
+    "running",
+    "status",
+    "up",
+]
 
 PROCESSES = (
     *(f"worker-{queue}" for queue in QUEUES),
@@ -34,13 +46,19 @@ PROCESSES = (
 
 
 @dataclass(frozen=True)
-class Endpoints:
-    """Where the services are, with what it takes to log in."""
+class Neo4jLogin:
+    """Where Neo4j is, with what it takes to log in."""
 
     neo4j_uri: str
     neo4j_user: str
     neo4j_password: str = field(repr=False)
     neo4j_browser: str | None
+
+
+@dataclass(frozen=True)
+class Endpoints(Neo4jLogin):
+    """Where all services are; ``redis_url`` holds the password of Redis."""
+
     redis_url: str = field(repr=False)
 
 
@@ -165,18 +183,32 @@ def endpoints(settings: Settings) -> Endpoints:
     """Return the addresses to use: those in the settings, else the local services'.
 
     Raises:
-        BaliError: a local service that is needed is not running.
+        BaliError: a local service is not running.
     """
-    home = Home(settings.home)
-    for name, external in (("neo4j", settings.neo4j_uri), ("redis", settings.redis_url)):
-        if not external and home.process(name).find() is None:
-            raise BaliError(f"{name.capitalize()} is not running: run `bali up`")
-    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else _redis(home).url
+    return Endpoints(**asdict(neo4j_login(settings)), redis_url=redis_url(settings))
+
+
+def neo4j_login(settings: Settings) -> Neo4jLogin:
+    """Return what it takes to use Neo4j; raises :class:`BaliError` when ours does not run."""
     if settings.neo4j_uri:
         password = settings.neo4j_password.get_secret_value() if settings.neo4j_password else ""
-        return Endpoints(settings.neo4j_uri, settings.neo4j_user, password, None, redis_url)
+        return Neo4jLogin(settings.neo4j_uri, settings.neo4j_user, password, None)
+    _require(settings, "neo4j")
     server = GraphStores(settings).server()
-    return Endpoints(server.uri, USER, server.password, server.browser, redis_url)
+    return Neo4jLogin(server.uri, USER, server.password, server.browser)
+
+
+def redis_url(settings: Settings) -> str:
+    """Return Redis' URL, password included; raises :class:`BaliError` when ours does not run."""
+    if settings.redis_url:
+        return settings.redis_url.get_secret_value()
+    _require(settings, "redis")
+    return _redis(Home(settings.home)).url
+
+
+def _require(settings: Settings, name: str) -> None:
+    if Home(settings.home).process(name).find() is None:
+        raise BaliError(f"{name.capitalize()} is not running: run `bali up`")
 
 
 def _redis(home: Home) -> RedisServer:

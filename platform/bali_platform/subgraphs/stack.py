@@ -8,7 +8,7 @@ from itertools import islice
 from redis import Redis
 
 from bali_platform.graph.client import Graph
-from bali_platform.services import endpoints
+from bali_platform.services import redis_url
 from bali_platform.settings import Settings
 from bali_platform.subgraphs.cache import CachedNeighbourhoods, RedisCache
 from bali_platform.subgraphs.graph_source import GraphNeighbourhoods
@@ -20,7 +20,7 @@ __all__ = ["neighbourhoods", "open_cache", "warm"]
 def open_cache(settings: Settings) -> RedisCache:
     """Open the shared cache; nothing is sent before it is used."""
     # A cache that is slower than Neo4j is no use: do not wait for it long.
-    return RedisCache(Redis.from_url(endpoints(settings).redis_url, socket_timeout=2))
+    return RedisCache(Redis.from_url(redis_url(settings), socket_timeout=2))
 
 
 def neighbourhoods(settings: Settings) -> NeighbourhoodSource:

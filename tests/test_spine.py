@@ -1,0 +1,206 @@
+"""The whole path on real services: release, graph, text, workers, stream, trainer, evidence."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bali_loaders import umls
+from bali_loaders.corpora import write_definitions
+from bali_loaders.linking import Linker, graph_dictionary
+from bali_loaders.releases import synthetic
+from bali_platform import services
+from bali_platform.corpus import read_sentences
+from bali_platform.graph.client import Graph
+from bali_platform.graph.names import is_withheld, name_key
+from bali_platform.jobs import Job, JobState, JobStore, connect
+from bali_platform.services.workers import settings_environment
+from bali_platform.settings import Settings
+from bali_platform.streaming import BatchKey, InlineSource, Recorder, ReplaySource, encode
+from bali_platform.subgraphs import neighbourhoods
+from bali_trainers.data.builder import BatchBuilder
+from bali_trainers.data.spec import DataSpec
+from bali_trainers.evaluation import build_name_task, evaluate_names
+from bali_trainers.jobs import prepare
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
+
+STEPS = 12
+CONFIG = f"""
+name = "spine"
+seed = 7
+
+[model]
+base = "minilm"
+
+[data]
+corpus = "definitions"
+batch_size = 8
+max_length = 32
+name_length = 12
+window = 4
+
+[graph_encoder]
+layers = 1
+
+[run]
+max_steps = {STEPS}
+checkpoint_every = 3
+log_every = 1
+device = "cpu"
+threads = 1
+"""
+STREAM = """
+import json, sys
+from hashlib import sha256
+from bali_platform.jobs import connect
+from bali_platform.jobs.app import request_batch
+from bali_platform.streaming import BatchKey, StreamedSource
+
+job, keys = sys.argv[1], json.loads(sys.argv[2])
+source = StreamedSource(connect(), job, request_batch(job))
+for _, payload in source.batches(BatchKey(*key) for key in keys):
+    print(sha256(payload).hexdigest())
+"""
+
+
+@pytest.fixture(scope="module")
+def spine(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Iterator[Settings]:
+    """A home with a graph, a linked corpus and running workers."""
+    own = settings.model_copy(update={"home": tmp_path_factory.mktemp("spine")})
+    try:
+        synthetic.write(own.home / "release", concepts=400, seed=1)
+        umls.load(own.home / "release", umls.LoadOptions(), own)
+        services.up(own, workers=True)
+        with Graph.connect(own) as graph:
+            dictionary = graph_dictionary(graph, own.home / "cache", withheld=0.1)
+            write_definitions(graph, Linker(dictionary), own.home / "corpora" / "definitions")
+        (own.home / "spine.toml").write_text(CONFIG, encoding="utf-8")
+        yield own
+    finally:
+        services.down(own)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(spine: Settings) -> Job:
+    """A streamed run that nobody interferes with."""
+    return finish(spine, submit(spine))
+
+
+def submit(spine: Settings) -> Job:
+    job = prepare(spine.home / "spine.toml", spine)
+    store = JobStore(connect(spine))
+    return store.submit("train", job.name, job.config, job.spec, spine.home / "jobs")
+
+
+def finish(spine: Settings, job: Job, disturb: Callable[[Job], None] = lambda job: None) -> Job:
+    """Wait for the end of a job, with everything repaired that dies meanwhile."""
+    store = JobStore(connect(spine))
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline:
+        services.up(spine, workers=True)
+        job = store.get(job.id)
+        if job.state.ended:
+            assert job.state == JobState.SUCCEEDED, job.log.read_text()
+            return job
+        disturb(job)
+        time.sleep(0.2)
+    raise AssertionError(f"{job.state} at step {job.step}: {job.log.read_text()}")
+
+
+def weights(job: Job) -> str:
+    return sha256((job.folder / "model" / "model.safetensors").read_bytes()).hexdigest()
+
+
+def victims(spine: Settings, job: Job, name: str) -> list[psutil.Process]:
+    """The processes of this home that make up one of its services, or a job's trainer."""
+    if name == "redis":
+        record = json.loads((spine.home / "run" / "redis.json").read_text())
+        return [psutil.Process(record["pid"])]
+    words = {"worker": ("celery", "subgraphs"), "trainer": ("bali_trainers.run", job.id)}[name]
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            ours = process.environ().get("BALI_HOME") == str(spine.home)
+            if ours and all(word in " ".join(process.cmdline()) for word in words):
+                found.append(process)
+    return found
+
+
+def test_three_sources_give_the_same_bytes(
+    spine: Settings, undisturbed: Job, tmp_path: Path
+) -> None:
+    keys = [BatchKey(epoch, index) for epoch in (0, 1) for index in range(3)]
+    builder = BatchBuilder(DataSpec.model_validate(undisturbed.spec), neighbourhoods(spine))
+    inline = InlineSource(lambda key: encode(builder.build(key)))
+    recorded = list(Recorder(inline, tmp_path / "batches").batches(keys))
+    replayed = list(ReplaySource(tmp_path / "batches").batches(keys))
+    streamed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            STREAM,
+            undisturbed.id,
+            json.dumps([[k.epoch, k.index] for k in keys]),
+        ],
+        env=os.environ | settings_environment(spine),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+
+    assert replayed == recorded
+    assert streamed == [sha256(payload).hexdigest() for _, payload in recorded]
+    assert len(set(streamed)) == len(keys)
+
+
+def test_nothing_withheld_reaches_training(spine: Settings) -> None:
+    with Graph.connect(spine) as graph:
+        shown = {
+            name_key(name)
+            for _, names in graph.names()
+            for place, name in enumerate(names)
+            if not (place and is_withheld(name, 0.1))
+        }
+        withheld = {name_key(name) for _, names in graph.names() for name in names[1:]} - shown
+    assert withheld
+    for sentence in read_sentences(spine.home / "corpora" / "definitions"):
+        for mention in sentence.mentions:
+            assert name_key(sentence.text[mention.start : mention.end]) not in withheld
+
+
+@pytest.mark.parametrize("victim", ["worker", "trainer", "redis"])
+def test_a_kill_changes_no_weight(spine: Settings, undisturbed: Job, victim: str) -> None:
+    killed = []
+
+    def disturb(job: Job) -> None:
+        if not killed and job.step >= 4:
+            killed.extend(victims(spine, job, victim))
+            for process in killed:
+                process.kill()
+
+    job = finish(spine, submit(spine), disturb)
+
+    assert killed
+    assert weights(job) == weights(undisturbed)
+
+
+def test_trained_model_answers(spine: Settings, undisturbed: Job) -> None:
+    lines = (undisturbed.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
+    with Graph.connect(spine) as graph:
+        task = build_name_task(graph.names(), withheld=0.1, limit=20)
+    outcome = evaluate_names(str(undisturbed.folder / "model"), task)
+    assert set(outcome.scores) >= {"acc@1", "acc@5"}
+    assert len(outcome.scores["acc@1"]) == len(task.queries)
