@@ -100,8 +100,9 @@ def _bad_line(label: str, number: int, what: str) -> BaliError:
 def scan_sql(paths: Iterable[Path], columns: Sequence[str]) -> str:
     """Return the DuckDB table function that reads RRF files, all columns as text, empty as null.
 
-    The extra column ``_end`` is what follows the last ``|``: null, except on a line with a column
-    too many, which DuckDB would otherwise accept. It skips blank lines, too.
+    The extra column ``_end`` holds what follows the last ``|``: nothing. DuckDB skips blank lines,
+    and lets a line with surplus fields pass while the last of them is empty; :func:`read_rows` is
+    strict.
     """
     names = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in (*columns, "_end"))
     return (
