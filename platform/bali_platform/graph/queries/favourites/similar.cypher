@@ -1,4 +1,4 @@
-// Concepts most similar in meaning, once `bali embed` has written concept vectors
+// Concepts most similar in meaning, once concepts carry vectors (index concept_embedding)
 // $cui: for example 'C0027051'
 MATCH (concept:Concept {cui: $cui})
 CALL db.index.vector.queryNodes('concept_embedding', 11, concept.embedding)
