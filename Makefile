@@ -38,5 +38,5 @@ up: install  ## start Neo4j and Redis
 down:  ## stop them
 	$(BIN)/bali down
 
-bench: install  ## measure; results go to benchmarks/results
+bench: install  ## measure on the running home (`bali up`)
 	$(BIN)/python -m benchmarks

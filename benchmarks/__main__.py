@@ -1,0 +1,7 @@
+"""``python -m benchmarks``: run every benchmark that the running home can serve."""
+
+import runpy
+
+for name in ("neighbourhoods", "streaming"):
+    print(f"== {name}", flush=True)
+    runpy.run_module(f"benchmarks.{name}", run_name="__main__")
