@@ -9,12 +9,12 @@ from pathlib import Path
 
 from bali_loaders.releases import Release
 from bali_loaders.umls.options import LoadOptions
-from bali_loaders.umls.tables import READ
+from bali_loaders.umls.tables import files_read
 from bali_platform.progress import QUIET, Reporter
 
 __all__ = ["graph_version"]
 
-SCHEMA = 1
+SCHEMA = 2
 _digest = partial(hashlib.blake2b, digest_size=16)
 
 
@@ -23,7 +23,7 @@ def graph_version(release: Release, options: LoadOptions, reporter: Reporter = Q
 
     Reads every byte of the files that a load reads.
     """
-    names = sorted(READ.keys() & release.files.keys())
+    names = sorted(files_read(options) & release.files.keys())
     paths = [path for name in names for path in release.local(name)]
     total = _digest(f"{SCHEMA}\n{release.version}\n{options.model_dump_json()}\n".encode())
     with (

@@ -20,7 +20,9 @@ class LoadOptions(BaseModel):
 
     ``sources`` are root abbreviations (MRSAB's RSAB), ``languages`` MRCONSO's LAT codes,
     ``licences`` the categories of MRSAB's SRL. ``suppressible`` keeps rows whose SUPPRESS is not N,
-    ``siblings`` the SIB relations, which are implied by their parents.
+    ``siblings`` the SIB relations, which are implied by their parents. ``attributes`` (MRSAT) hang
+    on atoms and concepts as ``:Attribute`` nodes; ``hierarchies`` (MRHIER) join atoms by ``BELOW``;
+    ``maps`` (MRMAP) hang on the concepts they map from as ``:Mapping`` nodes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +32,9 @@ class LoadOptions(BaseModel):
     licences: tuple[int, ...] = ()
     suppressible: bool = False
     siblings: bool = False
+    attributes: bool = False
+    hierarchies: bool = False
+    maps: bool = False
 
     @field_validator("sources", "languages", "licences")
     @classmethod
@@ -39,8 +44,10 @@ class LoadOptions(BaseModel):
 
 PRESETS: dict[Preset, LoadOptions] = {
     "training": LoadOptions(),
-    "browse": LoadOptions(siblings=True),
-    "full": LoadOptions(languages=(), suppressible=True, siblings=True),
+    "browse": LoadOptions(siblings=True, attributes=True, hierarchies=True, maps=True),
+    "full": LoadOptions(
+        languages=(), suppressible=True, siblings=True, attributes=True, hierarchies=True, maps=True
+    ),
 }
 
 

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from zlib import crc32
 
+from bali_loaders.umls.outputs import STRUCTURAL_TYPES
+
 __all__ = ["Relation", "Relations", "type_name", "type_names"]
 
-STRUCTURAL = frozenset({"HAS_ATOM", "HAS_SEMANTIC_TYPE", "DEFINED_BY", "REPLACED_BY"})
 BROADER = frozenset({"PAR", "RB"})
 
 
@@ -93,7 +94,7 @@ def type_names(names: Iterable[tuple[str, bool]]) -> dict[tuple[str, bool], str]
     checksum of their own name, so that they keep their types from release to release.
     """
     named: dict[tuple[str, bool], str] = {}
-    taken = set(STRUCTURAL)
+    taken = set(STRUCTURAL_TYPES)
     for name, is_rela in sorted(set(names), key=_plainness):
         short = type_name(name)
         named[name, is_rela] = f"{short}_{crc32(name.encode()):08X}" if short in taken else short

@@ -16,8 +16,8 @@ class Report(BaseModel):
 
     ``files`` says for each RRF file what became of its rows: ``kept``, ``merged`` into what another
     row already states, or dropped for a named reason; the sum is ``rows``, the file's row count.
-    ``nodes`` and ``relationships`` count what the graph holds, by label and type; ``seconds`` times
-    the steps.
+    ``nodes`` and ``relationships`` count what the graph holds, by label and type; ``facts`` counts
+    the edges between concepts, ``names`` the names of all concepts; ``seconds`` times the steps.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -29,6 +29,7 @@ class Report(BaseModel):
     nodes: dict[str, int]
     relationships: dict[str, int]
     relation_types: list[str]
+    facts: int
     names: int
     facts_by_source: dict[str, int]
     seconds: dict[str, float] = {}

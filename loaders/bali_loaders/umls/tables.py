@@ -7,11 +7,12 @@ from pathlib import Path
 
 from bali_loaders.releases import Release
 from bali_loaders.releases.rrf import standard_files
+from bali_loaders.umls.options import LoadOptions
 from bali_platform.errors import BaliError
 
-__all__ = ["READ", "check_complete", "view_sql"]
+__all__ = ["READ", "check_complete", "files_read", "view_sql"]
 
-# What the load reads, and the columns it cannot do without. A file marked None may be missing.
+# What a load may read, and the columns it cannot do without. A file marked None may be missing.
 READ: Mapping[str, str | None] = {
     "MRSAB": "RSAB SRL LAT",
     "MRRANK": "RANK SAB TTY",
@@ -25,6 +26,9 @@ READ: Mapping[str, str | None] = {
     "CHANGE/MERGEDCUI": None,
     "NET/SRDEF": None,
     "NET/SRSTRE1": None,
+    "MRSAT": None,
+    "MRHIER": None,
+    "MRMAP": None,
 }
 
 EMPTY = "''"
@@ -32,9 +36,16 @@ NEVER = "\x01\x01"
 SOUND = "_end = '' AND _more IS NULL"
 
 
-def check_complete(release: Release) -> None:
+def files_read(options: LoadOptions) -> frozenset[str]:
+    """Return the names of the files that a load reads."""
+    extras = {"MRSAT": options.attributes, "MRHIER": options.hierarchies, "MRMAP": options.maps}
+    return frozenset(name for name in READ if extras.get(name, True))
+
+
+def check_complete(release: Release, options: LoadOptions) -> None:
     """Refuse a release that lacks a file or column that the graph cannot be right without."""
-    for name, needed in READ.items():
+    for name in sorted(files_read(options)):
+        needed = READ[name]
         if name in release.missing:
             raise BaliError(
                 f"{release.path}: MRFILES.RRF counts rows of {name}, which is missing; "
@@ -55,13 +66,14 @@ def _check_columns(release: Release, name: str, needed: list[str]) -> None:
         )
 
 
-def view_sql(release: Release, name: str) -> str:
+def view_sql(release: Release, name: str, *, empty: bool = False) -> str:
     """Return the statement that makes a view of a file, with all columns of the standard.
 
-    ``CHANGE/MERGEDCUI`` becomes change_mergedcui. Empty fields, and columns and files that the
-    release lacks, are null; a line with too few or too many fields is an error.
+    ``CHANGE/MERGEDCUI`` becomes change_mergedcui. Empty fields, and columns that the release lacks,
+    are null; an ``empty`` view, or one of a file that the release lacks, has no rows. A line with
+    too few or too many fields is an error.
     """
-    file = release.files.get(name)
+    file = None if empty else release.files.get(name)
     present = file.columns if file else ()
     columns = ", ".join(
         f"{f'nullif({column}, {EMPTY})' if column in present else 'NULL::VARCHAR'} AS {column}"

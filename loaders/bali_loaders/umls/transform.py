@@ -10,51 +10,23 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from bali_loaders.releases import Release
 from bali_loaders.umls.options import LoadOptions
+from bali_loaders.umls.outputs import OUTPUTS
 from bali_loaders.umls.relations import Relations, type_name, type_names
 from bali_loaders.umls.report import NOT_ASKED_FOR, Report
 from bali_loaders.umls.stopwatch import Stopwatch
-from bali_loaders.umls.tables import READ, check_complete
+from bali_loaders.umls.tables import READ, check_complete, files_read
 from bali_loaders.umls.workspace import Limits, Workspace
 from bali_platform.errors import BaliError
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
 from bali_platform.progress import QUIET, Reporter
 
-__all__ = ["OUTPUTS", "Limits", "Output", "transform"]
+__all__ = ["Limits", "transform"]
 
 ROWS_AT_ONCE = 4_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One kind of import file: nodes with ``label``, or relationships with ``type``.
-
-    Concepts have further labels, and facts and the Semantic Network their types, in a column.
-    """
-
-    name: str
-    label: str | None = None
-    type: str | None = None
-
-
-OUTPUTS = (
-    Output("concepts", label="Concept"),
-    Output("atoms", label="Atom"),
-    Output("definitions", label="Definition"),
-    Output("semantic_types", label="SemanticType"),
-    Output("sources", label="Source"),
-    Output("retired", label="RetiredConcept"),
-    Output("has_atom", type="HAS_ATOM"),
-    Output("has_semantic_type", type="HAS_SEMANTIC_TYPE"),
-    Output("defined_by", type="DEFINED_BY"),
-    Output("facts"),
-    Output("network"),
-    Output("replaced_by", type="REPLACED_BY"),
-)
 
 
 def transform(
@@ -71,7 +43,7 @@ def transform(
     Raises :class:`BaliError` where the release is damaged (naming file and line), disagrees with
     its own MRFILES, or leaves nothing to load.
     """
-    check_complete(release)
+    check_complete(release, options)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with Workspace(folder, release, limits or Limits()) as space:
@@ -95,7 +67,8 @@ class _Transform:
     ) -> None:
         self._space, self._release, self._options = space, release, options
         self._folder, self._clock = folder, Stopwatch(reporter)
-        self._written: dict[str, int] = {}
+        self._files = files_read(options)
+        self._written: Counter[str] = Counter()
 
     def prepare(self, graph_version: str) -> None:
         """Make the views of the release, the options and the reference tables."""
@@ -112,7 +85,7 @@ class _Transform:
         groups = ((tui, g.label, g.name) for g in SEMANTIC_GROUPS for tui in sorted(g.types))
         space.fill("semantic_group", "tui VARCHAR, label VARCHAR, name VARCHAR", groups)
         for file in READ:
-            space.view(file)
+            space.view(file, empty=file not in self._files)
         relations = space.rows("SELECT UI, STY_RL FROM net_srdef WHERE RT = 'RL'")
         named = ((ui, type_name(name or ui)) for ui, name in relations)
         space.fill("network_relation", "ui VARCHAR, type VARCHAR", named)
@@ -126,7 +99,9 @@ class _Transform:
             raise BaliError(f"{self._release.path}: no name passes the filters: nothing to load")
         with self._clock.step("read types, definitions, history"):
             self._scripts("semantic_types", "definitions", "retired")
-        self._check(*(READ.keys() - {"MRREL"}))
+        with self._clock.step("read attributes, hierarchies, maps"):
+            self._scripts("attributes", "hierarchies", "maps")
+        self._check(*(self._files - {"MRREL"}))
         with self._clock.step("read relations"):
             self._scripts("statements")
             self._name_relations()
@@ -148,7 +123,10 @@ class _Transform:
         """Collect the accounts."""
         facts = self._counted("SELECT name, count(*) FROM fact JOIN type_name USING (type)")
         network = self._counted("SELECT type, count(*) FROM network")
-        fixed = {o.type: self._written[o.name] for o in OUTPUTS if o.type}
+        fixed: Counter[str] = Counter()
+        for output in OUTPUTS:
+            if output.type:
+                fixed[output.type] += self._written[output.name]
         labels = {o.label: self._written[o.name] for o in OUTPUTS if o.label}
         groups = self._counted(
             "SELECT label, count(DISTINCT concept) FROM typed JOIN semantic_group USING (tui)"
@@ -159,8 +137,9 @@ class _Transform:
             options=self._options,
             files=self._accounts(),
             nodes=labels | groups,
-            relationships=dict(Counter(facts) + Counter(network) + Counter(fixed)),
+            relationships=dict(Counter(facts) + Counter(network) + fixed),
             relation_types=sorted(facts),
+            facts=sum(facts.values()),
             names=self._space.rows(
                 "SELECT count(*) FROM (SELECT DISTINCT concept, name FROM atom)"
             )[0][0],
@@ -242,7 +221,7 @@ class _Transform:
         for file, verdict, count in rows:
             files.setdefault(file, {})[verdict] = count
         for name, file in self._release.files.items():
-            if name not in READ and file.rows_claimed:
+            if name not in self._files and file.rows_claimed:
                 files[name] = {NOT_ASKED_FOR: file.rows_claimed}
         return files
 

@@ -79,9 +79,9 @@ class Workspace:
         """Count the rows of ``table``, a name or a subquery, that meet ``condition``."""
         return int(self.rows(f"FROM {table} SELECT count(*) WHERE {condition}")[0][0])
 
-    def view(self, file: str) -> None:
-        """Make the view through which SQL sees a file of the release."""
-        self.rows(view_sql(self._release, file))
+    def view(self, file: str, *, empty: bool = False) -> None:
+        """Make the view through which SQL sees a file of the release, or an empty one."""
+        self.rows(view_sql(self._release, file, empty=empty))
 
     def fill(self, table: str, columns: str, rows: Iterable[Sequence[object]] = ()) -> None:
         """Create ``table`` with ``columns`` (as in SQL) and some rows."""

@@ -34,8 +34,8 @@ def load(
     preset: Annotated[
         Preset,
         typer.Option(
-            help="training: English, nothing suppressed, no siblings. browse: with siblings. "
-            "full: everything. Options below change it.",
+            help="training: English, nothing suppressed, no siblings. browse: with siblings, "
+            "attributes, hierarchies, maps. full: everything. Options below change it.",
         ),
     ] = "training",
     source: Annotated[
@@ -54,6 +54,13 @@ def load(
     siblings: Annotated[
         bool | None, typer.Option("--siblings/--no-siblings", help="Load SIB relations.")
     ] = None,
+    attributes: Annotated[
+        bool | None, typer.Option("--attributes/--no-attributes", help="Load MRSAT.")
+    ] = None,
+    hierarchies: Annotated[
+        bool | None, typer.Option("--hierarchies/--no-hierarchies", help="Load MRHIER.")
+    ] = None,
+    maps: Annotated[bool | None, typer.Option("--maps/--no-maps", help="Load MRMAP.")] = None,
     memory: Annotated[str, typer.Option(help="Memory for the transform.")] = "2500MB",
     threads: Annotated[int | None, typer.Option(help="Threads for the transform.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Load again what is live.")] = False,
@@ -80,6 +87,9 @@ def load(
         "licences": licence,
         "suppressible": suppressible,
         "siblings": siblings,
+        "attributes": attributes,
+        "hierarchies": hierarchies,
+        "maps": maps,
     }
     changes = {key: value for key, value in chosen.items() if value is not None}
     options = umls.LoadOptions(**umls.PRESETS[preset].model_dump() | changes)
@@ -142,16 +152,29 @@ def _roll_back(as_json: bool) -> None:
 
 def _show_report(report: Report) -> None:
     out.print(fields("Nodes", _counts(report.nodes)))
-    types = report.relationships
-    between = sum(types[name] for name in types if name in report.relation_types)
-    structure = {name: n for name, n in types.items() if name not in report.relation_types}
-    out.print(fields("Relationships", _counts({"between concepts": between} | structure)))
+    out.print(fields("Relationships", _counts(_grouped(report))))
     rows = (
         (file, f"{report.rows(file):,}", "; ".join(f"{n:,} {what}" for what, n in parts.items()))
         for file, parts in report.files.items()
     )
     out.print(table("Every row accounted for", ("File", "Rows", "What became of them"), rows))
-    out.print(fields("Seconds", {step: f"{spent:.1f}" for step, spent in report.seconds.items()}))
+    out.print(fields("Seconds", {step: f"{spent:.1f}" for step, spent in _times(report).items()}))
+
+
+def _grouped(report: Report) -> dict[str, int]:
+    """Count relationships, those between concepts and between semantic types each as one kind."""
+    from bali_loaders.umls.outputs import STRUCTURAL_TYPES
+
+    structure = {n: count for n, count in report.relationships.items() if n in STRUCTURAL_TYPES}
+    rest = sum(report.relationships.values()) - sum(structure.values()) - report.facts
+    return {"between concepts": report.facts, "between semantic types": rest} | structure
+
+
+def _times(report: Report) -> dict[str, float]:
+    """Return the seconds of each step, the unpacking of all files as one."""
+    unpacking = {n: spent for n, spent in report.seconds.items() if n.startswith("unpack ")}
+    others = {n: spent for n, spent in report.seconds.items() if n not in unpacking}
+    return {"unpack": sum(unpacking.values())} | others if unpacking else others
 
 
 def _counts(numbers: dict[str, int]) -> dict[str, str]:

@@ -146,6 +146,9 @@ class Graph:
     defined_by: set[tuple[str, str]] = field(default_factory=set)
     network: set[tuple[str, str, str]] = field(default_factory=set)
     replaced_by: dict[tuple[str, str], str] = field(default_factory=dict)
+    attributes: set[tuple[str, str, str]] = field(default_factory=set)
+    below: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    mapped: set[tuple[str, str, str]] = field(default_factory=set)
 
     def names(self, cui: str) -> list[str]:
         return self.concepts[cui]["names"].split("\x1f")
@@ -195,6 +198,14 @@ def read_graph(folder: Path) -> Graph:
         graph.network.add((tuis[start], type_, tuis[end]))
     for start, end, rel, _ in map(dict.values, _rows(folder, "replaced_by")):
         graph.replaced_by[retired[start], cuis[end]] = rel
+    attributes, named = _nodes(folder, "attributes", "atui")
+    hung = pairs("atom_attributes", auis, named) + pairs("concept_attributes", cuis, named)
+    graph.attributes = {(o, attributes[a]["name"], attributes[a]["value"]) for o, a in hung}
+    for start, end, sab, _, codes in map(dict.values, _rows(folder, "hierarchies")):
+        graph.below[auis[start], auis[end], sab] = codes
+    mappings = {row[":ID(Mapping)"]: row for row in _rows(folder, "mappings")}
+    for start, end in map(dict.values, _rows(folder, "has_mapping")):
+        graph.mapped.add((cuis[start], mappings[end]["from"], mappings[end]["to"]))
     return graph
 
 

@@ -258,6 +258,76 @@ def test_semantic_network_is_read_from_its_files(tmp_path: Path) -> None:
     assert report.files["NET/SRSTRE1"] == {"kept": 1, "merged": 2, "not of semantic types": 1}
 
 
+def test_attributes_hang_on_atoms_and_concepts(tmp_path: Path) -> None:
+    def attribute(atui: str, value: str, **more: str) -> dict[str, str]:
+        row = {"CUI": "C0000001", "ATUI": atui, "ATN": "MN", "ATV": value, "SAB": "S1"}
+        return row | {"STYPE": "AUI", "METAUI": "A1", "SUPPRESS": "N"} | more
+
+    rows = [
+        attribute("AT1", "C14.280"),
+        attribute("AT2", "of the concept", STYPE="CUI", METAUI=""),
+        attribute("AT3", "of a Spanish name", METAUI="A4"),
+        attribute("AT4", "of a relationship", STYPE="RUI", METAUI="R1"),
+        attribute("AT5", "suppressed", SUPPRESS="Y"),
+        attribute("AT6", "elsewhere", CUI="C0000004", METAUI="A8"),
+        attribute("", "no identifier is needed", METAUI="A2"),
+    ]
+    graph, report = transformed(tmp_path, {"MRSAT": rows}, LoadOptions(attributes=True))
+    assert graph.attributes == {
+        ("A1", "MN", "C14.280"),
+        ("C0000001", "MN", "of the concept"),
+        ("A2", "MN", "no identifier is needed"),
+    }
+    assert report.files["MRSAT"] == {
+        "kept": 3,
+        "atom not loaded": 1,
+        "concept not loaded": 1,
+        "of a relationship": 1,
+        "suppressed": 1,
+    }
+    assert (report.nodes["Attribute"], report.relationships["HAS_ATTRIBUTE"]) == (3, 3)
+
+
+def test_hierarchies_join_atoms(tmp_path: Path) -> None:
+    def step(child: str, parent: str, code: str) -> dict[str, str]:
+        return {"AUI": child, "PAUI": parent, "SAB": "S1", "RELA": "isa", "HCD": code}
+
+    rows = [
+        step("A1", "A5", "C14.2"),
+        step("A1", "A5", "C14.1"),
+        step("A5", "", "C14"),
+        step("A4", "A5", "C15"),
+        step("A2", "A5", ""),
+    ]
+    graph, report = transformed(tmp_path, {"MRHIER": rows}, LoadOptions(hierarchies=True))
+    assert graph.below == {("A1", "A5", "S1"): "C14.1\x1fC14.2", ("A2", "A5", "S1"): ""}
+    accounts = {"kept": 2, "merged": 1, "atom not loaded": 1, "top of its hierarchy": 1}
+    assert report.files["MRHIER"] == accounts
+
+
+def test_maps_hang_on_the_concepts_they_map_from(tmp_path: Path) -> None:
+    def mapping(start: str, kind: str, end: str, sab: str = "S1") -> dict[str, str]:
+        return {"MAPSETSAB": sab, "FROMEXPR": start, "FROMTYPE": kind, "TOEXPR": end}
+
+    rows = [
+        mapping("A5", "SCUI", "I51.9"),
+        mapping("C0000005", "CUI", "Q24"),
+        mapping("A5", "SCUI", "", "S1"),
+        mapping("nowhere", "SCUI", "I00"),
+    ]
+    graph, report = transformed(tmp_path, {"MRMAP": rows}, LoadOptions(maps=True))
+    assert graph.mapped == {("C0000002", "A5", "I51.9"), ("C0000005", "C0000005", "Q24")}
+    assert report.files["MRMAP"] == {"kept": 3, "incomplete": 1}
+    assert report.nodes["Mapping"] == 3
+
+
+def test_what_is_not_asked_for_is_said(tmp_path: Path) -> None:
+    rows = [{"CUI": "C0000001", "ATN": "MN", "ATV": "x", "SAB": "S1"}]
+    graph, report = transformed(tmp_path, {"MRSAT": rows})
+    assert report.files["MRSAT"] == {"not asked for": 1}
+    assert graph.attributes == set()
+
+
 def test_filters_that_leave_nothing_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(BaliError, match="no name passes the filters"):
         transformed(tmp_path, {}, LoadOptions(languages=("FIN",)))

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.loaders.umls.small import small_release, write_release
+from typer.testing import CliRunner
+
+from bali_loaders.umls import Loaded
+from bali_platform.cli.main import app
+from bali_platform.errors import BaliError, UsageError
+from bali_platform.settings import Settings
+
+
+@pytest.fixture
+def in_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("BALI_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+def error_of(*arguments: str) -> BaseException | None:
+    return CliRunner().invoke(app, list(arguments)).exception
+
+
+def test_release_must_be_named(in_home: Path) -> None:
+    error = error_of("load")
+    assert isinstance(error, UsageError)
+    assert "which RELEASE?" in str(error)
+
+
+def test_folder_without_a_release_is_refused(in_home: Path) -> None:
+    error = error_of("load", str(in_home))
+    assert isinstance(error, UsageError)
+    assert "no MRCONSO.RRF" in str(error)
+
+
+def test_unknown_source_is_refused(in_home: Path) -> None:
+    release = write_release(in_home, small_release())
+    error = error_of("load", str(release), "--source", "S11")
+    assert isinstance(error, UsageError)
+    assert "did you mean 'S1'?" in str(error)
+
+
+def test_unknown_preset_is_refused(in_home: Path) -> None:
+    assert CliRunner().invoke(app, ["load", str(in_home), "--preset", "fast"]).exit_code == 2
+
+
+def test_rollback_needs_a_previous_graph(in_home: Path) -> None:
+    error = error_of("load", "--rollback")
+    assert isinstance(error, BaliError)
+    assert "no previous graph" in str(error)
+
+
+@pytest.mark.services
+def test_loaded_graph_is_reported_and_verified(
+    load_settings: Settings,
+    release: Path,
+    loaded: Loaded,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from bali_platform import services
+
+    services.up(load_settings)
+    monkeypatch.setenv("BALI_HOME", str(load_settings.home))
+    monkeypatch.setenv("BALI_CACHE", str(load_settings.cache))
+    shown = CliRunner().invoke(app, ["load", str(release)])
+    assert shown.exit_code == 0
+    assert "5 kept; 3 merged; 1 concept not loaded" in shown.stdout
+    assert "live already" in shown.stdout
+    report = json.loads(CliRunner().invoke(app, ["load", str(release), "--json"]).stdout)
+    assert report["already_live"]
+    assert report["files"]["MRCONSO"] == {"kept": 7, "language": 2, "suppressed": 1}
+    verified = CliRunner().invoke(app, ["verify", str(release), "--json"])
+    assert json.loads(verified.stdout)["passed"]
