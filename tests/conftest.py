@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import shutil
+from collections import Counter
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import neo4j
 import pytest
 import redis
+from playwright.sync_api import Browser, sync_playwright
 
 from bali_platform import services as local_services
 from bali_platform.services import Endpoints
 from bali_platform.settings import Settings, load_settings
 
 SMALL = 256
+REQUIRED = [name for name in os.environ.get("BALI_REQUIRE", "").split(",") if name]
+"""Markers of which CI demands that each test with them ran, and passed."""
+
+_outcomes: Counter[tuple[str, str]] = Counter()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call" or report.skipped:
+        for name in REQUIRED:
+            if item.get_closest_marker(name):
+                _outcomes[name, report.outcome] += 1
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    for name in REQUIRED:
+        if not _outcomes[name, "passed"] or _outcomes[name, "skipped"]:
+            print(f"\nBALI_REQUIRE: tests marked '{name}' did not all run")
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +85,16 @@ def own_settings(tmp_path: Path, settings: Settings) -> Iterator[Settings]:
     own = settings.model_copy(update={"home": tmp_path / "own home"})
     yield own
     local_services.down(own)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real headless Chromium; without one, the tests that ask for it skip and say so."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine: install Debian's package chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import neo4j
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
 from bali_platform.services import Endpoints
@@ -84,25 +83,6 @@ def read_guide(name: str) -> RunnableCypher:
     parser = RunnableCypher()
     parser.feed((ASSETS / name).read_text(encoding="utf-8"))
     return parser
-
-
-def chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    message = "no Chromium on this machine: install Debian's package chromium"
-    if os.environ.get("BALI_REQUIRE_BROWSER") == "1":
-        pytest.fail(message)
-    pytest.skip(message)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
