@@ -98,11 +98,7 @@ SOURCES = """
 LANGUAGES = """
     SELECT LAT, count(*), count(DISTINCT CUI) FROM MRCONSO GROUP BY LAT ORDER BY 2 DESC, LAT
 """
-TOTALS = """
-    SELECT count(DISTINCT CUI), count(*), count(*) FILTER (SUPPRESS <> 'N'),
-        (SELECT count(*) FROM MRREL), (SELECT count(*) FROM MRDEF)
-    FROM MRCONSO
-"""
+TOTALS = "SELECT count(DISTINCT CUI), count(*), count(*) FILTER (SUPPRESS <> 'N') FROM MRCONSO"
 TYPES = "SELECT CUI, list(DISTINCT TUI) AS types FROM MRSTY GROUP BY CUI"
 COMBINATIONS = "SELECT types, count(*) FROM types GROUP BY types"
 
@@ -112,7 +108,7 @@ def describe(release: Release, *, reporter: Reporter = QUIET) -> ReleaseInfo:
     with duckdb.connect() as database:
         open_tables(database, release)
         with reporter.step("count", 4) as step:
-            concepts, names, suppressed, relations, definitions = database.sql(TOTALS).fetchall()[0]
+            concepts, names, suppressed = database.sql(TOTALS).fetchall()[0]
             step.advance()
             sources = tuple(SourceInfo(*row) for row in database.sql(SOURCES).fetchall())
             step.advance()
@@ -126,8 +122,8 @@ def describe(release: Release, *, reporter: Reporter = QUIET) -> ReleaseInfo:
         concepts=concepts,
         names=names,
         suppressed_names=suppressed,
-        relations=relations,
-        definitions=definitions,
+        relations=sum(source.relations for source in sources),
+        definitions=sum(source.definitions for source in sources),
         sources=sources,
         languages=languages,
         groups=groups,
