@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from bali_platform.cli.common import fields, out, reporter, table
+from bali_platform.cli.common import fields, out, reporter
 from bali_platform.errors import BaliError
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ __all__ = ["register"]
 T = TypeVar("T")
 
 CORPUS = "definitions"
-UNTOUCHED = "minilm"
 REPAIR_EVERY_S = 5.0
 TRY_NEXT = """\
 bali browser                            look at the graph: style and first guide open by themselves
@@ -184,9 +183,10 @@ class _Demo:
             version = graph.version
             concepts = (row for row in graph.names() if in_share(row[0], self._scale.concepts))
             task = build_name_task(concepts, withheld=withheld, limit=self._scale.queries)
+        models = {"untouched": job.config["model"]["base"], "aligned": str(job.folder / "model")}
         outcomes = [
-            evaluate_names(model, task, reporter=self._reporter)
-            for model in (UNTOUCHED, str(job.folder / "model"))
+            replace(evaluate_names(model, task, reporter=self._reporter), model=name)
+            for name, model in models.items()
         ]
         report = report_names(task, outcomes, graph_version=version, withheld=withheld)
         path.write_text(report.model_dump_json(indent=2), encoding="utf-8")
@@ -260,14 +260,9 @@ def _stop(settings: Settings) -> None:
 
 def _show(report: NameReport, settings: Settings) -> None:
     from bali_platform import services
+    from bali_platform.cli.text import show_report
 
-    metrics = ("acc@1", "acc@5", "mrr")
-    rows = [
-        [name, *(f"{m[x].value:.3f}  [{m[x].low:.3f}, {m[x].high:.3f}]" for x in metrics)]
-        for name, m in report.models.items()
-    ]
-    title = f"{report.queries:,} withheld synonyms, linked by nearest of {report.names:,} names"
-    out.print(table(title, ("model", *metrics), rows))
+    show_report(report)
     found = services.status(settings).neo4j
     login = f"{found.user}, password in {found.password_file}"
     out.print(fields("Neo4j Browser", {"address": found.browser or found.uri, "login": login}))
