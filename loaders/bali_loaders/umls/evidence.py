@@ -7,16 +7,18 @@ rules.
 
 from __future__ import annotations
 
+import gzip
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from io import BufferedReader
 from zlib import crc32
 
 from bali_loaders.releases import Release
 from bali_loaders.umls.options import LoadOptions
 
-__all__ = ["Evidence", "Fact", "Reader", "Retired"]
+__all__ = ["Evidence", "Fact", "Reader", "Retired", "open_lines"]
 
 Row = dict[str, str]
 
@@ -61,6 +63,12 @@ class Retired:
     cui: str
     reason: str | None
     replacements: dict[str, str]
+
+
+def open_lines(release: Release, file: str) -> gzip.GzipFile | BufferedReader:
+    """Open a file for reading again and again: unpacked once, as Python reads archives slowly."""
+    (path,) = release.local(file)
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
 
 class Reader:
@@ -126,7 +134,7 @@ class Reader:
         names = self._release.files[file].columns
         places = [names.index(column) for column in columns]
         keys = {key.encode() for key in wanted}
-        with self._release.files[file].open() as stream:
+        with open_lines(self._release, file) as stream:
             for line in stream:
                 head = line.split(b"|", max(places) + 1)
                 if any(head[place] in keys for place in places):
@@ -142,7 +150,7 @@ class Reader:
         place = self._release.files[file].columns.index(column)
         heap: list[tuple[int, bytes]] = []
         drawn: set[bytes] = set()
-        with self._release.files[file].open() as stream:
+        with open_lines(self._release, file) as stream:
             for line in stream:
                 value = line.split(b"|", place + 1)[place]
                 key = line if by_row else value

@@ -10,7 +10,7 @@ import neo4j
 
 from bali_loaders.releases import Release
 from bali_loaders.umls.comparison import compare_concept, compare_retired
-from bali_loaders.umls.evidence import Evidence, Reader, Retired
+from bali_loaders.umls.evidence import Evidence, Reader, Retired, open_lines
 from bali_loaders.umls.report import NOT_ASKED_FOR, Report
 from bali_loaders.umls.schema import run
 from bali_platform.errors import BaliError
@@ -131,7 +131,7 @@ def _check_rows(release: Release, report: Report, name: str) -> Iterator[str]:
 
 def _count_lines(release: Release, name: str) -> int:
     lines, last = 0, b"\n"
-    with release.files[name].open() as stream:
+    with open_lines(release, name) as stream:
         while chunk := stream.read(CHUNK):
             lines += chunk.count(b"\n")
             last = chunk
