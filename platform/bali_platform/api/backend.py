@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import neo4j
 from fastapi import Request
@@ -18,6 +18,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from bali_platform.api.answers import AnswerCache, entity_tag
+from bali_platform.api.coalescing import CoalescingGraph
 from bali_platform.api.metrics import Metrics
 from bali_platform.errors import BaliError
 from bali_platform.graph import Graph
@@ -29,21 +30,11 @@ from bali_platform.subgraphs import CacheStats, RedisCache
 
 __all__ = ["Backend", "Submit", "Worker", "backend_of"]
 
-T = TypeVar("T")
 Submit = Callable[[str, dict[str, dict[str, Any]], int], Job]
 """Checks and queues a job: (shipped configuration, overrides by section, priority) -> job."""
 
-STATEMENT_LIMIT_S = 8.0
 WATCH_EVERY_S = 1.0
 WORKERS_EVERY_S = 10.0
-
-
-class BoundedGraph(Graph):
-    """A graph whose statements the server ends after ``STATEMENT_LIMIT_S``."""
-
-    def read(self, work: Callable[[neo4j.ManagedTransaction], T]) -> T:
-        """Run ``work`` in a read transaction of limited time."""
-        return super().read(neo4j.unit_of_work(timeout=STATEMENT_LIMIT_S)(work))
 
 
 @dataclass(frozen=True)
@@ -171,7 +162,7 @@ class Backend:
             max_transaction_retry_time=2,
             notifications_min_severity="OFF",
         )
-        graph = BoundedGraph(driver, at.neo4j_uri)
+        graph = CoalescingGraph(driver, at.neo4j_uri)
         self.browser = at.neo4j_browser
         return graph
 
