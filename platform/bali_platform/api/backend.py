@@ -24,7 +24,7 @@ from bali_platform.errors import BaliError
 from bali_platform.graph import Graph
 from bali_platform.jobs import Job, JobStore, connect
 from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
-from bali_platform.services import endpoints
+from bali_platform.services import neo4j_login
 from bali_platform.settings import Settings
 from bali_platform.subgraphs import CacheStats, RedisCache
 
@@ -153,7 +153,7 @@ class Backend:
         self.neo4j_answers = answers
 
     def _connect(self) -> Graph:
-        at = endpoints(self.settings)
+        at = neo4j_login(self.settings)
         driver = neo4j.GraphDatabase.driver(
             at.neo4j_uri,
             auth=(at.neo4j_user, at.neo4j_password),

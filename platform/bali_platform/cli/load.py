@@ -121,11 +121,11 @@ def verify(
 
     from bali_loaders import umls
     from bali_loaders.releases import Release
-    from bali_platform.services import endpoints
+    from bali_platform.services import neo4j_login
     from bali_platform.services.neo4j_server import connect_neo4j
     from bali_platform.settings import load_settings
 
-    at = endpoints(load_settings())
+    at = neo4j_login(load_settings())
     with (
         connect_neo4j(at.neo4j_uri, at.neo4j_user, at.neo4j_password) as driver,
         Release.open(release, reporter=reporter()) as opened,
