@@ -9,7 +9,7 @@ const address = `/jobs/${encodeURIComponent(id)}`;
 const CHARTS = {
   speed: [[["sentences a second", "sentences_s"]], { zero: true }],
   wait: [[["waiting for data", "data_wait"]], { zero: true, format: percent }],
-  top1: [[["nearest is right", "top1"]], { zero: true, format: percent }],
+  top1: [[["nearest is right", "alignment/top1"]], { zero: true, format: percent }],
 };
 const rows = [];
 const charts = {};
