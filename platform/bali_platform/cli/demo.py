@@ -32,12 +32,12 @@ T = TypeVar("T")
 CORPUS = "definitions"
 REPAIR_EVERY_S = 5.0
 TRY_NEXT = """\
-bali browser                            look at the graph: style and first guide open by themselves
-bali concept search "heart attack"      find a concept by any of its names, or by SAB:CODE
-bali subgraph C0027051 --format svg     draw its neighbourhood
-bali jobs list                          the training job, with `bali jobs show|watch|logs`
-bali serve                              REST API and dashboard
-make demo-down                          stop what the demo started\
+bali browser                          the graph: its style and a guide are open
+bali concept search "heart attack"    by any name, or by SOURCE:CODE
+bali subgraph C0027051 --format svg   a neighbourhood as a picture
+bali jobs list                        the training job: show, watch, logs
+bali serve                            REST API and dashboard
+make demo-down                        stop what the demo started\
 """
 
 
