@@ -34,8 +34,8 @@ LONGEST_PATH = 8
 class Graph:
     """A loaded UMLS graph: a context manager, closed at the latest when nothing refers to it.
 
-    Reads run in read transactions and are retried while the server is briefly away. Connections
-    must not cross a fork: connect in the process that reads.
+    It owns its driver. Reads run in read transactions and are retried while the server is briefly
+    away. Connections must not cross a fork: connect in the process that reads.
     """
 
     def __init__(self, driver: neo4j.Driver, uri: str = "its address") -> None:

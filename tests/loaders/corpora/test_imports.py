@@ -26,6 +26,7 @@ from bali_loaders.linking import Linker, compile_dictionary, drop_withheld
 from bali_platform.corpus import Mention, Sentence
 from bali_platform.graph.client import Graph
 from bali_platform.graph.names import is_withheld
+from bali_platform.settings import Settings
 
 KNOWN = {
     Code("MSH", "D000001"): {"C0000001": {"MH"}, "C0000009": {"ET"}},
@@ -176,7 +177,7 @@ def test_abbreviations_mean_their_long_forms_throughout_the_document(tmp_path: P
 
 
 @pytest.mark.services
-def test_codes_are_looked_up_in_the_graph(driver: neo4j.Driver) -> None:
+def test_codes_are_looked_up_in_the_graph(driver: neo4j.Driver, settings: Settings) -> None:
     driver.execute_query("MATCH (n) DETACH DELETE n")
     driver.execute_query(
         """
@@ -189,12 +190,12 @@ def test_codes_are_looked_up_in_the_graph(driver: neo4j.Driver) -> None:
                (a)-[:DEFINED_BY]->(:Definition {atui: 'AT1', text: 'An A.'})
         """
     )
-    graph = Graph(driver)
     codes = [Code("MSH", "D000001"), Code("CUI", "C0000009"), Code("MSH", "D9")]
-    assert GraphCodes(graph).concepts(codes) == {
-        Code("MSH", "D000001"): {"C0000001": {"MH", "ET"}, "C0000002": {"ET"}},
-        Code("CUI", "C0000009"): {"C0000002": set()},
-    }
-    assert list(graph.stream("definitions")) == [
-        {"cui": "C0000001", "atui": "AT1", "text": "An A."}
-    ]
+    with Graph.connect(settings) as graph:
+        assert GraphCodes(graph).concepts(codes) == {
+            Code("MSH", "D000001"): {"C0000001": {"MH", "ET"}, "C0000002": {"ET"}},
+            Code("CUI", "C0000009"): {"C0000002": set()},
+        }
+        assert list(graph.stream("definitions")) == [
+            {"cui": "C0000001", "atui": "AT1", "text": "An A."}
+        ]
