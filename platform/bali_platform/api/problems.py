@@ -96,7 +96,7 @@ def render(kind: str, detail: str, faults: Sequence[Fault] = ()) -> Response:
 def documented(*kinds: str) -> dict[int | str, dict[str, Any]]:
     """Return the ``responses`` of a route that can end in these kinds, or an invalid request."""
     titles: dict[int | str, list[str]] = {}
-    for kind in ("invalid-request", *kinds, "token-needed", "unavailable"):
+    for kind in ("invalid-request", *kinds, "token-needed", "too-large", "unavailable"):
         status, title = _TITLES[kind]
         titles.setdefault(status, []).append(title)
     schema = {"$ref": "#/components/schemas/Problem"}

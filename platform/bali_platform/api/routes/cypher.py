@@ -21,7 +21,7 @@ _limiter = CapacityLimiter(AT_ONCE)
 
 
 @router.post(
-    "/cypher", responses=documented("bad-cypher", "not-read-only", "too-slow", "too-large")
+    "/cypher", responses=documented("bad-cypher", "not-read-only", "too-slow")
 )
 async def post_cypher(request: CypherRequest, graph: LiveGraph) -> CypherAnswer:
     """Run a query that only reads, for at most 10 seconds.

@@ -151,7 +151,7 @@ def get_subgraph(
     return _explore(graph, cui, hops, fanout=fanout, seed=seed, **filters)
 
 
-@router.post("/subgraphs", responses=documented("unknown-concept", "too-slow", "too-large"))
+@router.post("/subgraphs", responses=documented("unknown-concept", "too-slow"))
 def post_subgraph(request: SubgraphRequest, graph: LiveGraph) -> SubgraphAnswer:
     """Return what surrounds thousands of concepts, drawn uniformly where there is more.
 
