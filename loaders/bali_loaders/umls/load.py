@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +13,10 @@ from bali_loaders.releases import Release
 from bali_loaders.umls.bulk import import_arguments
 from bali_loaders.umls.fingerprint import graph_version
 from bali_loaders.umls.options import LoadOptions, check_choices
+from bali_loaders.umls.preparation import load_report, opened, save_report, transformed
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.schema import create_schema, write_release
 from bali_loaders.umls.stopwatch import Stopwatch
-from bali_loaders.umls.transform import transform
 from bali_loaders.umls.verify import verify
 from bali_loaders.umls.workspace import Limits
 from bali_platform.errors import BaliError
@@ -62,22 +60,22 @@ def load(
     """
     clock = Stopwatch(reporter)
     stores = GraphStores(settings, clock)
-    with stores.loading(), _opened(path, settings.home / "loads" / "unpacked", clock) as release:
+    with stores.loading(), opened(path, settings.home / "loads" / "unpacked", clock) as release:
         check_choices(release, options)
         version = graph_version(release, options, clock)
         name = f"{re.sub(r'[^A-Za-z0-9]', '', release.version) or 'release'}-{version}"
         live = stores.live()
         if live in _names(name) and not force:
-            report = _read(settings.home / "neo4j" / "graphs" / live / "report.json")
+            report = load_report(settings.home / "neo4j" / "graphs" / live / "report.json")
             return Loaded(live, report, already_live=True)
         files = settings.home / "loads" / name
-        report = _transformed(release, options, files, version, limits, clock)
+        report = transformed(release, options, files, version, limits, clock)
         store = stores.create(next(free for free in _names(name) if free != live))
         _import(stores, store, files, clock)
         with stores.staging(store) as driver:
             create_schema(driver, clock)
             _verified(driver, release, report, clock)
-        _save(report, store.folder / "report.json")
+        save_report(report, store.folder / "report.json")
         with clock.step("switch to the new graph"):
             stores.activate(store)
         stores.prune()
@@ -88,34 +86,6 @@ def load(
 def _names(name: str) -> tuple[str, str]:
     """Return the names a graph's store may have: a live one cannot be rebuilt under its own."""
     return name, f"{name}.again"
-
-
-@contextmanager
-def _opened(path: Path, scratch: Path, reporter: Reporter) -> Iterator[Release]:
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    with Release.open(path, scratch=scratch, reporter=reporter) as release:
-        yield release
-
-
-def _transformed(
-    release: Release,
-    options: LoadOptions,
-    folder: Path,
-    version: str,
-    limits: Limits | None,
-    reporter: Reporter,
-) -> Report:
-    """Return the report of the import files in ``folder``, which are made unless they are whole."""
-    saved = folder / "report.json"
-    if saved.exists():
-        reporter.say("going on from the import files of an interrupted load")
-        return _read(saved)
-    report = transform(
-        release, options, folder, graph_version=version, limits=limits, reporter=reporter
-    )
-    _save(report, saved)
-    return report
 
 
 def _import(stores: GraphStores, store: GraphStore, files: Path, reporter: Reporter) -> None:
@@ -142,13 +112,3 @@ def _verified(driver: neo4j.Driver, release: Release, report: Report, clock: Sto
         )
     report.seconds |= clock.seconds
     write_release(driver, report)
-
-
-def _read(path: Path) -> Report:
-    return Report.model_validate_json(path.read_text(encoding="utf-8"))
-
-
-def _save(report: Report, path: Path) -> None:
-    building = path.with_suffix(".building")
-    building.write_text(report.model_dump_json(indent=2), encoding="utf-8")
-    building.replace(path)

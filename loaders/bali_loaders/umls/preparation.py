@@ -1,0 +1,58 @@
+"""What every way of loading begins with: the release opened, its import files made."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bali_loaders.releases import Release
+from bali_loaders.umls.options import LoadOptions
+from bali_loaders.umls.report import Report
+from bali_loaders.umls.transform import transform
+from bali_loaders.umls.workspace import Limits
+from bali_platform.progress import Reporter
+
+__all__ = ["load_report", "opened", "save_report", "transformed"]
+
+
+@contextmanager
+def opened(path: Path, scratch: Path, reporter: Reporter) -> Iterator[Release]:
+    """Open a release; what must be unpacked goes to a fresh folder ``scratch``."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    with Release.open(path, scratch=scratch, reporter=reporter) as release:
+        yield release
+
+
+def transformed(
+    release: Release,
+    options: LoadOptions,
+    folder: Path,
+    version: str,
+    limits: Limits | None,
+    reporter: Reporter,
+) -> Report:
+    """Return the report of the import files in ``folder``, which are made unless they are whole."""
+    saved = folder / "report.json"
+    if saved.exists():
+        reporter.say("going on from the import files of an interrupted load")
+        return load_report(saved)
+    report = transform(
+        release, options, folder, graph_version=version, limits=limits, reporter=reporter
+    )
+    save_report(report, saved)
+    return report
+
+
+def load_report(path: Path) -> Report:
+    """Read a report from its file."""
+    return Report.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def save_report(report: Report, path: Path) -> None:
+    """Write a report to a file, whole or not at all."""
+    building = path.with_suffix(".building")
+    building.write_text(report.model_dump_json(indent=2), encoding="utf-8")
+    building.replace(path)
