@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import neo4j
@@ -24,19 +24,14 @@ REQUIRED = [name for name in os.environ.get("BALI_REQUIRE", "").split(",") if na
 _outcomes: Counter[tuple[str, str]] = Counter()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call" or report.skipped:
-        for name in REQUIRED:
-            if item.get_closest_marker(name):
-                _outcomes[name, report.outcome] += 1
-    return report
+        _outcomes.update((name, report.outcome) for name in REQUIRED if name in report.keywords)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput"):  # of several processes, the first knows all reports
+        return
     for name in REQUIRED:
         if not _outcomes[name, "passed"] or _outcomes[name, "skipped"]:
             print(f"\nBALI_REQUIRE: tests marked '{name}' did not all run")
