@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from hashlib import md5
+from itertools import filterfalse
 from typing import Any
 
 from bali_loaders.umls.evidence import Evidence, Fact, Retired
+from bali_loaders.umls.own import is_own_label
 from bali_loaders.umls.relations import type_name
 from bali_platform.graph.semantic_groups import group_of
 
@@ -26,7 +28,7 @@ def compare_concept(evidence: Evidence, found: Mapping[str, Any], version: str) 
         return
     problems = (
         *_compare_properties(evidence, properties),
-        *_compare_sets("label", _labels(evidence), found["labels"]),
+        *_compare_sets("label", _labels(evidence), filterfalse(is_own_label, found["labels"])),
         *_compare_sets("semantic type", evidence.types, found["types"]),
         *_compare_sets("atom", evidence.atoms, map(tuple, found["atoms"])),
         *_compare_sets("definition", evidence.definitions, map(tuple, found["definitions"])),

@@ -12,7 +12,7 @@ from bali_loaders.umls.report import Report
 from bali_platform.errors import BaliError
 from bali_platform.progress import QUIET, Reporter
 
-__all__ = ["create_schema", "run", "statements", "write_release"]
+__all__ = ["await_indexes", "count_stored", "create_schema", "run", "statements", "write_release"]
 
 CYPHER = files("bali_loaders.umls") / "cypher"
 PATIENCE_S = 4 * 3600
@@ -37,13 +37,34 @@ def create_schema(driver: neo4j.Driver, reporter: Reporter = QUIET) -> None:
     Raises :class:`BaliError` naming the first one that cannot be built.
     """
     wanted = list(statements("schema"))
-    with reporter.step("build indexes", len(wanted)) as step, driver.session() as session:
+    with reporter.step("build indexes", len(wanted)) as step:
         for statement in wanted:
-            session.run(statement).consume()
-            session.run("CALL db.awaitIndexes($seconds)", seconds=PATIENCE_S).consume()
+            driver.execute_query(statement)
+            await_indexes(driver)
             step.advance()
+
+
+def await_indexes(driver: neo4j.Driver) -> None:
+    """Wait until all indexes serve; raises :class:`BaliError` naming one that cannot be built."""
+    driver.execute_query("CALL db.awaitIndexes($seconds)", seconds=PATIENCE_S)
     for row in run(driver, "failed_indexes"):
         raise BaliError(f"index {row['name']} cannot be built: {row['failureMessage']}")
+
+
+def count_stored(driver: neo4j.Driver) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the numbers of nodes by label and of relationships by type, as the store keeps them.
+
+    The ``:Release`` node is not counted.
+    """
+    data = run(driver, "graph_counts")[0]["data"]
+    labels = {row["label"]: row["count"] for row in data["nodes"] if "label" in row}
+    labels.pop("Release", None)
+    types = {
+        row["relationshipType"]: row["count"]
+        for row in data["relationships"]
+        if row.keys() == {"relationshipType", "count"}
+    }
+    return labels, types
 
 
 def write_release(driver: neo4j.Driver, report: Report) -> None:
