@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -13,6 +14,7 @@ from bali_trainers.data.tokens import Pieces
 __all__ = ["concept_label", "pool_mentions", "token_cover"]
 
 
+@lru_cache(maxsize=200_000)
 def concept_label(cui: str) -> int:
     """Return the label of a concept: 63 bits that every process and release agrees on.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tokenizers import Tokenizer
 from bali_platform.errors import BaliError
 
 __all__ = ["Pieces", "WordPieces", "pad"]
+
+REMEMBERED_NAMES = 200_000
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class WordPieces:
         added = self._tokenizer.get_added_tokens_decoder()
         self.special[[i for i, token in added.items() if token.special]] = True
         self.ordinary = np.flatnonzero(~self.special).astype(np.int32)
+        self._names: dict[tuple[str, int], bytes] = {}
 
     def special_id(self, role: str) -> int:
         """Return the id of a special token, such as ``"mask"`` or ``"pad"``."""
@@ -75,16 +79,30 @@ class WordPieces:
         encodings = self._tokenizer.encode_batch(list(texts))
         ids, mask = pad([encoding.ids for encoding in encodings], self.special_id("pad"))
         offsets = np.zeros((*ids.shape, 2), dtype=np.int32)
-        offsets[mask.astype(bool)] = [at for encoding in encodings for at in encoding.offsets]
+        pairs = chain.from_iterable(encoding.offsets for encoding in encodings)
+        flat = np.fromiter(chain.from_iterable(pairs), dtype=np.int32)
+        offsets[mask.astype(bool)] = flat.reshape(-1, 2)
         return Pieces(ids=ids, mask=mask, start=offsets[..., 0], end=offsets[..., 1])
 
     def encode_names(
         self, names: Sequence[str], max_length: int
     ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-        """Tokenise names with special tokens and return (ids, mask), both [N, L]."""
+        """Tokenise names with special tokens and return (ids, mask), both [N, L].
+
+        Concepts come back all the time, and their names with them: the ids are remembered.
+        """
+        unknown = [name for name in names if (name, max_length) not in self._names]
+        if len(self._names) + len(unknown) > REMEMBERED_NAMES:
+            self._names.clear()
+            unknown = list(names)
         self._tokenizer.enable_truncation(max_length)
-        encodings = self._tokenizer.encode_batch_fast(list(names))
-        return pad([encoding.ids for encoding in encodings], self.special_id("pad"))
+        encodings = self._tokenizer.encode_batch_fast(unknown)
+        for name, encoding in zip(unknown, encodings, strict=True):
+            self._names[name, max_length] = np.array(encoding.ids, dtype=np.int32).tobytes()
+        rows = [self._names[name, max_length] for name in names]
+        flat = np.frombuffer(b"".join(rows), dtype=np.int32)
+        lengths = np.fromiter(map(len, rows), dtype=np.int64) // flat.itemsize
+        return _stack(flat, lengths, self.special_id("pad"))
 
     def pieces(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
         """Tokenise texts without special tokens into at most ``max_length`` ids each."""
@@ -95,8 +113,15 @@ class WordPieces:
 
 def pad(rows: Sequence[Sequence[int]], filler: int) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     """Stack rows of ids into one array, [rows, longest], and the mask of what is not padding."""
-    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    lengths = np.fromiter(map(len, rows), dtype=np.int64)
+    flat = np.fromiter(chain.from_iterable(rows), dtype=np.int32)
+    return _stack(flat, lengths, filler)
+
+
+def _stack(
+    flat: NDArray[np.int32], lengths: NDArray[np.int64], filler: int
+) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     mask = np.arange(lengths.max(initial=0)) < lengths[:, None]
     ids = np.full(mask.shape, filler, dtype=np.int32)
-    ids[mask] = [token for row in rows for token in row]
+    ids[mask] = flat
     return ids, mask.astype(np.uint8)
