@@ -24,6 +24,8 @@ __all__ = [
     "write_rows",
 ]
 
+EMPTY = "''"
+NEVER = "\n"
 ENDS = frozenset("\n\r")
 NO_FIELD_ENDS = str.maketrans({"|": " ", "\n": " ", "\r": " "})
 
@@ -98,17 +100,26 @@ def _bad_line(label: str, number: int, what: str) -> BaliError:
 
 
 def scan_sql(paths: Iterable[Path], columns: Sequence[str]) -> str:
-    """Return the DuckDB table function that reads RRF files, all columns as text, empty as null.
+    """Return the DuckDB subquery that reads RRF files, all columns as text, empty as null.
 
-    The extra column ``_end`` holds what follows the last ``|``: nothing. DuckDB skips blank lines,
-    and lets a line with surplus fields pass while the last of them is empty; :func:`read_rows` is
-    strict.
+    A line with too few or too many fields is an error, which does not say where it is:
+    :func:`read_rows` does. DuckDB skips blank lines.
     """
-    names = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in (*columns, "_end"))
+    # Two more columns than a line has fields: the first of them holds what follows the last "|",
+    # nothing; the second is padded with null. Without padding, DuckDB takes no offence at surplus
+    # fields while the last of them is empty, as the last column of most files is.
+    texts = ", ".join(f"{_literal(column)}: 'VARCHAR'" for column in (*columns, "_end", "_more"))
     return (
-        f"read_csv([{', '.join(_literal(str(path)) for path in paths)}], delim='|', quote='', "
-        f"escape='', header=false, auto_detect=false, new_line='\\n', columns={{{names}}})"
+        f"(FROM read_csv([{', '.join(_literal(str(path)) for path in paths)}], "
+        f"columns={{{texts}}}, delim='|', quote='', escape='', header=false, auto_detect=false, "
+        f"new_line='\\n', null_padding=true, nullstr='{NEVER}') "
+        f"SELECT {', '.join(f'nullif({c}, {EMPTY}) AS {c}' for c in map(_name, columns))} "
+        "WHERE CASE WHEN _end = '' AND _more IS NULL THEN true ELSE error('malformed line') END)"
     )
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
 
 
 def _literal(text: str) -> str:

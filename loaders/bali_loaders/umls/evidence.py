@@ -7,20 +7,20 @@ rules.
 
 from __future__ import annotations
 
-import gzip
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
-from io import BufferedReader
-from zlib import crc32
+from functools import cached_property
 
 from bali_loaders.releases import Release
+from bali_loaders.umls.lines import Lines, Row
 from bali_loaders.umls.options import LoadOptions
+from bali_loaders.umls.selection import Selection
 
-__all__ = ["Evidence", "Fact", "Reader", "Retired", "open_lines"]
+__all__ = ["Evidence", "Fact", "Reader", "Retired"]
 
-Row = dict[str, str]
+_Edge = tuple[str, str, str, bool]  # source, target, relation, whether that is a RELA
+_Statements = dict[_Edge, set[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -65,25 +65,17 @@ class Retired:
     replacements: dict[str, str]
 
 
-def open_lines(release: Release, file: str) -> gzip.GzipFile | BufferedReader:
-    """Open a file for reading again and again: unpacked once, as Python reads archives slowly."""
-    (path,) = release.local(file)
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-
-
 class Reader:
-    """Gathers evidence from ``release`` under the filters ``options``.
+    """Gathers evidence from ``release`` under the filters ``options``, line by line.
 
-    ``repeated`` says that some AUIs stand in several rows, which takes a further pass to settle.
+    ``repeated`` says that some AUIs stand in several rows, which takes further passes to settle.
     """
 
-    def __init__(self, release: Release, options: LoadOptions, *, repeated: bool = False) -> None:
-        self._release, self._options, self._repeated = release, options, repeated
-        self._licences: dict[str, str] = {}
-        self._languages: dict[str, str] = {}
-        for row in sorted(self._all("MRSAB"), key=_currency):
-            self._licences[row["RSAB"]] = row["SRL"]
-            self._languages[row["RSAB"]] = row["LAT"]
+    def __init__(
+        self, release: Release, options: LoadOptions, lines: Lines, *, repeated: bool = False
+    ) -> None:
+        self._release, self._lines, self._repeated = release, lines, repeated
+        self._selection = Selection.of(options, self._all("MRSAB"))
         self._ranks: dict[tuple[str, str], int] = defaultdict(lambda: -1)
         for row in self._all("MRRANK"):
             kind = row["SAB"], row["TTY"]
@@ -95,29 +87,32 @@ class Reader:
 
     def choose(self, count: int, seed: int) -> set[str]:
         """Choose ``count`` concepts, half uniformly, half as ends of relations chosen uniformly."""
-        uniform = self._draw("MRCONSO", "CUI", count - count // 2, seed)
-        return uniform | self._draw("MRREL", "CUI1", count // 2, seed, by_row=True)
+        uniform = self._lines.draw("MRCONSO", "CUI", count - count // 2, seed)
+        return uniform | self._lines.draw("MRREL", "CUI1", count // 2, seed, by_row=True)
 
     def choose_retired(self, count: int, seed: int) -> set[str]:
         """Choose ``count`` retired concepts uniformly from each of MRCUI and the CHANGE files."""
         return (
-            self._draw("MRCUI", "CUI1", count, seed)
-            | self._draw("CHANGE/MERGEDCUI", "PCUI", count, seed)
-            | self._draw("CHANGE/DELETEDCUI", "PCUI", count, seed)
+            self._lines.draw("MRCUI", "CUI1", count, seed)
+            | self._lines.draw("CHANGE/MERGEDCUI", "PCUI", count, seed)
+            | self._lines.draw("CHANGE/DELETEDCUI", "PCUI", count, seed)
         )
 
     def gather(
         self, concepts: Collection[str], retired: Collection[str]
     ) -> tuple[list[Evidence], list[Retired]]:
         """Gather all that must be found of ``concepts`` and ``retired``."""
-        relations = list(self._rows("MRREL", ("CUI1", "CUI2"), concepts))
+        statements = self._statements(concepts)
         history = self._history(retired)
-        neighbours = {row[end] for row in relations for end in ("CUI1", "CUI2")}
+        ends = {end for source, target, *_ in statements for end in (source, target)}
         targets = {target for maps in history.values() for _, target in maps}
-        atoms = self._atoms({*concepts, *neighbours, *targets, *retired})
+        named = {*concepts, *history, *(self._disputed & {*ends, *targets})}
+        atoms = self._atoms(named)
+        loaded = {cui for cui, rows in atoms.items() if any(map(self._selection.atom, rows))}
+        others = {*ends, *targets} - named
+        loaded |= self._lines.having("MRCONSO", "CUI", others, self._selection.atom)
         evidence = {cui: self._named(cui, atoms.get(cui, [])) for cui in concepts}
-        loaded = {cui for cui, rows in atoms.items() if any(map(self._wanted_atom, rows))}
-        self._add_facts(evidence, relations, loaded)
+        self._add_facts(evidence, statements, loaded)
         self._add_types(evidence)
         self._add_definitions(evidence)
         gone = {cui: maps for cui, maps in history.items() if maps and cui not in atoms}
@@ -127,59 +122,34 @@ class Reader:
     def _all(self, file: str) -> Iterator[Row]:
         return self._release.rows(file) if file in self._release.files else iter(())
 
-    def _rows(self, file: str, columns: Iterable[str], wanted: Collection[str]) -> Iterator[Row]:
-        """Yield the rows in which any of ``columns`` has a ``wanted`` value."""
-        if file not in self._release.files or not wanted:
-            return
-        names = self._release.files[file].columns
-        places = [names.index(column) for column in columns]
-        keys = {key.encode() for key in wanted}
-        with open_lines(self._release, file) as stream:
-            for line in stream:
-                head = line.split(b"|", max(places) + 1)
-                if any(head[place] in keys for place in places):
-                    values = line.decode().rstrip("\r\n").split("|")
-                    yield dict(zip(names, values, strict=False))
+    @cached_property
+    def _claims(self) -> dict[str, list[Row]]:
+        """The rows of each AUI that stands in several; the first of them in order counts."""
+        claims: dict[str, list[Row]] = defaultdict(list)
+        if self._repeated:
+            repeated = self._lines.repeated("MRCONSO", "AUI")
+            for row in self._lines.find("MRCONSO", ("AUI",), repeated):
+                claims[row["AUI"]].append(row)
+        return claims
 
-    def _draw(
-        self, file: str, column: str, count: int, seed: int, *, by_row: bool = False
-    ) -> set[str]:
-        """Draw values of a column uniformly, by least checksum; ``by_row`` draws rows instead."""
-        if file not in self._release.files or not count:
-            return set()
-        place = self._release.files[file].columns.index(column)
-        heap: list[tuple[int, bytes]] = []
-        drawn: set[bytes] = set()
-        with open_lines(self._release, file) as stream:
-            for line in stream:
-                value = line.split(b"|", place + 1)[place]
-                key = line if by_row else value
-                entry = -crc32(key, seed), value
-                if not value or value in drawn or (len(heap) == count and entry <= heap[0]):
-                    continue
-                drawn.add(value)
-                heappush(heap, entry)
-                if len(heap) > count:
-                    drawn.discard(heappop(heap)[1])
-        return {value.decode() for value in drawn}
+    @property
+    def _disputed(self) -> set[str]:
+        return {row["CUI"] for rows in self._claims.values() for row in rows}
 
     def _atoms(self, cuis: Collection[str]) -> dict[str, list[Row]]:
-        rows = list(self._rows("MRCONSO", ("CUI",), cuis))
-        if self._repeated:
-            claims: dict[str, list[Row]] = defaultdict(list)
-            for row in self._rows("MRCONSO", ("AUI",), {row["AUI"] for row in rows} - {""}):
-                claims[row["AUI"]].append(row)
-            first = {aui: min(claim, key=_in_order) for aui, claim in claims.items()}
-            rows = [row for row in rows if not row["AUI"]]
-            rows += [row for row in first.values() if row["CUI"] in cuis]
+        """Return the rows of MRCONSO that count, by concept."""
+        rows = [min(claim, key=_in_order) for claim in self._claims.values()]
+        named = self._lines.find("MRCONSO", ("CUI",), cuis)
+        rows += (row for row in named if row["AUI"] not in self._claims)
         found: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
-            found[row["CUI"]].append(row)
+            if row["CUI"] in cuis:
+                found[row["CUI"]].append(row)
         return found
 
     def _named(self, cui: str, rows: Iterable[Row]) -> Evidence:
-        wanted = [row for row in rows if self._wanted_atom(row)]
-        kept = [row for row in wanted if not self._suppressed(row)]
+        wanted = [row for row in rows if self._selection.atom(row)]
+        kept = [row for row in wanted if not self._selection.suppressed(row)]
         best_first = sorted(kept or wanted, key=self._standing)
         return Evidence(
             cui,
@@ -193,51 +163,35 @@ class Reader:
         flags = row.get("TS") != "P", row.get("STT") != "PF", row.get("ISPREF") != "Y"
         return -self._ranks[row["SAB"], row["TTY"]], *flags, row["AUI"]
 
-    def _wanted_atom(self, row: Row) -> bool:
-        languages = self._options.languages
-        whole = row["CUI"] and row["AUI"] and row["STR"] and row["SAB"]
-        return bool(whole) and (not languages or row["LAT"] in languages) and self._wanted(row)
-
-    def _wanted(self, row: Row) -> bool:
-        """Tell whether the filters on source and licence let a row pass."""
-        sources, licences = self._options.sources, self._options.licences
-        licence = self._licences.get(row["SAB"], "")
-        in_licence = not licences or (licence.isdigit() and int(licence) in licences)
-        return (not sources or row["SAB"] in sources) and in_licence
-
-    def _suppressed(self, row: Row) -> bool:
-        return row["SUPPRESS"] not in ("", "N") and not self._options.suppressible
+    def _statements(self, cuis: Collection[str]) -> _Statements:
+        """Return what MRREL states of ``cuis``, each edge with the (REL, source) pairs for it."""
+        found: _Statements = defaultdict(set)
+        for row in self._lines.find("MRREL", ("CUI1", "CUI2"), cuis):
+            if self._selection.relation(row):
+                edge, rel = self._turned(row)
+                found[edge].add((rel, row["SAB"]))
+        return found
 
     def _add_facts(
-        self, evidence: Mapping[str, Evidence], rows: Iterable[Row], loaded: Collection[str]
+        self, evidence: Mapping[str, Evidence], statements: _Statements, loaded: Collection[str]
     ) -> None:
-        found: dict[tuple[str, str, str, bool], list[tuple[str, str]]] = defaultdict(list)
-        for row in rows:
-            ends = {row["CUI1"], row["CUI2"]}
-            if len(ends) == 2 and ends <= set(loaded) and self._wanted_relation(row):
-                source, target, relation, rel = self._turned(row)
-                key = source, target, relation, bool(row["RELA"])
-                found[key].append((rel, row["SAB"]))
-        for (source, target, relation, is_rela), statements in found.items():
-            rel = min(rel for rel, _ in statements)
-            sabs = tuple(sorted({sab for _, sab in statements}))
+        for (source, target, relation, is_rela), stated in statements.items():
+            if source not in loaded or target not in loaded:
+                continue
+            rel = min(rel for rel, _ in stated)
+            sabs = tuple(sorted({sab for _, sab in stated}))
             if source in evidence:
                 evidence[source].facts.add(Fact(True, relation, is_rela, target, rel, sabs))
             if target in evidence:
                 evidence[target].facts.add(Fact(False, relation, is_rela, source, rel, sabs))
 
-    def _wanted_relation(self, row: Row) -> bool:
-        if not row["REL"] or not row["SAB"] or (row["REL"] == "SIB" and not self._options.siblings):
-            return False
-        return self._wanted(row) and not self._suppressed(row)
-
-    def _turned(self, row: Row) -> tuple[str, str, str, str]:
-        """Return (source, target, relation, REL) of the edge that states ``row``."""
-        relation = row["RELA"] or row["REL"]
-        inverse = (self._rela_inverse if row["RELA"] else self._rel_inverse).get(relation)
-        as_stated = row["CUI2"], row["CUI1"], relation, row["REL"]
-        other_rel = self._rel_inverse.get(row["REL"], row["REL"])
-        turned = row["CUI1"], row["CUI2"], inverse or relation, other_rel
+    def _turned(self, row: Row) -> tuple[_Edge, str]:
+        """Return the edge that states ``row``, and the REL in the edge's direction."""
+        one, two, rel = row["CUI1"], row["CUI2"], row["REL"]
+        relation, is_rela = row["RELA"] or rel, bool(row["RELA"])
+        inverse = (self._rela_inverse if is_rela else self._rel_inverse).get(relation)
+        as_stated = (two, one, relation, is_rela), rel
+        turned = (one, two, inverse or relation, is_rela), self._rel_inverse.get(rel, rel)
         if inverse == relation:
             return min(as_stated, turned)
         if inverse and _better(relation, inverse) == inverse:
@@ -245,7 +199,7 @@ class Reader:
         return as_stated
 
     def _add_types(self, evidence: Mapping[str, Evidence]) -> None:
-        for row in self._rows("MRSTY", ("CUI",), evidence):
+        for row in self._lines.find("MRSTY", ("CUI",), evidence):
             if evidence[row["CUI"]].loaded and row["TUI"] and row["STY"]:
                 evidence[row["CUI"]].types.add(row["TUI"])
 
@@ -253,12 +207,8 @@ class Reader:
         best: dict[str, int] = defaultdict(lambda: -1)
         for (sab, _), rank in self._ranks.items():
             best[sab] = max(best[sab], rank)
-        languages = self._options.languages
-        for row in self._rows("MRDEF", ("CUI",), evidence):
-            language = self._languages.get(row["SAB"])
-            foreign = language and languages and language not in languages
-            whole = row["ATUI"] and row["SAB"] and row["DEF"] and evidence[row["CUI"]].loaded
-            if whole and not foreign and self._wanted(row) and not self._suppressed(row):
+        for row in self._lines.find("MRDEF", ("CUI",), evidence):
+            if evidence[row["CUI"]].loaded and self._selection.definition(row):
                 evidence[row["CUI"]].definitions.add((row["ATUI"], row["SAB"], row["DEF"]))
         for found in evidence.values():
             ordered = sorted(found.definitions, key=lambda d: (-best[d[1]], d[0]))
@@ -270,19 +220,15 @@ class Reader:
         asked = set(cuis)
         while asked:
             maps |= {cui: [] for cui in asked}
-            for row in self._rows("MRCUI", ("CUI1",), asked):
+            for row in self._lines.find("MRCUI", ("CUI1",), asked):
                 if row["REL"]:
                     maps[row["CUI1"]].append((row["REL"], row["CUI2"]))
-            for row in self._rows("CHANGE/MERGEDCUI", ("PCUI",), asked):
+            for row in self._lines.find("CHANGE/MERGEDCUI", ("PCUI",), asked):
                 maps[row["PCUI"]].append(("SY", row["CUI"]))
-            for row in self._rows("CHANGE/DELETEDCUI", ("PCUI",), asked):
+            for row in self._lines.find("CHANGE/DELETEDCUI", ("PCUI",), asked):
                 maps[row["PCUI"]].append(("DEL", ""))
             asked = {target for cui in asked for _, target in maps[cui]} - maps.keys() - {""}
         return maps
-
-
-def _currency(row: Row) -> tuple[bool, bool, str]:
-    return row["CURVER"] == "Y", row["SABIN"] == "Y", row["VSAB"]
 
 
 def _in_order(row: Row) -> list[tuple[bool, str]]:

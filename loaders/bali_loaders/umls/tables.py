@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 from bali_loaders.releases import Release
-from bali_loaders.releases.rrf import standard_files
+from bali_loaders.releases.rrf import scan_sql, standard_files
 from bali_loaders.umls.options import LoadOptions
 from bali_platform.errors import BaliError
 
@@ -30,10 +29,6 @@ READ: Mapping[str, str | None] = {
     "MRHIER": None,
     "MRMAP": None,
 }
-
-EMPTY = "''"
-NEVER = "\x01\x01"
-SOUND = "_end = '' AND _more IS NULL"
 
 
 def files_read(options: LoadOptions) -> frozenset[str]:
@@ -76,29 +71,8 @@ def view_sql(release: Release, name: str, *, empty: bool = False) -> str:
     file = None if empty else release.files.get(name)
     present = file.columns if file else ()
     columns = ", ".join(
-        f"{f'nullif({column}, {EMPTY})' if column in present else 'NULL::VARCHAR'} AS {column}"
+        f"{column if column in present else 'NULL::VARCHAR'} AS {column}"
         for column in standard_files()[name].columns
     )
-    rows = f"FROM range(0) SELECT {columns}"
-    if file:
-        whole = f"CASE WHEN {SOUND} THEN true ELSE error('malformed line in {name}') END"
-        rows = f"FROM {_scan(release.local(name), present)} SELECT {columns} WHERE {whole}"
-    return f"CREATE VIEW {name.replace('/', '_').lower()} AS {rows}"
-
-
-def _scan(paths: Sequence[Path], columns: Sequence[str]) -> str:
-    """Read a file with two more columns, by which a sound line is told from others.
-
-    Without padding, DuckDB takes no offence at surplus fields while the last of them is empty,
-    as the last column of most files is.
-    """
-    texts = ", ".join(f"{_quoted(column)}: 'VARCHAR'" for column in (*columns, "_end", "_more"))
-    return (
-        f"read_csv([{', '.join(_quoted(str(path)) for path in paths)}], columns={{{texts}}}, "
-        "delim='|', quote='', escape='', header=false, auto_detect=false, new_line='\\n', "
-        f"null_padding=true, nullstr='{NEVER}')"
-    )
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    rows = scan_sql(release.local(name), present) if file else "range(0)"
+    return f"CREATE VIEW {name.replace('/', '_').lower()} AS FROM {rows} SELECT {columns}"

@@ -10,16 +10,25 @@ import neo4j
 
 from bali_loaders.releases import Release
 from bali_loaders.umls.comparison import compare_concept, compare_retired
-from bali_loaders.umls.evidence import Evidence, Reader, Retired, open_lines
+from bali_loaders.umls.evidence import Evidence, Reader, Retired
+from bali_loaders.umls.lines import Lines
+from bali_loaders.umls.own import is_own_label
 from bali_loaders.umls.report import NOT_ASKED_FOR, Report
-from bali_loaders.umls.schema import run
+from bali_loaders.umls.schema import count_stored, run
 from bali_platform.errors import BaliError
 from bali_platform.progress import QUIET, Reporter
 
-__all__ = ["Verification", "check_counts", "read_report", "verify"]
+__all__ = [
+    "Collected",
+    "Verification",
+    "check_counts",
+    "collect",
+    "examine",
+    "read_report",
+    "verify",
+]
 
 AT_ONCE = 100
-CHUNK = 1 << 22
 
 T = TypeVar("T")
 
@@ -50,6 +59,16 @@ def read_report(driver: neo4j.Driver) -> Report:
     return Report.model_validate_json(rows[0]["report"])
 
 
+@dataclass(frozen=True)
+class Collected:
+    """What the release itself says: its rows against ``report``, and evidence of a sample."""
+
+    report: Report
+    rows: Verification
+    concepts: Sequence[Evidence]
+    retired: Sequence[Retired]
+
+
 def verify(
     driver: neo4j.Driver,
     release: Release,
@@ -70,38 +89,56 @@ def verify(
         raise BaliError(
             f"{release.path} is release {release.version}, the graph holds {report.release}"
         )
-    result = Verification()
-    with reporter.step("count rows", len(report.files)) as step:
-        for file in report.files:
-            result.note("rows", report.rows(file), _check_rows(release, report, file))
-            step.advance()
+    collected = collect(release, report, sample=sample, seed=seed, reporter=reporter)
+    return examine(driver, collected, reporter=reporter)
+
+
+def collect(
+    release: Release,
+    report: Report,
+    *,
+    sample: int = 1000,
+    seed: int = 0,
+    reporter: Reporter = QUIET,
+) -> Collected:
+    """Read all that :func:`verify` wants of the release, which needs no graph yet."""
+    rows = Verification()
+    with Lines(release) as lines:
+        with reporter.step("count rows", len(report.files)) as step:
+            for file in report.files:
+                rows.note("rows", report.rows(file), _check_rows(release, lines, report, file))
+                step.advance()
+        with reporter.step("read evidence from the release"):
+            repeated = "duplicate" in report.files["MRCONSO"]
+            reader = Reader(release, report.options, lines, repeated=repeated)
+            concepts, retired = reader.gather(
+                reader.choose(sample, seed), reader.choose_retired(sample // 10, seed)
+            )
+    return Collected(report, rows, concepts, retired)
+
+
+def examine(
+    driver: neo4j.Driver, collected: Collected, *, reporter: Reporter = QUIET
+) -> Verification:
+    """Hold the graph against what was ``collected`` from the release."""
+    report, rows = collected.report, collected.rows
+    result = Verification(dict(rows.checked), list(rows.problems))
     with reporter.step("compare totals"):
         result.note(
             "totals", len(report.nodes) + len(report.relationships), check_counts(driver, report)
         )
         result.note("totals", 1 + len(report.facts_by_source), _check_totals(driver, report))
-    with reporter.step("read evidence from the release"):
-        reader = Reader(release, report.options, repeated="duplicate" in report.files["MRCONSO"])
-        concepts, retired = reader.gather(
-            reader.choose(sample, seed), reader.choose_retired(sample // 10, seed)
-        )
-    _examine(driver, report, concepts, retired, reporter, result)
+    _examine_sample(driver, collected, reporter, result)
     return result
 
 
 def check_counts(driver: neo4j.Driver, report: Report) -> list[str]:
     """Compare the numbers of nodes by label and relationships by type with the report's."""
-    data = run(driver, "graph_counts")[0]["data"]
-    labels = {row["label"]: row["count"] for row in data["nodes"] if "label" in row}
-    types = {
-        row["relationshipType"]: row["count"]
-        for row in data["relationships"]
-        if row.keys() == {"relationshipType", "count"}
-    }
-    labels.pop("Release", None)
+    nodes, relationships = count_stored(driver)
+    labels = {label: count for label, count in nodes.items() if not is_own_label(label)}
     return [
         *_differences("nodes", report.nodes, labels),
-        *_differences("relationships", report.relationships, types),
+        *_differences("relationships", report.relationships, relationships),
     ]
 
 
@@ -117,40 +154,27 @@ def _differences(kind: str, wanted: Mapping[str, int], found: Mapping[str, int])
             yield f"{kind}: {there:,} {name} in the graph, {right:,} by the release"
 
 
-def _check_rows(release: Release, report: Report, name: str) -> Iterator[str]:
+def _check_rows(release: Release, lines: Lines, report: Report, name: str) -> Iterator[str]:
     file = release.files.get(name)
     if file is None:
         yield f"{name}: not in {release.path}"
         return
-    lines = _count_lines(release, name)
-    if file.rows_claimed not in (None, lines):
-        yield f"{name}: {lines:,} rows, MRFILES.RRF says {file.rows_claimed:,}"
-    if NOT_ASKED_FOR not in report.files[name] and report.rows(name) != lines:
-        yield f"{name}: {lines:,} rows, {report.rows(name):,} accounted for"
+    found = lines.count(name)
+    if file.rows_claimed not in (None, found):
+        yield f"{name}: {found:,} rows, MRFILES.RRF says {file.rows_claimed:,}"
+    if NOT_ASKED_FOR not in report.files[name] and report.rows(name) != found:
+        yield f"{name}: {found:,} rows, {report.rows(name):,} accounted for"
 
 
-def _count_lines(release: Release, name: str) -> int:
-    lines, last = 0, b"\n"
-    with open_lines(release, name) as stream:
-        while chunk := stream.read(CHUNK):
-            lines += chunk.count(b"\n")
-            last = chunk
-    return lines + (not last.endswith(b"\n"))
-
-
-def _examine(
-    driver: neo4j.Driver,
-    report: Report,
-    concepts: Sequence[Evidence],
-    retired: Sequence[Retired],
-    reporter: Reporter,
-    result: Verification,
+def _examine_sample(
+    driver: neo4j.Driver, collected: Collected, reporter: Reporter, result: Verification
 ) -> None:
+    concepts, retired = collected.concepts, collected.retired
     with reporter.step("examine the graph", len(concepts) + len(retired)) as step:
         for some in _chunks(concepts):
             found = _by_cui(driver, "evidence", some)
             for one in some:
-                problems = compare_concept(one, found[one.cui], report.graph_version)
+                problems = compare_concept(one, found[one.cui], collected.report.graph_version)
                 result.note("concepts", 1, problems)
                 result.note("names", len(one.names), ())
                 result.note("facts", len(one.facts), ())

@@ -43,7 +43,15 @@ def test_duckdb_reads_the_same_text(
     path = tmp_path_factory.mktemp("o'clock") / "MRX.RRF"
     write_rows(path, rows, 2)
     found = duckdb.sql(f"FROM {scan_sql([path], 'AB')}").fetchall()
-    assert [(a or "", b or "", end) for a, b, end in found] == [(a, b, None) for a, b in rows]
+    assert found == [(a or None, b or None) for a, b in rows]
+
+
+@pytest.mark.parametrize("line", ["a|", "a|b|c|", "a|b|c||", "a|b||", "a|b"])
+def test_duckdb_lets_no_malformed_line_pass(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "MRX.RRF"
+    path.write_text(f"good|line|\n{line}\nanother||\n")
+    with pytest.raises(duckdb.Error, match="malformed line"):
+        duckdb.sql(f"FROM {scan_sql([path], 'AB')}").fetchall()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,230 @@
+"""The lines of RRF files in plain Python: counted, searched and drawn from, on every core.
+
+Large files are cut into pieces, which processes work through. Shares no code with DuckDB's reading.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property, partial
+from heapq import nsmallest
+from itertools import chain, repeat
+from multiprocessing import get_context
+from operator import itemgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from bali_loaders.releases import Release
+
+__all__ = ["Lines", "Row"]
+
+Row = dict[str, str]
+
+BLOCK = 1 << 23
+LARGE = 1 << 27
+PIECES_PER_CORE = 4
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The lines of a file that begin behind byte ``start`` and not behind ``stop``.
+
+    The first piece also has the line at byte 0; of a gzip file there is one piece, the whole.
+    """
+
+    path: Path
+    start: int = 0
+    stop: int | None = None
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield some lines at a time; each ends with its newline, the file's last one may not."""
+        with gzip.open(self.path) if self.stop is None else self.path.open("rb") as stream:
+            if self.start:
+                stream.seek(self.start)
+                stream.readline()
+            room = BLOCK
+            while self.stop is None or (room := self.stop - stream.tell()) >= 0:
+                block = stream.read(min(BLOCK, room)) + stream.readline()
+                if not block:
+                    return
+                yield block
+
+    def lines(self) -> Iterator[list[bytes]]:
+        """Yield some lines at a time, without their ends."""
+        for block in self.blocks():
+            yield block.removesuffix(b"\n").split(b"\n")
+
+
+class Lines:
+    """The lines of the files of ``release``; a context manager that ends its processes."""
+
+    def __init__(self, release: Release, *, large: int = LARGE) -> None:
+        self._release, self._large = release, large
+        self._cores = os.cpu_count() or 1
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def count(self, file: str) -> int:
+        """Count the lines of ``file``; one without a newline at the end of the file is one too."""
+        return sum(self._each_piece(file, _count))
+
+    def find(self, file: str, columns: Sequence[str], wanted: Collection[str]) -> Iterator[Row]:
+        """Yield the rows in which any of ``columns`` has a ``wanted`` value."""
+        if file not in self._release.files or not wanted:
+            return
+        names = self._release.files[file].columns
+        places = tuple(names.index(column) for column in columns)
+        keys = frozenset(key.encode() for key in wanted)
+        for lines in self._each_piece(file, partial(_find, places=places, keys=keys)):
+            for line in lines:
+                yield _row(names, line)
+
+    def having(
+        self, file: str, column: str, wanted: Collection[str], accept: Callable[[Row], bool]
+    ) -> set[str]:
+        """Return which of the ``wanted`` values of a column are in a row that ``accept`` takes."""
+        if file not in self._release.files or not wanted:
+            return set()
+        names = self._release.files[file].columns
+        keys = frozenset(key.encode() for key in wanted)
+        place = names.index(column)
+        work = partial(_having, names=names, place=place, keys=keys, accept=accept)
+        return set(chain.from_iterable(self._each_piece(file, work)))
+
+    def repeated(self, file: str, column: str) -> set[str]:
+        """Return the values of a column that several rows have; none of them is empty."""
+        place = self._release.files[file].columns.index(column)
+        sums = np.sort(np.concatenate([*self._each_piece(file, partial(_sums, place=place))]))
+        keys = frozenset(sums[1:][sums[1:] == sums[:-1]].tolist())
+        suspects = self._each_piece(file, partial(_summing, place=place, keys=keys))
+        rows = Counter(chain.from_iterable(suspects))
+        return {value.decode() for value, count in rows.items() if count > 1 and value}
+
+    def draw(
+        self, file: str, column: str, count: int, seed: int, *, by_row: bool = False
+    ) -> set[str]:
+        """Draw ``count`` values of a column uniformly, by least checksum.
+
+        ``by_row`` draws rows instead: a value comes as often as it has rows, so that of the values
+        that are drawn, fewer may be distinct.
+        """
+        if file not in self._release.files or not count:
+            return set()
+        place = self._release.files[file].columns.index(column)
+        draw = partial(_draw, place=place, count=count, seed=seed, by_row=by_row)
+        least = nsmallest(count, set(chain.from_iterable(self._each_piece(file, draw))))
+        return {value.decode() for _, value in least}
+
+    def _each_piece(self, file: str, work: Callable[[Piece], T]) -> Iterator[T]:
+        """Do ``work`` on every piece, in the order of the file."""
+        (path,) = self._release.local(file)
+        try:
+            if path.suffix == ".gz":
+                yield work(Piece(path))
+            elif (size := path.stat().st_size) < self._large:
+                yield work(Piece(path, 0, size))
+            else:
+                yield from self._processes.map(work, _pieces(path, size, self._cores))
+        except IndexError:
+            for _ in self._release.rows(file):
+                pass  # raises the error that names the malformed line
+            raise
+
+    @cached_property
+    def _processes(self) -> Executor:
+        return self._stack.enter_context(
+            ProcessPoolExecutor(self._cores, mp_context=get_context("spawn"))
+        )
+
+
+def _pieces(path: Path, size: int, cores: int) -> Iterator[Piece]:
+    width = size // (PIECES_PER_CORE * cores) + 1
+    for start in range(0, size, width):
+        yield Piece(path, start, min(start + width, size))
+
+
+def _count(piece: Piece) -> int:
+    return sum(block.count(b"\n") + (not block.endswith(b"\n")) for block in piece.blocks())
+
+
+def _find(piece: Piece, places: Sequence[int], keys: Set[bytes]) -> list[bytes]:
+    """Return the lines that have one of ``keys`` at one of ``places``."""
+    found: list[bytes] = []
+    cut = max(places) + 1
+    for lines in piece.lines():
+        if len(places) == 1:
+            found += [line for line in lines if line.split(b"|", cut)[places[0]] in keys]
+        else:
+            pick = itemgetter(*places)
+            found += [x for x in lines if not keys.isdisjoint(pick(x.split(b"|", cut)))]
+    return found
+
+
+def _having(
+    piece: Piece,
+    names: Sequence[str],
+    place: int,
+    keys: Set[bytes],
+    accept: Callable[[Row], bool],
+) -> set[str]:
+    """Return the values at ``place``, being one of ``keys``, of the rows that are accepted."""
+    column = names[place]
+    rows = (_row(names, line) for line in _find(piece, (place,), keys))
+    return {row[column] for row in rows if accept(row)}
+
+
+def _sums(piece: Piece, place: int) -> npt.NDArray[np.uint32]:
+    """Return the checksum of every value at ``place``."""
+    return np.fromiter((crc32(value) for value in _values(piece, place)), dtype=np.uint32)
+
+
+def _summing(piece: Piece, place: int, keys: Set[int]) -> list[bytes]:
+    """Return the values at ``place`` whose checksum is one of ``keys``."""
+    return [value for value in _values(piece, place) if crc32(value) in keys]
+
+
+def _values(piece: Piece, place: int) -> Iterator[bytes]:
+    for lines in piece.lines():
+        for line in lines:
+            yield line.split(b"|", place + 1)[place]
+
+
+def _row(names: Sequence[str], line: bytes) -> Row:
+    return dict(zip(names, line.decode().rstrip("\r").split("|"), strict=False))
+
+
+def _draw(piece: Piece, place: int, count: int, seed: int, by_row: bool) -> list[tuple[int, bytes]]:
+    """Return the least checksums and the values at ``place``, none of them empty."""
+    least: set[tuple[int, bytes]] = set()
+    for lines in piece.lines():
+        if by_row:
+            drawn = nsmallest(count, zip(map(crc32, lines, repeat(seed)), lines, strict=False))
+            sums = [(key, line.split(b"|", place + 1)[place]) for key, line in drawn]
+        else:
+            values = {line.split(b"|", place + 1)[place] for line in lines}
+            sums = list(zip(map(crc32, values, repeat(seed)), values, strict=False))
+        least = {*nsmallest(count, least | {pair for pair in sums if pair[1]})}
+    return list(least)
