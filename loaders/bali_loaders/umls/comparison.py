@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from hashlib import md5
-from itertools import filterfalse
 from typing import Any
 
 from bali_loaders.umls.evidence import Evidence, Fact, Retired
@@ -26,9 +25,10 @@ def compare_concept(evidence: Evidence, found: Mapping[str, Any], version: str) 
         elif properties is not None:
             yield f"{evidence.cui} must not be loaded under these filters"
         return
+    labels = [label for label in found["labels"] if not is_own_label(label)]
     problems = (
         *_compare_properties(evidence, properties),
-        *_compare_sets("label", _labels(evidence), filterfalse(is_own_label, found["labels"])),
+        *_compare_sets("label", _labels(evidence), labels),
         *_compare_sets("semantic type", evidence.types, found["types"]),
         *_compare_sets("atom", evidence.atoms, map(tuple, found["atoms"])),
         *_compare_sets("definition", evidence.definitions, map(tuple, found["definitions"])),
