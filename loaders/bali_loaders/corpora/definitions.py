@@ -24,7 +24,7 @@ def write_definitions(
     Each sentence mentions *other* concepts than the one it defines; sentences that mention none or
     that were seen before are left out. What was left out is counted in the corpus's details.
     """
-    with reporter.step("Linking definitions") as step:
+    with reporter.step("link definitions") as step:
 
         def rows() -> Iterator[tuple[str, str, str]]:
             for row in graph.stream("definitions"):

@@ -131,7 +131,7 @@ def graph_dictionary(
     folder = cache / f"dictionary-{FORMAT}-{graph.version}-{withheld:g}"
     if folder.is_dir():
         return open_dictionary(folder)
-    with reporter.step("Compiling the dictionary of names"):
+    with reporter.step("compile the dictionary of names"):
         return compile_dictionary(
             graph.names(), folder, graph_version=graph.version, withheld=withheld
         )

@@ -44,7 +44,7 @@ def warm(
     from bali_platform.subgraphs import warm as fill
 
     settings = load_settings()
-    with Graph.connect(settings) as graph, _redis_errors(), reporter().step("Warming") as step:
+    with Graph.connect(settings) as graph, _redis_errors(), reporter().step("warm") as step:
         if corpus is not None:
             step.update(total=open_corpus(corpus).concepts)
             sentences = read_sentences(corpus)

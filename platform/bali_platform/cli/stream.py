@@ -51,7 +51,7 @@ def record(
     )
     notes = {"config": prepared.config, "spec": prepared.spec}
     recorder = Recorder(InlineSource(lambda key: encode(builder.build(key))), file, notes)
-    with reporter().step(f"Recording {file}", total=epochs * steps * spec.world_size) as step:
+    with reporter().step(f"record {file}", total=epochs * steps * spec.world_size) as step:
         for _ in recorder.batches(keys):
             step.advance()
     advice = f'train from it with source = "replay" and replay = "{file}" under [data]'
@@ -72,7 +72,7 @@ def replay(
     source = ReplaySource(file, partial=partial)
     started = time.monotonic()
     sizes = []
-    with reporter().step(f"Reading {file}", total=len(source.keys)) as step:
+    with reporter().step(f"read {file}", total=len(source.keys)) as step:
         for _, payload in source.batches(source.keys):
             decode(payload)
             sizes.append(len(payload))

@@ -92,7 +92,7 @@ def link(
             graph, settings.home / "cache", withheld=withheld, reporter=progress
         )
     linker = Linker(dictionary, ambiguous=ambiguous.value)
-    with progress.step("Linking documents") as step:
+    with progress.step("link documents") as step:
         documents = unrepeated(_documents(files, step), linker.counts)
         write_corpus(
             folder,
@@ -121,7 +121,7 @@ def import_(
 
     settings, progress = load_settings(), reporter()
     counts: Counter[str] = Counter()
-    with Graph.connect(settings) as graph, progress.step("Importing documents") as step:
+    with Graph.connect(settings) as graph, progress.step("import documents") as step:
         identifiers = IdentifierMap(GraphCodes(graph))
         documents = unrepeated(_documents(files, step), counts)
         sentences = annotated_sentences(documents, identifiers, counts)

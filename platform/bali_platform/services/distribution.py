@@ -143,7 +143,7 @@ def _fetch_all(
     shutil.rmtree(partial, ignore_errors=True)
     for place in missing.values():
         place.mkdir(parents=True, exist_ok=True)
-    with reporter.step("Downloading Neo4j (MB)", total=round(size / MEGABYTE, 1)) as step:
+    with reporter.step("download Neo4j (MB)", total=round(size / MEGABYTE, 1)) as step:
         context = _maven(partial, repositories, lambda count: step.advance(count / MEGABYTE))
         pool = ThreadPoolExecutor(max_workers=8)
         try:

@@ -34,7 +34,7 @@ def start_workers(settings: Settings, queues: Sequence[str], reporter: Reporter)
     processes = [worker_process(Home(settings.home), queue) for queue in queues]
     positions = [process.log_size for process in processes]
     environment = os.environ | settings_environment(settings)
-    with reporter.step(f"Starting workers: {', '.join(queues)}"):
+    with reporter.step(f"start workers: {', '.join(queues)}"):
         for queue, process in zip(queues, processes, strict=True):
             command = [sys.executable, "-m", "bali_platform", "worker", "--queues", queue]
             process.start(command, environment)

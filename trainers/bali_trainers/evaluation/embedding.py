@@ -62,7 +62,7 @@ class NameEncoder:
         lengths = (distinct >= 0).sum(axis=1)
         vectors = np.empty((len(distinct), self._text.width), dtype=np.float32)
         order = np.argsort(lengths, kind="stable")
-        with reporter.step("Encoding names", len(distinct)) as step, torch.inference_mode():
+        with reporter.step("encode names", len(distinct)) as step, torch.inference_mode():
             for batch in _batches(order, lengths):
                 vectors[batch] = self._vectors(distinct[batch, : lengths[batch[-1]]])
                 step.advance(len(batch))
