@@ -37,7 +37,10 @@ class Reporter(Protocol):
         """Print one line."""
 
     def step(self, title: str, total: float | None = None) -> AbstractContextManager[Step]:
-        """Open a step; leaving the context closes it and prints its time."""
+        """Open a step; leaving the context closes it and prints its time.
+
+        ``title`` says what is done in lower case, verb first: "build indexes".
+        """
 
 
 class _SilentStep:
