@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bali_loaders.releases import Release
+from bali_loaders.umls.contents import CONTENTS, write_contents
 from bali_loaders.umls.options import LoadOptions
 from bali_loaders.umls.outputs import OUTPUTS
 from bali_loaders.umls.relations import Relations, type_name, type_names
@@ -112,12 +113,14 @@ class _Transform:
 
     def write(self) -> None:
         """Write the import files; concepts in slices, as their lists of names take memory."""
-        with self._clock.step("write import files", len(OUTPUTS)) as step:
+        with self._clock.step("write import files", len(OUTPUTS) + 1) as step:
             for output in OUTPUTS:
                 rows = self._space.count("atom") if output.name == "concepts" else 0
                 self._written[output.name] = sum(self._write_slices(output.name, rows))
                 self._write_header(output.name)
                 step.advance()
+            write_contents(self._space, self._folder / CONTENTS)
+            step.advance()
 
     def report(self, graph_version: str) -> Report:
         """Collect the accounts."""

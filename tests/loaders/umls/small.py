@@ -118,8 +118,28 @@ def small_release() -> Tables:
     }
 
 
-def write_release(folder: Path, tables: Tables) -> Path:
-    meta = folder / "2031AA" / "META"
+def next_small_release() -> Tables:
+    """As the small release, with a change of every kind."""
+    tables = small_release()
+    atoms = tables["MRCONSO"]
+    tables["MRCONSO"] = [
+        *(row for row in atoms if row["AUI"] not in ("A3", "A9", "A10")),
+        atom("C0000006", "A11", "Angina"),
+        atom("C0000004", "A12", "Heart", "S2"),
+    ]
+    tables["MRSTY"] = [row for row in tables["MRSTY"] if row["TUI"] != "T046"]
+    tables["MRREL"] += [
+        relation("C0000002", "CHD", "C0000006", "isa"),
+        relation("C0000001", "PAR", "C0000002", "inverse_isa", "S3"),
+    ]
+    tables["MRCUI"] += [
+        {"CUI1": "C0000005", "VER": "2030AB", "REL": "SY", "CUI2": "C0000004", "MAPIN": "Y"}
+    ]
+    return tables
+
+
+def write_release(folder: Path, tables: Tables, version: str = "2031AA") -> Path:
+    meta = folder / version / "META"
     for name, rows in tables.items():
         columns = standard_files()[name].columns
         lines = [[row.get(column, "") for column in columns] for row in rows]

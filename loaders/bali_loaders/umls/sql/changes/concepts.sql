@@ -1,0 +1,1 @@
+SELECT change, count(*) FROM concept_change GROUP BY change ORDER BY change

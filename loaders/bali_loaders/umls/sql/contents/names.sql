@@ -1,0 +1,1 @@
+SELECT concept, name, sab FROM atom
