@@ -14,11 +14,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "Building $(VENV) (about 4 GB, a few minutes the first time)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[dgl,py2neo,dev]'
+	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[dgl,loggers,py2neo,dev]'
 	@touch $@
 
 test: install  ## run every test, on real services
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: install  ## lint, types, import rules
 	$(BIN)/ruff check .
