@@ -23,13 +23,17 @@ INVERSE_RELA = np.array([RELAS.index(inverse_relas().get(rela, "")) for rela in 
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """Columns: ``subject`` has ``rel`` and ``rela`` to ``target``, says ``source``."""
+    """Columns: ``subject`` has ``rel`` and ``rela`` to ``target``, says ``source``.
+
+    ``number`` counts the facts of a chunk, those of retired concepts too: the same in each edition.
+    """
 
     subject: Ints
     target: Ints
     rel: Ints
     rela: Ints
     source: Ints
+    number: Ints
 
 
 def relation_batches(shape: Shape) -> Iterator[pa.RecordBatch]:
@@ -43,18 +47,18 @@ def relation_batches(shape: Shape) -> Iterator[pa.RecordBatch]:
 
 def _rows(shape: Shape, chunk: Ints, before: int) -> pa.RecordBatch:
     facts = _facts(shape, chunk)
-    number = np.arange(len(facts.subject))
-    both = np.repeat(number, 2)
-    inverse = np.tile(np.array([False, True]), len(number))
-    stated_once = (number % 50 == 11) & (facts.rel != SIB)
+    place = np.arange(len(facts.subject))
+    both = np.repeat(place, 2)
+    inverse = np.tile(np.array([False, True]), len(place))
+    stated_once = (facts.number % 50 == 11) & (facts.rel != SIB)
     keep = ~(inverse & stated_once[both])
     fact, inverse = both[keep], inverse[keep]
     subject, target = facts.subject[fact], facts.target[fact]
-    rel, rela = facts.rel[fact], facts.rela[fact]
+    rel, rela, number = facts.rel[fact], facts.rela[fact], facts.number[fact]
     first = np.where(inverse, subject, target)
     second = np.where(inverse, target, subject)
-    suppress = np.where(fact % 41 == 5, 1, np.where(fact % 211 == 7, 2, 0))
-    suppress = np.where(fact % 61 == 9, 3, suppress)
+    suppress = np.where(number % 41 == 5, 1, np.where(number % 211 == 7, 2, 0))
+    suppress = np.where(number % 61 == 9, 3, suppress)
     return pa.RecordBatch.from_pydict(
         {
             "first": first,
@@ -66,8 +70,8 @@ def _rows(shape: Shape, chunk: Ints, before: int) -> pa.RecordBatch:
             "rela": coded(np.where(inverse, INVERSE_RELA[rela], rela), RELAS),
             "row": np.arange(before, before + len(fact)),
             "sab": coded(facts.source[fact], [source.sab for source in SOURCES]),
-            "grouped": fact % 9 == 0,
-            "direction": coded(np.where(fact % 3 == 0, 0, 1 + inverse), ["", "Y", "N"]),
+            "grouped": number % 9 == 0,
+            "direction": coded(np.where(number % 3 == 0, 0, 1 + inverse), ["", "Y", "N"]),
             "suppress": coded(suppress, ["N", "O", "E", "Y"]),
         }
     )
@@ -82,17 +86,22 @@ def _facts(shape: Shape, chunk: Ints) -> _Facts:
         _hubs(shape, chunk),
         _loops(chunk),
     ]
-    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-    facts = _living(shape, _Facts(*columns))
+    subject, target, rel, rela, source = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
     # Every tenth fact is asserted by a second source, too.
-    again = np.flatnonzero(np.arange(len(facts.subject)) % 10 == 4)
-    other = 1 + (facts.source[again] + 7) % (len(SOURCES) - 1)
-    return _Facts(
-        np.concatenate([facts.subject, facts.subject[again]]),
-        np.concatenate([facts.target, facts.target[again]]),
-        np.concatenate([facts.rel, facts.rel[again]]),
-        np.concatenate([facts.rela, facts.rela[again]]),
-        np.concatenate([facts.source, other]),
+    again = np.flatnonzero(np.arange(len(subject)) % 10 == 4)
+    other = 1 + (source[again] + 7) % (len(SOURCES) - 1)
+    return _living(
+        shape,
+        _Facts(
+            np.concatenate([subject, subject[again]]),
+            np.concatenate([target, target[again]]),
+            np.concatenate([rel, rel[again]]),
+            np.concatenate([rela, rela[again]]),
+            np.concatenate([source, other]),
+            np.arange(len(subject) + len(again)),
+        ),
     )
 
 
