@@ -1,6 +1,7 @@
 """UMLS -> graph: transform, bulk import, verification."""
 
 from bali_loaders.umls.load import Loaded, load
+from bali_loaders.umls.online import load_online
 from bali_loaders.umls.options import PRESETS, LoadOptions
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.verify import Verification, verify
@@ -14,5 +15,6 @@ __all__ = [
     "Report",
     "Verification",
     "load",
+    "load_online",
     "verify",
 ]

@@ -54,11 +54,12 @@ def await_indexes(driver: neo4j.Driver) -> None:
 def count_stored(driver: neo4j.Driver) -> tuple[dict[str, int], dict[str, int]]:
     """Return the numbers of nodes by label and of relationships by type, as the store keeps them.
 
-    The ``:Release`` node is not counted.
+    The ``:Release`` node is not counted, nor are the marks of an import that is under way.
     """
     data = run(driver, "graph_counts")[0]["data"]
     labels = {row["label"]: row["count"] for row in data["nodes"] if "label" in row}
-    labels.pop("Release", None)
+    for label in ("Release", "ImportProgress"):
+        labels.pop(label, None)
     types = {
         row["relationshipType"]: row["count"]
         for row in data["relationships"]

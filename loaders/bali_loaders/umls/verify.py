@@ -55,6 +55,10 @@ def read_report(driver: neo4j.Driver) -> Report:
     """Read the report that the load left in the graph; :class:`BaliError` when there is none."""
     rows = run(driver, "report")
     if not rows:
+        for begun in run(driver, "online_state")[0]["imports"]:
+            raise BaliError(
+                f"the import of {begun[0]} is not finished: run its `bali load --online` again"
+            )
         raise BaliError("no graph loaded: run `bali load`")
     return Report.model_validate_json(rows[0]["report"])
 

@@ -64,6 +64,12 @@ def load(
     memory: Annotated[str, typer.Option(help="Memory for the transform.")] = "2500MB",
     threads: Annotated[int | None, typer.Option(help="Threads for the transform.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Load again what is live.")] = False,
+    online: Annotated[
+        bool,
+        typer.Option(
+            "--online", help="Import over Bolt into the empty server that BALI_NEO4J_URI names."
+        ),
+    ] = False,
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Serve the graph before this one again.")
     ] = False,
@@ -94,16 +100,30 @@ def load(
     changes = {key: value for key, value in chosen.items() if value is not None}
     options = umls.LoadOptions(**umls.PRESETS[preset].model_dump() | changes)
     limits = umls.Limits(memory, threads)
-    loaded = umls.load(
-        release, options, load_settings(), limits=limits, force=force, reporter=reporter()
-    )
+    settings = load_settings()
+    if online and force:
+        raise UsageError("--online replaces nothing: --force does not go with it")
+    if online:
+        loaded = umls.load_online(release, options, settings, limits=limits, reporter=reporter())
+    elif settings.neo4j_uri:
+        raise UsageError(
+            "BALI_NEO4J_URI names a server: import into it with --online, "
+            "or unset it to build a local graph"
+        )
+    else:
+        loaded = umls.load(
+            release, options, settings, limits=limits, force=force, reporter=reporter()
+        )
     if as_json:
         live = {"store": loaded.store, "already_live": loaded.already_live}
         print_json(live | loaded.report.model_dump())
         return
     _show_report(loaded.report)
     if loaded.already_live:
-        out.print("This release with these options is live already; --force loads it again.")
+        again = "" if online else "; --force loads it again"
+        out.print(f"This release with these options is live already{again}.")
+    elif online:
+        out.print(f"{loaded.store} holds the graph; `bali verify` examines more of it.")
     else:
         out.print(f"{loaded.store} is live: `bali up` serves it, `bali browser` shows it.")
 

@@ -79,6 +79,11 @@ class Graph:
         """``version``, ``graph_version`` and ``relation_types`` of what was live on first use."""
         rows = self.query("release")
         if not rows:
+            for begun in self.query("unfinished"):
+                raise BaliError(
+                    f"the import of {begun['release']} is not finished: "
+                    "run its `bali load --online` again"
+                )
             raise BaliError("no graph loaded: run `bali load`")
         return rows[0]
 

@@ -52,6 +52,22 @@ def test_rollback_needs_a_previous_graph(in_home: Path) -> None:
     assert "no previous graph" in str(error)
 
 
+def test_a_server_that_is_named_is_imported_into_online(
+    in_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = str(write_release(in_home, small_release()))
+    error = error_of("load", release, "--online")
+    assert isinstance(error, UsageError)
+    assert "the server that BALI_NEO4J_URI names" in str(error)
+    monkeypatch.setenv("BALI_NEO4J_URI", "bolt://graph.example.org")
+    error = error_of("load", release)
+    assert isinstance(error, UsageError)
+    assert "import into it with --online" in str(error)
+    error = error_of("load", release, "--online", "--force")
+    assert isinstance(error, UsageError)
+    assert "replaces nothing" in str(error)
+
+
 @pytest.mark.services
 def test_loaded_graph_is_reported_and_verified(
     load_settings: Settings,

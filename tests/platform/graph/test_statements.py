@@ -28,8 +28,9 @@ FAVOURITES: dict[str, dict[str, Any]] = {
     "semantic-groups": {},
     "similar": {"cui": "C0000050"},
 }
-# The one Release node has no index and needs none; a walk over all definitions is one.
-SCANS_ALLOWED = {":Release", "(concept)-[anon_0:DEFINED_BY]->(definition)"}
+# The one Release node has no index and needs none, nor have the marks of an import, which are few;
+# a walk over all definitions is one.
+SCANS_ALLOWED = {":Release", ":ImportProgress", "(concept)-[anon_0:DEFINED_BY]->(definition)"}
 
 
 def operators(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,1 @@
+MATCH (progress:ImportProgress) RETURN progress.lane AS lane, progress.rows AS rows;
