@@ -130,11 +130,21 @@ def _claims(groups: Mapping[str, list[Member]]) -> dict[str, _Claim]:
     for catalogue, prefix in (("MRFILES", ""), ("NET/SRFIL", "NET/")):
         if parts := groups.get(catalogue):
             file = _describe(catalogue, parts, {})
+            number = 0
             with damage_named(file.label), file.open() as stream:
                 for number, row in enumerate(read_rows(stream, file.columns, file.label), 1):
                     name = prefix + row["FIL"].removesuffix(".RRF")
                     claims[name] = _claim(row, f"{file.label}, line {number}")
+            _check_own_rows(file.label, number, claims.get(catalogue))
     return claims
+
+
+def _check_own_rows(label: str, rows: int, claim: _Claim | None) -> None:
+    if claim and claim.rows != rows:
+        raise BaliError(
+            f"{label} has {rows} rows and says itself that they are {claim.rows}; "
+            "copy it from the release again"
+        )
 
 
 def _claim(row: Mapping[str, str], where: str) -> _Claim:

@@ -12,6 +12,7 @@ from bali_loaders.umls.options import LoadOptions
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.transform import transform
 from bali_loaders.umls.workspace import Limits
+from bali_platform.errors import BaliError
 from bali_platform.progress import Reporter
 
 __all__ = ["load_report", "opened", "save_report", "transformed"]
@@ -39,10 +40,15 @@ def transformed(
     if saved.exists():
         reporter.say("going on from the import files of an interrupted load")
         return load_report(saved)
-    report = transform(
-        release, options, folder, graph_version=version, limits=limits, reporter=reporter
-    )
-    save_report(report, saved)
+    try:
+        report = transform(
+            release, options, folder, graph_version=version, limits=limits, reporter=reporter
+        )
+        save_report(report, saved)
+    except OSError as error:
+        raise BaliError(
+            f"cannot write {error.filename or folder}: {error.strerror}; make room and run again"
+        ) from error
     return report
 
 

@@ -22,6 +22,7 @@ __all__ = ["ARRAY_DELIMITER", "Limits", "Workspace"]
 
 ARRAY_DELIMITER = "\x1f"
 SQL = files("bali_loaders.umls") / "sql"
+DISK_FULL = ("No space left", "File too large", "quota exceeded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class Workspace:
                 f"the transform needs more than {self._limits.memory}: give it more with --memory"
             ) from error
         except duckdb.Error as error:
-            if "No space left" in str(error):
+            if any(reason in str(error) for reason in DISK_FULL):
                 raise BaliError(f"disk full in {self._folder}: make room and run again") from error
             self._find_bad_line()
             raise BaliError(f"the transform failed: {str(error).splitlines()[0]}") from error

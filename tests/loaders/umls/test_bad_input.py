@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,6 +143,48 @@ def test_too_little_memory_says_so(tmp_path: Path) -> None:
     ):
         limits = Limits(memory="1MB")
         transform(release, LoadOptions(), tmp_path / "out", graph_version="", limits=limits)
+
+
+@pytest.mark.parametrize("room", [100, 20_000])
+def test_full_disk_is_one_clear_line(tmp_path: Path, room: int) -> None:
+    """No file may grow beyond ``room`` bytes here, which fails as a full disk does."""
+    release = write_release(tmp_path / "in", small_release())
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from bali_loaders.releases import Release\n"
+        "from bali_loaders.umls import LoadOptions\n"
+        "from bali_loaders.umls.preparation import transformed\n"
+        "from bali_platform.errors import BaliError\n"
+        "from bali_platform.progress import QUIET\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "release = Release.open(Path(sys.argv[1]))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)\n"
+        "try: transformed(release, LoadOptions(), Path(sys.argv[2]), 'f0', None, QUIET)\n"
+        "except BaliError as error: print(error)\n"
+    )
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", code, str(release), str(out), str(room)]
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert result.stdout == f"disk full in {out}: make room and run again\n"
+    assert not (out / "report.json").exists(), "the next load begins anew"
+
+
+@pytest.mark.parametrize("name", ["MRRANK", "MRDOC", "MRSTY"])
+def test_file_that_no_catalogue_misses_is_asked_for(tmp_path: Path, name: str) -> None:
+    release = write_release(tmp_path, small_release())
+    for absent in (name, "MRFILES"):
+        (release / "META" / f"{absent}.RRF").unlink()
+    with pytest.raises(BaliError, match=f"no {name}.RRF; make the subset again with it"):
+        run_transform(release, tmp_path / "out")
+
+
+def test_catalogue_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    release = write_release(tmp_path, small_release())
+    catalogue = release / "META" / "MRFILES.RRF"
+    catalogue.write_bytes(b"".join(catalogue.read_bytes().splitlines(keepends=True)[1:]))
+    with pytest.raises(BaliError, match=r"MRFILES\.RRF has \d+ rows and says itself"):
+        run_transform(release, tmp_path / "out")
 
 
 def test_unknown_source_is_refused_with_a_hint(tmp_path: Path) -> None:
