@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from heapq import nsmallest
 from itertools import chain, repeat
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from operator import itemgetter
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import Self, TypeVar
 from zlib import crc32
@@ -69,7 +70,11 @@ class Piece:
 
 
 class Lines:
-    """The lines of the files of ``release``; a context manager that ends its processes."""
+    """The lines of the files of ``release``; a context manager that ends its processes.
+
+    They are started for files of ``large`` bytes or more, as :mod:`multiprocessing` spawns them:
+    a script that comes here needs its ``if __name__ == "__main__":``.
+    """
 
     def __init__(self, release: Release, *, large: int = LARGE) -> None:
         self._release, self._large = release, large
@@ -156,8 +161,22 @@ class Lines:
     @cached_property
     def _processes(self) -> Executor:
         return self._stack.enter_context(
-            ProcessPoolExecutor(self._cores, mp_context=get_context("spawn"))
+            ProcessPoolExecutor(
+                self._cores, mp_context=get_context("spawn"), initializer=_end_with_parent
+            )
         )
+
+
+def _end_with_parent() -> None:
+    """Make this process end when the one that started it is killed: none else would tell it."""
+    parent = parent_process()
+
+    def follow() -> None:
+        if parent:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=follow, daemon=True).start()
 
 
 def _pieces(path: Path, size: int, cores: int) -> Iterator[Piece]:

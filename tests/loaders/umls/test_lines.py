@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -108,3 +111,30 @@ def test_a_line_without_columns_is_named(tmp_path: Path) -> None:
             stream.write(b"\n")
         with pytest.raises(BaliError, match=r"MRREL\.RRF, line 14: "):
             list(lines.find("MRREL", ("CUI1", "CUI2"), {"C0000001"}))
+
+
+READING = """
+import sys, time
+from pathlib import Path
+from bali_loaders.releases import Release
+from bali_loaders.umls.lines import Lines
+
+if __name__ == "__main__":
+    with Release.open(Path(sys.argv[1])) as release, Lines(release, large=1) as lines:
+        print(lines.count("MRCONSO"), flush=True)
+        time.sleep(60)
+"""
+
+
+def test_processes_end_with_the_one_that_is_killed(tmp_path: Path) -> None:
+    folder = write_release(tmp_path, small_release())
+    script = tmp_path / "reading.py"
+    script.write_text(READING)
+    command = [sys.executable, str(script), str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout
+        assert reader.stdout.readline() == "10\n"
+        started = psutil.Process(reader.pid).children(recursive=True)
+        reader.kill()
+    assert len(started) > 1
+    assert psutil.wait_procs(started, timeout=20)[1] == []
