@@ -13,7 +13,9 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from bali_platform.errors import BaliError
+from bali_platform.settings import load_settings
 from bali_trainers.config import Config, parse_config
+from bali_trainers.data.places import find_tokenizer
 from bali_trainers.data.spec import DataSpec
 from bali_trainers.models.adapting import add_adapters, merge_adapters
 from bali_trainers.models.text import TextEncoder, load_text_encoder, quiet
@@ -37,7 +39,8 @@ def export_encoder(
         merge_adapters(text.model)
         with quiet():
             text.model.save_pretrained(building)
-        AutoTokenizer.from_pretrained(spec.tokenizer).save_pretrained(building)
+        tokenizer = find_tokenizer(spec, load_settings().home)
+        AutoTokenizer.from_pretrained(tokenizer).save_pretrained(building)
         _write_modules(building, text.width, spec.max_length)
         (building / "README.md").write_text(_card(config, spec, metrics), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)

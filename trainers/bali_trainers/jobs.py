@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from transformers import AutoTokenizer
 
 from bali_platform.corpus import open_corpus
 from bali_platform.errors import BaliError, UsageError
 from bali_platform.graph.client import Graph
 from bali_platform.settings import Settings
+from bali_platform.streaming import ReplaySource
 from bali_trainers.config import Config, load_config
+from bali_trainers.data.places import tokenizer_sha
 from bali_trainers.data.spec import DataSpec
 from bali_trainers.models.text import resolve_base
 
@@ -32,12 +35,43 @@ class PreparedJob:
 def prepare(
     config_path: str | Path, settings: Settings, **overrides: dict[str, Any]
 ) -> PreparedJob:
-    """Check a configuration against the live graph and its corpus, and pin what it depends on.
+    """Check a configuration, and pin what its batches depend on.
 
-    ``overrides`` are those of :func:`~bali_trainers.config.load_config`. Whatever cannot work is
-    refused here, before anything is queued.
+    That is the live graph and a corpus; or, with ``source = "replay"``, what the recording says of
+    itself: then neither is needed. ``overrides`` are those of
+    :func:`~bali_trainers.config.load_config`. Whatever cannot work is refused here, before anything
+    is queued.
     """
     config = load_config(config_path, **overrides)
+    if config.data.replay is not None:
+        recording = config.data.replay.absolute()
+        data = config.data.model_copy(update={"replay": recording})
+        config = config.model_copy(update={"data": data})
+        spec = _recorded_spec(config, recording, settings)
+    else:
+        spec = _live_spec(config, settings)
+    return PreparedJob(config.name, config.model_dump(mode="json"), spec.model_dump(mode="json"))
+
+
+def _choices(config: Config, settings: Settings) -> dict[str, Any]:
+    """Return what a configuration alone decides about batches."""
+    predicts = config.objectives.predicts_tokens
+    return {
+        "seed": config.seed,
+        "tokenizer_sha": tokenizer_sha(_tokenizer_folder(config.model.base, settings)),
+        "batch_size": config.data.batch_size,
+        "max_length": config.data.max_length,
+        "name_length": config.data.name_length,
+        "neighbours": config.data.neighbours,
+        "hops": config.data.hops,
+        "withheld": config.data.withheld,
+        "mlm_probability": config.data.mlm_probability if predicts else 0.0,
+        "world_size": config.run.processes,
+        "encoder": "linearised" if config.graph_encoder.kind == "linearised" else "graph",
+    }
+
+
+def _live_spec(config: Config, settings: Settings) -> DataSpec:
     corpus = _find_corpus(config, settings)
     info = open_corpus(corpus)
     with Graph.connect(settings) as graph:
@@ -54,24 +88,39 @@ def prepare(
             f"training (it left out {held_back:.0%}): make it again with "
             f"--withheld {config.data.withheld}, or set withheld = {held_back}"
         )
-    spec = DataSpec(
-        seed=config.seed,
+    return DataSpec(
         corpus=corpus.resolve(),
         corpus_sha=info.sha,
         graph_version=version,
         relation_types=relation_types,
         tokenizer=_tokenizer_folder(config.model.base, settings),
-        batch_size=config.data.batch_size,
-        max_length=config.data.max_length,
-        name_length=config.data.name_length,
-        neighbours=config.data.neighbours,
-        hops=config.data.hops,
-        withheld=config.data.withheld,
-        mlm_probability=config.data.mlm_probability if config.objectives.predicts_tokens else 0.0,
-        world_size=config.run.processes,
-        encoder="linearised" if config.graph_encoder.kind == "linearised" else "graph",
+        **_choices(config, settings),
     )
-    return PreparedJob(config.name, config.model_dump(mode="json"), spec.model_dump(mode="json"))
+
+
+def _recorded_spec(config: Config, recording: Path, settings: Settings) -> DataSpec:
+    """Return the spec that a recording was made with, if the configuration asks for the same."""
+    notes = ReplaySource(recording).notes
+    if "spec" not in notes:
+        raise BaliError(
+            f"{recording} does not say what it holds: make it with `bali stream record`"
+        )
+    try:
+        spec = DataSpec.model_validate(notes["spec"])
+    except ValidationError as error:
+        reason = error.errors()[0]
+        raise BaliError(
+            f"{recording} is not one that this version can train from: record it again "
+            f"({reason['loc'][0]}: {reason['msg']})"
+        ) from None
+    for name, wanted in _choices(config, settings).items():
+        if (recorded := getattr(spec, name)) != wanted:
+            raise UsageError(
+                f"{recording} was recorded with {name} {recorded}, not {wanted}: change the "
+                "configuration, or record it again"
+            )
+    tokenizer = _tokenizer_folder(config.model.base, settings)
+    return spec.model_copy(update={"tokenizer": tokenizer})
 
 
 def _find_corpus(config: Config, settings: Settings) -> Path:

@@ -15,6 +15,7 @@ from bali_platform.streaming import (
 )
 from bali_trainers.config import Config
 from bali_trainers.data.builder import BatchBuilder
+from bali_trainers.data.places import locate
 from bali_trainers.data.sentences import LinkedSentences
 from bali_trainers.data.spec import DataSpec
 
@@ -32,6 +33,7 @@ def open_source(
     if config.data.replay is not None:
         replay = ReplaySource(config.data.replay)
         return replay, 1 + max(key.index for key in replay.keys)
+    spec = locate(spec, load_settings().home)
     if config.data.source == "inline":
         from bali_platform.subgraphs import neighbourhoods
 

@@ -15,7 +15,9 @@ from bali_platform.cli.common import JsonOption, fields, out, print_json, table
 from bali_platform.errors import BaliError
 
 if TYPE_CHECKING:
-    from bali_platform.jobs import JobStore
+    from bali_platform.jobs import Job, JobStore
+    from bali_platform.settings import Settings
+    from bali_trainers.jobs import PreparedJob
 
 __all__ = ["register"]
 
@@ -54,11 +56,17 @@ def worker(
 
 def train(
     config: Annotated[Path, typer.Argument(help="A TOML file, or a shipped configuration.")],
+    corpus: Annotated[
+        str | None, typer.Option(help="Train on this corpus, not on the configuration's.")
+    ] = None,
     local: Annotated[
         bool, typer.Option("--local", help="Train here and now, without queue and workers.")
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show the job until it ends.")] = False,
     priority: Annotated[int, typer.Option(help="Higher ones start first.")] = 0,
+    retries: Annotated[
+        int, typer.Option(min=1, help="Attempts in a row without progress before it fails.")
+    ] = 5,
     as_json: JsonOption = False,
 ) -> None:
     """Queue a training job."""
@@ -67,14 +75,19 @@ def train(
     from bali_trainers.jobs import prepare
 
     settings = load_settings()
+    prepared = prepare(config, settings, **({"data": {"corpus": corpus}} if corpus else {}))
     if local:
-        _train_here(config)
+        _train_here(prepared, settings)
         return
-    prepared = prepare(config, settings)
-    folder = settings.home / "jobs"
     store = _store()
     job = store.submit(
-        "train", prepared.name, prepared.config, prepared.spec, folder, priority=priority
+        "train",
+        prepared.name,
+        prepared.config,
+        prepared.spec,
+        settings.home / "jobs",
+        priority=priority,
+        retries=retries,
     )
     wake()
     if watch:
@@ -85,15 +98,11 @@ def train(
         out.print(f"queued job {job.id}: `bali jobs watch {job.id}` shows it")
 
 
-def _train_here(config: Path) -> None:
+def _train_here(prepared: PreparedJob, settings: Settings) -> None:
     """Train in the foreground, with batches built by the same process or replayed."""
     from bali_platform.services.process import write_atomically
-    from bali_platform.settings import load_settings
-    from bali_trainers.jobs import prepare
     from bali_trainers.run import main as run
 
-    settings = load_settings()
-    prepared = prepare(config, settings)
     if prepared.config["data"]["source"] == "workers":
         prepared.config["data"]["source"] = "inline"
     folder = settings.home / "jobs" / f"{prepared.name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -114,7 +123,7 @@ def list_jobs(as_json: JsonOption = False) -> None:
         print_json([job.model_dump(mode="json", exclude={"config", "spec"}) for job in found])
         return
     rows = (
-        (job.id, job.name, job.state, f"{job.step}/{job.total}", _date(job.created_at), job.message)
+        (job.id, job.name, job.state, _reached(job), _date(job.created_at), job.message)
         for job in found
     )
     out.print(table("", ("job", "name", "state", "step", "queued", ""), rows))
@@ -130,11 +139,33 @@ def show(job: JobArgument, as_json: JsonOption = False) -> None:
         told = [event.model_dump() | {"time": event.time} for event in events]
         print_json(found.model_dump(mode="json") | {"events": told})
         return
-    record = found.model_dump(mode="json", exclude={"config", "spec", "metrics", "artefacts"})
-    numbers = {name: f"{value:.4g}" for name, value in found.metrics.items()}
-    out.print(fields(found.name, record | numbers | found.artefacts))
-    rows = ((_date(event.time), event.type, json.dumps(event.data)) for event in events)
+    out.print(fields(found.name, _record(found)))
+    rows = ((_date(event.time), event.type, ", ".join(event.told)) for event in events)
     out.print(table("events", ("time", "event", ""), rows))
+
+
+def _record(job: Job) -> dict[str, object]:
+    """Return what people want to know of a job, in words."""
+    times = {"created_at": "queued", "started_at": "started", "finished_at": "finished"}
+    known = {name: getattr(job, name) for name in ("id", "state", "message", "priority", "attempt")}
+    return {
+        **known,
+        "step": _reached(job),
+        **{label: _date(at) for name, label in times.items() if (at := getattr(job, name))},
+        "folder": job.folder,
+        "code": job.code_version,
+        **{
+            name: job.spec[name]
+            for name in ("graph_version", "corpus", "corpus_sha")
+            if name in job.spec
+        },
+        **{name: f"{value:.4g}" for name, value in job.metrics.items()},
+        **job.artefacts,
+    }
+
+
+def _reached(job: Job) -> str:
+    return f"{job.step:,} of {job.total:,}" if job.total else "-"
 
 
 @jobs.command()

@@ -88,7 +88,7 @@ def _events(events: Sequence[Event]) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     for event in events[-EVENTS_SHOWN:]:
         clock = time.strftime("%H:%M:%S", time.localtime(event.time))
-        told = escape(", ".join(_told(event)))
+        told = escape(", ".join(event.told))
         grid.add_row(f"[dim]{clock}[/dim]", escape(event.type), f"[dim]{told}[/dim]")
     return grid
 
@@ -145,11 +145,7 @@ class _Follower:
     def lines(self) -> Iterator[str]:
         """Yield what has come since the last call, as lines."""
         for event in self.events[self._printed_events :]:
-            yield " ".join([event.type, *_told(event)])
+            yield " ".join([event.type, *event.told])
         for _, values in self._rows[self._printed_metrics :]:
             yield "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         self._printed_events, self._printed_metrics = len(self.events), len(self._rows)
-
-
-def _told(event: Event) -> list[str]:
-    return [f"{name} {value}" for name, value in event.data.items() if value]

@@ -7,6 +7,7 @@ training workers; what to run they read from the job store, so that no job depen
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -74,8 +75,10 @@ def _prepare_worker(**_: Any) -> None:
 
 
 @signals.worker_process_init.connect
-def _end_with_worker(**_: Any) -> None:
+def _prepare_process(**_: Any) -> None:
     die_with_parent()
+    # More cores are for more processes, which threads of the tokenizer would only disturb.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
 def request_batch(job_id: str) -> Callable[[BatchKey], None]:

@@ -42,6 +42,12 @@ class Lease:
             self._store.restore(self.job)
             return self._store.change(self.job.id, expect=expect, lease_s=TIME_TO_LIVE_S)
 
+    def move(self, folder: Path) -> bool:
+        """Record that the job goes on in ``folder``; False when it has been taken back."""
+        moved = self._store.transition(self.job, "moved", folder=str(folder))
+        self.job = moved or self.job
+        return moved is not None
+
     def cancel_requested(self) -> bool:
         """Whether somebody wants the job to stop."""
         return self._store.cancel_requested(self.job.id)

@@ -81,3 +81,16 @@ class Event(BaseModel):
     def time(self) -> float:
         """When Redis noted it, seconds since the epoch."""
         return int(self.id.split("-")[0]) / 1000
+
+    @property
+    def told(self) -> list[str]:
+        """What there is to say about it, in words; when it was says ``time``."""
+        return [
+            f"{name} {_told(value)}"
+            for name, value in self.data.items()
+            if value and not name.endswith("_at")
+        ]
+
+
+def _told(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

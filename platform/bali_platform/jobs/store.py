@@ -182,8 +182,9 @@ class JobStore:
         ):
             return None
         moved = self.get(job.id)
-        with suppress(OSError):  # the copy is only for when Redis loses the record
-            self._copy(moved)
+        if moved.folder.is_dir():  # not on a machine that only looks at the job
+            with suppress(OSError):  # the copy is only for when Redis loses the record
+                self._copy(moved)
         return moved
 
     def request_cancel(self, job_id: str) -> Job:

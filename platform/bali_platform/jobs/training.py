@@ -8,6 +8,7 @@ inherits, keeps a second trainer out even where a lost one still lives.
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import math
 import os
@@ -35,6 +36,8 @@ from bali_platform.jobs.pulse import beat
 from bali_platform.jobs.reporter import ATTEMPT_VARIABLE
 from bali_platform.jobs.store import JobNotFoundError, JobStore
 from bali_platform.jobs.tether import tethered
+from bali_platform.services.process import write_atomically
+from bali_platform.settings import load_settings
 
 __all__ = ["PROGRAMS", "run_job", "train"]
 
@@ -69,8 +72,8 @@ def run_job(lease: Lease, stopping: threading.Event) -> None:
 
     When ``stopping`` is set the trainer is stopped and the job goes back to the queue.
     """
-    job = lease.job
     try:
+        job = _settled(lease)
         with _locked(job) as lock, _log(job) as log:
             code = _watch(_start(job, lock, log), lease, stopping)
     except BlockingIOError:
@@ -80,6 +83,17 @@ def run_job(lease: Lease, stopping: threading.Event) -> None:
         _insist(lambda: lease.give_back(reason))
     else:
         _insist(lambda: _conclude(lease, code, stopping.is_set()))
+
+
+def _settled(lease: Lease) -> Job:
+    """Return the job with a folder on this machine: its own, or what its record says put here."""
+    job = lease.job
+    if not (job.folder / "config.json").exists():
+        folder = load_settings().home / "jobs" / job.id
+        for name, content in (("config", job.config), ("spec", job.spec)):
+            write_atomically(folder / f"{name}.json", json.dumps(content, indent=2))
+        _insist(lambda: lease.move(folder))
+    return lease.job
 
 
 @contextmanager

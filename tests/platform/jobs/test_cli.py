@@ -43,7 +43,11 @@ def test_a_job_from_the_command_line(farm: Any) -> None:
     shown = json.loads(bali(farm, "jobs", "show", job.id, "--json"))
     assert (shown["state"], shown["step"], shown["priority"]) == ("succeeded", 30, 7)
     assert [event["type"] for event in shown["events"]][:2] == ["submitted", "priority"]
-    assert "succeeded" in bali(farm, "jobs", "show", job.id)
+    assert shown["metrics"] == {"loss": 1 / 30}
+    told = bali(farm, "jobs", "show", job.id)
+    for words in ("succeeded", "30 of 30", "0.03333", "attempt 1"):
+        assert words in told
+    assert "finished_at" not in told
     assert "config {'steps': 30}" in bali(farm, "jobs", "logs", job.id, "--follow")
     assert bali(farm, "jobs", "prune", "--days", "0") == "forgot 1 jobs\n"
     assert json.loads(bali(farm, "jobs", "list", "--json")) == []

@@ -18,6 +18,7 @@ class DataSpec(BaseModel):
         graph_version: The graph that neighbourhoods and names must come from.
         relation_types: Relationship types in the order that numbers them.
         tokenizer: Folder with ``tokenizer.json`` and ``tokenizer_config.json``.
+        tokenizer_sha: Digest of these files, by which another machine knows its copy.
         batch_size: Sentences per batch and rank.
         max_length: Word pieces of a sentence, special tokens included.
         name_length: Word pieces of a name, special tokens included.
@@ -39,6 +40,7 @@ class DataSpec(BaseModel):
     graph_version: str
     relation_types: tuple[str, ...]
     tokenizer: Path
+    tokenizer_sha: str = ""
     batch_size: int = Field(32, ge=1)
     max_length: int = Field(128, ge=8)
     name_length: int = Field(32, ge=3)

@@ -16,6 +16,7 @@ from bali_platform.settings import load_settings
 from bali_platform.streaming import BatchKey, answer, encode
 from bali_platform.subgraphs import GraphChangedError, NeighbourhoodSource, neighbourhoods
 from bali_trainers.data.builder import BatchBuilder
+from bali_trainers.data.places import NotHereError, locate
 from bali_trainers.data.spec import DataSpec
 
 __all__ = ["build_batch"]
@@ -29,8 +30,9 @@ class _NotNowError(BaliError):
 def build_batch(job_id: str, epoch: int, index: int, rank: int) -> None:
     """Build a batch of a job and append it to the stream of its rank.
 
-    What prevents it goes to the trainer as one line: a graph or a Redis that is away, or another
-    version of the code than the job's, to be asked about again; anything else to fail the job.
+    What prevents it goes to the trainer as one line: a graph or a Redis that is away, a corpus that
+    this machine lacks, or another version of the code than the job's, to be asked about again;
+    anything else to fail the job.
     """
     key = BatchKey(epoch, index, rank)
     answer(
@@ -63,7 +65,12 @@ def _builder(job_id: str) -> BatchBuilder:
             f"a worker runs version {code_version()} of the code, the job {job.code_version}: "
             "restart the workers"
         )
-    return BatchBuilder(DataSpec.model_validate(job.spec), _source())
+    spec = DataSpec.model_validate(job.spec)
+    try:
+        here = locate(spec, load_settings().home)
+    except NotHereError as error:
+        raise _NotNowError(str(error)) from error
+    return BatchBuilder(here, _source())
 
 
 @cache
