@@ -32,16 +32,19 @@ def run(driver: neo4j.Driver, name: str, **parameters: Any) -> list[dict[str, An
 
 
 def create_schema(driver: neo4j.Driver, reporter: Reporter = QUIET) -> None:
-    """Create what is missing of constraints and indexes, one at a time, and wait until all serve.
+    """Create what is missing of constraints and indexes, and wait until all serve.
+
+    Indexes are built in the background, while the constraints are built one after the other.
 
     Raises :class:`BaliError` naming the first one that cannot be built.
     """
     wanted = list(statements("schema"))
-    with reporter.step("build indexes", len(wanted)) as step:
+    with reporter.step("build indexes", len(wanted) + 1) as step:
         for statement in wanted:
             driver.execute_query(statement)
-            await_indexes(driver)
             step.advance()
+        await_indexes(driver)
+        step.advance()
 
 
 def await_indexes(driver: neo4j.Driver) -> None:

@@ -106,10 +106,11 @@ class _Transform:
         with self._clock.step("read relations"):
             self._scripts("statements")
             self._name_relations()
-        self._sliced("merge facts", "facts", self._space.count("statement"))
+            self._scripts("turned")
+        self._sliced("merge facts", "facts", "turned")
         self._scripts("facts_accounts")
         self._check("MRREL")
-        self._sliced("sample hubs", "hubs", 2 * self._space.count("fact"))
+        self._sliced("sample hubs", "hubs", "hub_edge")
 
     def write(self) -> None:
         """Write the import files; concepts in slices, as their lists of names take memory."""
@@ -156,10 +157,12 @@ class _Transform:
         for name in names:
             self._space.script(name)
 
-    def _sliced(self, title: str, script: str, rows: int) -> None:
-        slices = list(self._slices(rows))
-        with self._clock.step(title, len(slices)) as step:
+    def _sliced(self, title: str, script: str, table: str) -> None:
+        """Run a script on some concepts at a time, so many as have a share of ``table``."""
+        with self._clock.step(title) as step:
             self._space.script(f"{script}_table")
+            slices = list(self._slices(self._space.count(table)))
+            step.update(total=len(slices))
             for first, past in slices:
                 self._space.set(first=first, past=past)
                 self._space.script(script)

@@ -48,6 +48,8 @@ class Workspace:
         }
         with self._explained():
             self._connection = duckdb.connect(folder / "work.duckdb", config=config)
+            # Outside a terminal DuckDB would take a notebook or a worker for one, and draw on it.
+            self._connection.execute("SET enable_progress_bar = false")
 
     def __enter__(self) -> Self:
         return self
