@@ -92,8 +92,12 @@ def synthetic_arrays(
     concepts: int = 5,
     relations: int = 3,
     per_sentence: int = 2,
+    negatives: int = 3,
 ) -> dict[str, np.ndarray]:
-    """Draw a batch: stars of up to three neighbours around each mention, some concepts repeated."""
+    """Draw a batch: stars of up to three neighbours around each mention, some concepts repeated.
+
+    The first hard negative is a concept that may be mentioned as well.
+    """
     random = np.random.default_rng(seed)
     lengths = random.integers(6, length + 1, sentences)
     lengths[0] = length
@@ -112,9 +116,11 @@ def synthetic_arrays(
             sizes.append(size)
             labels_of_concepts.append(1_000_003 * (concept + 1))
     mentions = len(sizes)
-    degrees = random.integers(0, 4, mentions)
-    nodes, edges = mentions + int(degrees.sum()), int(degrees.sum())
+    roots = mentions + negatives
+    degrees = random.integers(0, 4, roots)
+    nodes, edges = roots + int(degrees.sum()), int(degrees.sum())
     names = max(2, nodes // 2)
+    negative_concepts = 1_000_003 * np.array([1, *range(100, 99 + negatives)], dtype=np.int64)
     name_lengths = random.integers(3, 7, names)
     name_mask = (np.arange(name_lengths.max()) < name_lengths[:, None]).astype(np.uint8)
     return {
@@ -124,16 +130,22 @@ def synthetic_arrays(
         "mention_tokens": np.concatenate(tokens).astype(np.int32),
         "mention_offsets": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32),
         "mention_concept": np.array(labels_of_concepts, dtype=np.int64),
+        "negative_concept": negative_concepts[:negatives],
         "name_input_ids": (random.integers(5, len(VOCABULARY), name_mask.shape) * name_mask).astype(
             np.int32
         ),
         "name_attention_mask": name_mask,
         "node_name": random.integers(0, names, nodes).astype(np.int32),
+        "node_concept": np.concatenate(
+            [labels_of_concepts, negative_concepts[:negatives], np.arange(nodes - roots)]
+        ).astype(np.int64),
         "edge_index": np.stack(
-            [np.arange(mentions, nodes), np.repeat(np.arange(mentions), degrees)]
+            [np.arange(roots, nodes), np.repeat(np.arange(roots), degrees)]
         ).astype(np.int32),
         "edge_type": random.integers(0, 2 * relations, edges).astype(np.int32),
         "target_node": np.arange(mentions, dtype=np.int32),
+        "negative_node": np.arange(mentions, roots, dtype=np.int32),
+        "synonym_name": random.integers(0, names, mentions).astype(np.int32),
         "lost_mentions": np.array([1], dtype=np.int32),
     }
 

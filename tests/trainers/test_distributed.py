@@ -18,6 +18,8 @@ from bali_trainers.batch import Batch
 from bali_trainers.config import parse_config
 from bali_trainers.task import build_task
 
+OBJECTIVES = ("alignment", "mention_name", "name_name", "multi_similarity", "mlm")
+
 RANK = """
 import sys
 from pathlib import Path
@@ -25,6 +27,8 @@ import torch
 from bali_trainers import distributed
 from bali_trainers.batch import Batch
 from bali_trainers.config import parse_config
+from bali_trainers.layout import Layout
+from bali_trainers.models.adapting import transformer_layers
 from bali_trainers.state import save_tensors
 from bali_trainers.task import build_task
 import json
@@ -35,23 +39,33 @@ with distributed.group(torch.device("cpu")):
     rank = distributed.rank()
     config = parse_config(json.loads((folder / "config.json").read_text()), "config")
     task = build_task(config, 3).eval()
-    parallel = distributed.synchronised(task, torch.device("cpu"))
+    parallel = distributed.parallel(task, torch.device("cpu"))
     report = parallel(Batch.from_bytes((folder / f"batch-{rank}").read_bytes()))
     report.loss.backward()
     gradients = {n: p.grad for n, p in task.named_parameters() if p.grad is not None}
     save_tensors(gradients, folder / f"gradients-{rank}")
     save_tensors(dict(report.metrics), folder / f"metrics-{rank}")
+
+    task = build_task(config, 3).eval()
+    distributed.shard(task, transformer_layers(task.text), torch.device("cpu"))
+    payload = (folder / f"batch-{rank}").read_bytes()
+    report = task(Batch.from_bytes(payload, Layout(whole=True)))
+    report.loss.backward()
+    found = {n: p.grad for n, p in task.named_parameters() if p.grad is not None}
+    sharded = {name: distributed.whole(gradient) for name, gradient in found.items()}
+    save_tensors(sharded, folder / f"sharded-{rank}")
 """
 
 
-def half(arrays: dict[str, np.ndarray], rows: slice) -> dict[str, np.ndarray]:
-    """The part of a batch that belongs to some of its sentences; all names stay."""
+def half(arrays: dict[str, np.ndarray], rows: slice, negatives: slice) -> dict[str, np.ndarray]:
+    """The part of a batch with some of its sentences and hard negatives; all names stay."""
     length = arrays["input_ids"].shape[1]
     starts, offsets = arrays["mention_tokens"], arrays["mention_offsets"]
     row = starts[offsets[:-1]] // length
     mentions = np.flatnonzero((row >= rows.start) & (row < rows.stop))
     tokens = [starts[offsets[m] : offsets[m + 1]] - rows.start * length for m in mentions]
-    kept = np.isin(arrays["edge_index"][1], arrays["target_node"][mentions])
+    roots = np.concatenate([arrays["target_node"][mentions], arrays["negative_node"][negatives]])
+    kept = np.isin(arrays["edge_index"][1], roots)
     return arrays | {
         "input_ids": arrays["input_ids"][rows],
         "attention_mask": arrays["attention_mask"][rows],
@@ -62,6 +76,9 @@ def half(arrays: dict[str, np.ndarray], rows: slice) -> dict[str, np.ndarray]:
         "edge_index": arrays["edge_index"][:, kept],
         "edge_type": arrays["edge_type"][kept],
         "target_node": arrays["target_node"][mentions],
+        "synonym_name": arrays["synonym_name"][mentions],
+        "negative_node": arrays["negative_node"][negatives],
+        "negative_concept": arrays["negative_concept"][negatives],
     }
 
 
@@ -94,22 +111,27 @@ def run_ranks(folder: Path) -> None:
 
 
 def test_two_ranks_of_unequal_size_give_the_gradients_of_one(tmp_path, settings_text, make_arrays):
-    arrays = make_arrays(sentences=6, concepts=4, per_sentence=2)
-    settings = settings_text()
+    arrays = make_arrays(sentences=6, concepts=4, per_sentence=2, negatives=5)
+    objectives = {name: {} for name in OBJECTIVES}
+    settings = settings_text(objectives=objectives)
     task = build_task(parse_config(settings, "test"), 3).eval()
     report = task(Batch.from_arrays(arrays))
     report.loss.backward()
 
     (tmp_path / "config.json").write_text(json.dumps(settings))
-    for rank, rows in enumerate((slice(0, 5), slice(5, 6))):
-        (tmp_path / f"batch-{rank}").write_bytes(encode(half(arrays, rows)))
+    # The second rank has no hard negative at all.
+    for rank, part in enumerate([(slice(0, 5), slice(0, 5)), (slice(5, 6), slice(5, 5))]):
+        (tmp_path / f"batch-{rank}").write_bytes(encode(half(arrays, *part)))
     run_ranks(tmp_path)
 
+    sharded = load_file(tmp_path / "sharded-0")
     ours = [load_file(tmp_path / f"gradients-{rank}") for rank in range(2)]
     for name, parameter in task.named_parameters():
         if parameter.grad is not None:
             torch.testing.assert_close(ours[0][name], parameter.grad, rtol=1e-5, atol=1e-5)
             assert torch.equal(ours[0][name], ours[1][name])
+            torch.testing.assert_close(sharded[name], parameter.grad, rtol=1e-5, atol=1e-5)
     metrics = load_file(tmp_path / "metrics-0")
-    for name in ("alignment/loss", "alignment/bound", "mlm/loss", "mlm/accuracy"):
+    losses = [f"{name}/loss" for name in OBJECTIVES]
+    for name in (*losses, "alignment/bound", "mlm/accuracy"):
         torch.testing.assert_close(metrics[name], report.metrics[name], rtol=1e-5, atol=1e-5)

@@ -70,8 +70,20 @@ def test_options_of_the_data_follow_from_the_rest(settings, corpus):
         run={"processes": 2},
     )
     assert job.spec["encoder"] == "linearised"
+    assert not job.spec["synonyms"]
     assert job.spec["mlm_probability"] == 0
     assert job.spec["world_size"] == 2
+
+
+def test_objectives_say_what_is_drawn(settings, corpus):
+    job = prepare(
+        "demo",
+        settings,
+        data={"corpus": str(corpus()), "hard_negatives": 2, "dev_batches": 3},
+        objectives={"name_name": {"weight": 0.5}},
+    )
+    assert job.spec["synonyms"]
+    assert (job.spec["hard_negatives"], job.spec["dev_batches"]) == (2, 3)
 
 
 def test_a_tokenizer_without_a_folder_of_its_own_is_kept_for_the_workers(

@@ -18,6 +18,7 @@ import torch
 from safetensors.numpy import load_file
 
 from bali_platform.streaming import BatchKey, InlineSource, Recorder, encode
+from bali_trainers.data.order import DEV_EPOCH
 from bali_trainers.export import export_checkpoint
 from bali_trainers.launch import CANCELLED
 from bali_trainers.run import main
@@ -41,7 +42,7 @@ def recording(tmp_path, make_arrays) -> Path:
     )
     keys = [
         BatchKey(epoch, index, rank)
-        for epoch in range(8)
+        for epoch in (*range(8), DEV_EPOCH)
         for index in range(BATCHES)
         for rank in range(2)
     ]
@@ -112,12 +113,10 @@ def test_a_run_learns_and_reports(job):
     folder = job("run", optimiser={"text_lr": 3e-3, "graph_lr": 3e-3}, run={"max_steps": 40})
     assert main([str(folder)]) == 0
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == list(range(5, 41, 5))
+    assert [row["step"] for row in rows] == [1, *range(5, 41, 5)]
     assert rows[-1]["loss"] < rows[0]["loss"]
-    assert {"alignment/bound", "mlm/accuracy", "padding", "data_wait", "lost_mentions"} <= set(
-        rows[0]
-    )
-    assert rows[0]["lost_mentions"] == 5
+    assert {"alignment/bound", "mlm/accuracy", "data_wait", "memory_mib"} <= set(rows[0])
+    assert [row["lost_mentions"] for row in rows[:3]] == [1, 4, 5]
     assert 0 < rows[0]["padding"] < 1
 
 
@@ -162,7 +161,7 @@ def test_a_run_continues_on_another_number_of_ranks(job):
     assert main([str(folder)]) == 0
     job("run", run={"max_steps": 10, "processes": 2}, spec={"batch_size": 2, "world_size": 2})
     assert main([str(folder)]) == 0
-    assert [row["step"] for row in metrics(folder)] == [5, 10]
+    assert [row["step"] for row in metrics(folder)] == [1, 5, 10]
 
 
 def test_ranks_that_were_not_prepared_for_are_refused(job, capsys):
@@ -280,6 +279,68 @@ def test_an_average_of_the_weights_is_resumed_and_exported(job):
     export_checkpoint(checkpoint, folder / "again")
     again = load_file(folder / "again" / "model.safetensors")
     assert all(np.array_equal(exported[name], value) for name, value in again.items())
+
+
+def hurried(**run) -> dict[str, dict]:
+    """Options of a run that soon gets worse, because its steps are far too large."""
+    return {
+        "optimiser": {"text_lr": 5e-2, "graph_lr": 5e-2},
+        "spec": {"dev_batches": 2},
+        "data": {"dev_batches": 2},
+        "run": {"evaluate_every": 2, "keep": 1, **run},
+    }
+
+
+def test_the_best_step_is_kept_and_exported(job):
+    folder = job("run", **hurried(max_steps=8))
+    assert main([str(folder)]) == 0
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    found = {row["step"]: row["dev/loss"] for row in rows if "dev/loss" in row}
+    assert sorted(found) == [2, 4, 6, 8]
+    best = min(found, key=found.get)
+    assert best < 8
+    kept = [path.name for path in sorted((folder / "checkpoints").iterdir())]
+    assert kept == [f"step-{best:08d}", "step-00000008"]
+    saved = load_file(folder / "checkpoints" / kept[0] / "model.safetensors")
+    exported = weights(folder)
+    name = "bert.encoder.layer.0.output.dense.weight"
+    assert np.array_equal(exported[name], saved[f"text.model.{name}"])
+
+
+def test_a_run_that_no_longer_improves_ends(job):
+    folder = job("run", **hurried(max_steps=40, patience=2))
+    assert main([str(folder)]) == 0
+    rows = metrics(folder)
+    assert rows[-1]["step"] < 40
+    exported = weights(folder)
+    assert main([str(folder)]) == 0
+    assert metrics(folder) == rows
+    assert all(np.array_equal(exported[name], value) for name, value in weights(folder).items())
+
+
+def test_evaluations_are_resumed(job):
+    straight, cut = (job(name, **hurried(max_steps=8)) for name in ("straight", "cut"))
+    assert main([str(straight)]) == main([str(cut)]) == 0
+    shutil.rmtree(cut / "checkpoints" / "step-00000008")
+    assert main([str(cut)]) == 0
+    assert same(straight, cut)
+    assert metrics(straight) == metrics(cut)
+
+
+def test_an_unknown_metric_is_one_line(job, capsys):
+    options = hurried(max_steps=4, best="alignment/top")
+    folder = job("run", **options)
+    assert main([str(folder)]) == 2
+    error = capsys.readouterr().err
+    assert "did you mean 'alignment/top1'?" in error
+    assert error.count("\n") == 1
+
+
+def test_a_few_steps_are_traced(job):
+    folder = job("run", run={"profile": 2})
+    assert main([str(folder)]) == 0
+    trace = json.loads((folder / "profile.json").read_text())
+    assert {"aten::addmm"} <= {event.get("name") for event in trace["traceEvents"]}
 
 
 def test_only_adapters_learn_and_the_export_is_plain(job, tiny_model):

@@ -74,7 +74,7 @@ def test_a_full_disk_is_one_line_and_harms_nothing(checkpoints, tmp_path):
     ("file", "damage"),
     [
         ("state.json", lambda data: data[:-5]),
-        ("state.json", lambda data: data.replace(b'"format": 1', b'"format": 9')),
+        ("state.json", lambda data: data.replace(b'"format": 2', b'"format": 9')),
         ("optimiser.safetensors", lambda data: data[:-1]),
         ("random.safetensors", lambda data: data[:-1] + bytes([data[-1] ^ 1])),
         ("model.safetensors", None),

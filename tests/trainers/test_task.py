@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bali_platform.errors import BaliError
 from bali_trainers.batch import Batch
 from bali_trainers.config import ObjectivesConfig, parse_config
+from bali_trainers.layout import Layout
 from bali_trainers.task import build_task, parameter_groups
 
 
@@ -57,12 +57,25 @@ def test_doubling_a_weight_doubles_its_gradient(build, make_arrays, name):
 
 @pytest.mark.parametrize("chunk", [1, 3])
 def test_gradient_caching_changes_no_gradient(build, make_arrays, chunk):
-    batch = Batch.from_arrays(make_arrays(sentences=6))
+    arrays = make_arrays(sentences=6)
     every = {name: {} for name in ObjectivesConfig.model_fields}
     found = []
     for size in (0, chunk):
         task = build(objectives=every, run={"chunk": size}).eval()
-        report = task(batch)
+        report = task(Batch.from_arrays(arrays, Layout(rows=size or None)))
+        report.loss.backward()
+        found.append((report.loss.detach(), gradients(task)))
+    torch.testing.assert_close(found[0], found[1])
+
+
+@pytest.mark.parametrize("layout", [Layout(0), Layout(40), Layout(whole=True)])
+def test_parts_change_neither_loss_nor_gradient(build, make_arrays, layout):
+    arrays = make_arrays(sentences=6)
+    every = {name: {} for name in ObjectivesConfig.model_fields}
+    found = []
+    for one in (layout, Layout(rows=1)):
+        task = build(objectives=every).eval()
+        report = task(Batch.from_arrays(arrays, one))
         report.loss.backward()
         found.append((report.loss.detach(), gradients(task)))
     torch.testing.assert_close(found[0], found[1])
@@ -96,7 +109,7 @@ def test_names_are_read_once_each(build, make_arrays):
     task.text.model.base_model.register_forward_pre_hook(
         lambda module, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
     )
-    task(Batch.from_arrays(arrays))
+    task(Batch.from_arrays(arrays, Layout(whole=True)))
     assert sorted(rows) == sorted([len(arrays["input_ids"]), len(arrays["name_input_ids"])])
 
 
@@ -137,10 +150,10 @@ def test_parameter_groups_split_by_origin_and_decay(settings_text, tiny_model):
 def test_linearised_subgraphs_are_read_by_the_language_model(build, make_arrays):
     task = build(graph_encoder={"kind": "linearised", "layers": 5}, objectives={"alignment": {}})
     arrays = make_arrays()
-    mentions = len(arrays["mention_concept"])
+    texts = len(arrays["mention_concept"]) + len(arrays["negative_concept"])
     arrays = {k: v for k, v in arrays.items() if not k.startswith(("name_", "edge_", "node_"))}
-    arrays["graph_input_ids"] = np.full((mentions, 6), 7, np.int32)
-    arrays["graph_attention_mask"] = np.ones((mentions, 6), np.uint8)
+    arrays["graph_input_ids"] = np.full((texts, 6), 7, np.int32)
+    arrays["graph_attention_mask"] = np.ones((texts, 6), np.uint8)
     report = task(Batch.from_arrays(arrays))
     assert report.loss.isfinite()
     assert list(task.graph.parameters()) == []
@@ -149,16 +162,3 @@ def test_linearised_subgraphs_are_read_by_the_language_model(build, make_arrays)
 def test_same_seed_same_weights(build):
     one, two = build().state_dict(), build().state_dict()
     assert all(torch.equal(one[name], two[name]) for name in one)
-
-
-def test_a_batch_without_mentions_is_refused(make_arrays):
-    arrays = make_arrays() | {"mention_concept": np.empty(0, np.int64)}
-    with pytest.raises(BaliError, match="no mention"):
-        Batch.from_arrays(arrays)
-
-
-def test_a_batch_of_another_version_is_refused(make_arrays):
-    arrays = make_arrays()
-    del arrays["labels"]
-    with pytest.raises(BaliError, match="lacks 'labels'"):
-        Batch.from_arrays(arrays)

@@ -1,29 +1,55 @@
-"""A training batch as tensors: what workers built, checked and moved to the device."""
+"""A training batch as tensors: what workers built, checked, laid out and moved to the device.
+
+Rows of tokens are sorted by length here and cut into parts, and whatever points to a row or a token
+is pointed to where it went. All of that is integers on the CPU: on a GPU, no step waits for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bali_platform.errors import BaliError
 from bali_platform.streaming.codec import decode
+from bali_trainers.layout import Layout, Part
 
-__all__ = ["Batch", "Linearised", "Subgraph", "Tokens"]
+__all__ = ["Batch", "Linearised", "Masked", "Subgraph", "Tokens"]
 
 T = TypeVar("T")
+Arrays = Mapping[str, NDArray[Any]]
+IGNORED = -100
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Padded token ids ``[N, L]`` and the mask of those that are real."""
+    """Padded token ids ``[N, L]``, shortest row first, and the mask of those that are real.
+
+    Attributes:
+        parts: What is encoded together.
+        count: Tokens that are no padding.
+    """
 
     ids: Tensor
     mask: Tensor
+    parts: tuple[Part, ...]
+    count: int
+
+    @property
+    def slots(self) -> int:
+        """Places for tokens that are computed, padding included."""
+        return sum(part.slots for part in self.parts)
+
+    def blocks(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Yield ids and mask ``[rows, width]`` of each part; no mask where all of it is tokens."""
+        for first, last, width, full in self.parts:
+            mask = None if full else self.mask[first:last, :width]
+            yield self.ids[first:last, :width], mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +57,52 @@ class Subgraph:
     """The union of the neighbourhoods of a batch.
 
     Attributes:
-        names: The distinct names of its nodes.
+        names: The distinct names of its nodes, and second names of mentioned concepts.
         node_name: Row of ``names`` for each node, ``[V]``.
+        node_concept: Label of each node's concept, ``[V]``.
         edges: ``[2, E]``, from source to target node.
         types: ``[E]``, twice the relation, plus one where the stored edge points to the concept.
         targets: Node ``[M]`` of each mention.
+        negatives: Nodes ``[H]`` of hard negatives.
+        paired: Mentions ``[S]`` whose concept has a second name.
+        synonyms: Row of ``names`` of that name, ``[S]``.
     """
 
     names: Tokens
     node_name: Tensor
+    node_concept: Tensor
     edges: Tensor
     types: Tensor
     targets: Tensor
+    negatives: Tensor
+    paired: Tensor
+    synonyms: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Linearised:
-    """One subgraph a mention, written out as text ``[M, L]``."""
+    """One subgraph a mention, then one a hard negative, written out as text.
+
+    Attributes:
+        text: The texts.
+        rows: Row of ``text`` for each mention and hard negative, ``[M + H]``.
+    """
 
     text: Tokens
+    rows: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """Masked tokens to predict.
+
+    Attributes:
+        states: Which of the states that are read ``[P]``.
+        labels: The token that was there, ``[P]``.
+    """
+
+    states: Tensor
+    labels: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,77 +110,168 @@ class Batch:
     """Masked sentences, their mentions, and the graph around the concepts mentioned.
 
     Attributes:
-        sentences: Masked token ids ``[B, L]``.
-        labels: ``[B, L]``, the token to predict, or -100.
-        mention_tokens: Flat positions (row * L + column) of all mentions' tokens, ``[T]``.
-        mention_offsets: Mention m owns ``mention_tokens[offsets[m]:offsets[m + 1]]``; ``[M + 1]``.
+        sentences: Masked token ids.
+        reads: For each part of ``sentences``, flat positions in it of the states that are read:
+            those of mentions and of tokens to predict.
+        mention_states: Which of the states read are mentions' tokens, ``[T]``.
+        mention_offsets: Mention m owns ``mention_states[offsets[m]:offsets[m + 1]]``; ``[M + 1]``.
+        predicted: The masked tokens.
+        masked: Those of them that are tokens of a mention; one counts for each such mention.
+        masked_owner: The mention ``[Q]`` of each of ``masked``.
         concepts: Label of each mention's concept, ``[M]``.
+        negative_concepts: Label of each hard negative's concept, ``[H]``.
         graph: The concepts' neighbourhoods.
         lost_mentions: Mentions that truncation cut off.
     """
 
     sentences: Tokens
-    labels: Tensor
-    mention_tokens: Tensor
+    reads: tuple[Tensor, ...]
+    mention_states: Tensor
     mention_offsets: Tensor
+    predicted: Masked
+    masked: Masked
+    masked_owner: Tensor
     concepts: Tensor
+    negative_concepts: Tensor
     graph: Subgraph | Linearised
     lost_mentions: int
 
     @classmethod
-    def from_bytes(cls, payload: bytes) -> Self:
+    def from_bytes(cls, payload: bytes, layout: Layout | None = None) -> Self:
         """Decode an encoded batch, refusing one that holds no mention."""
-        return cls.from_arrays(decode(payload))
+        return cls.from_arrays(decode(payload), layout)
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Self:
+    def from_arrays(cls, arrays: Arrays, layout: Layout | None = None) -> Self:
         """Build a batch on the CPU from the arrays that workers send."""
         try:
-            return cls._from_arrays({name: torch.tensor(array) for name, array in arrays.items()})
+            return cls._from_arrays(arrays, layout or Layout())
         except KeyError as error:
             raise BaliError(
                 f"training batch lacks {error}: was it recorded by another version of bali?"
             ) from None
 
     @classmethod
-    def _from_arrays(cls, tensors: Mapping[str, Tensor]) -> Self:
-        if tensors["mention_concept"].numel() == 0:
+    def _from_arrays(cls, arrays: Arrays, layout: Layout) -> Self:
+        if not arrays["mention_concept"].size:
             raise BaliError("training batch has no mention: link the corpus before training on it")
-        graph: Subgraph | Linearised
-        if "graph_input_ids" in tensors:
-            graph = Linearised(Tokens(tensors["graph_input_ids"], tensors["graph_attention_mask"]))
-        else:
-            graph = Subgraph(
-                names=Tokens(tensors["name_input_ids"], tensors["name_attention_mask"]),
-                node_name=tensors["node_name"],
-                edges=tensors["edge_index"].long(),
-                types=tensors["edge_type"],
-                targets=tensors["target_node"],
-            )
+        sentences, place = _laid_out(arrays["input_ids"], arrays["attention_mask"], layout)
+        labels = arrays["labels"].ravel()
+        tokens, offsets = arrays["mention_tokens"], arrays["mention_offsets"]
+        predicted = np.flatnonzero(labels != IGNORED)
+        reads, states = _reads(np.concatenate([tokens, predicted]), place, labels, sentences.parts)
+        masked = np.flatnonzero(labels[tokens] != IGNORED)
         return cls(
-            sentences=Tokens(tensors["input_ids"], tensors["attention_mask"]),
-            labels=tensors["labels"].long(),
-            mention_tokens=tensors["mention_tokens"].long(),
-            mention_offsets=tensors["mention_offsets"].long(),
-            concepts=tensors["mention_concept"],
-            graph=graph,
-            lost_mentions=int(tensors["lost_mentions"]),
+            sentences=sentences,
+            reads=tuple(map(_tensor, reads)),
+            mention_states=_tensor(states[: len(tokens)]),
+            mention_offsets=_tensor(offsets),
+            predicted=Masked(_tensor(states[len(tokens) :]), _tensor(labels[predicted])),
+            masked=Masked(_tensor(states[masked]), _tensor(labels[tokens[masked]])),
+            masked_owner=_tensor(np.searchsorted(offsets, masked, side="right") - 1),
+            concepts=_tensor(arrays["mention_concept"]),
+            negative_concepts=_tensor(arrays["negative_concept"]),
+            graph=_graph(arrays, layout),
+            lost_mentions=int(arrays["lost_mentions"][0]),
         )
 
     def to(self, device: torch.device) -> Self:
         """Copy every tensor to ``device``."""
-        return _moved(self, device)
+        return _mapped(self, lambda tensor: tensor.to(device, non_blocking=True))
 
-    @property
-    def predicted(self) -> Tensor:
-        """Flat positions ``[P]`` of the tokens to predict."""
-        return torch.nonzero(self.labels.flatten() != -100)[:, 0]
+    def pinned(self) -> Self:
+        """Copy every tensor to memory that a GPU can read while it computes."""
+        return _mapped(self, Tensor.pin_memory)
+
+    def tensors(self) -> list[Tensor]:
+        """Return every tensor."""
+        found: list[Tensor] = []
+
+        def keep(tensor: Tensor) -> Tensor:
+            found.append(tensor)
+            return tensor
+
+        _mapped(self, keep)
+        return found
+
+    def tokens(self) -> tuple[Tokens, Tokens]:
+        """Return all that the language model reads: sentences, and names or subgraphs."""
+        graph = self.graph
+        return self.sentences, graph.names if isinstance(graph, Subgraph) else graph.text
 
 
-def _moved(value: T, device: torch.device) -> T:
+def _laid_out(
+    ids: NDArray[np.int32], mask: NDArray[np.uint8], layout: Layout
+) -> tuple[Tokens, NDArray[np.int64]]:
+    """Sort rows by length; return them and the place where each went."""
+    lengths = mask.sum(axis=1, dtype=np.int64)
+    order = np.argsort(lengths, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    parts = layout.cut(lengths[order])
+    tokens = Tokens(
+        torch.from_numpy(ids[order]), torch.from_numpy(mask[order]), parts, int(lengths.sum())
+    )
+    return tokens, place
+
+
+def _reads(
+    positions: NDArray[np.int64],
+    place: NDArray[np.int64],
+    labels: NDArray[np.int32],
+    parts: tuple[Part, ...],
+) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
+    """Find tokens (``row * L + column``, before sorting) in the parts that hold them.
+
+    Returns the distinct positions to read from each part, and which of those states each is.
+    """
+    starts = np.cumsum([0, *(part.slots for part in parts)])
+    row, column = np.divmod(positions, len(labels) // len(place))
+    row = place[row]
+    part = np.searchsorted([part.last for part in parts], row, side="right")
+    first, width = np.array([part.first for part in parts]), np.array([p.width for p in parts])
+    slots = starts[part] + (row - first[part]) * width[part] + column
+    distinct, which = np.unique(slots, return_inverse=True)
+    bounds = np.searchsorted(distinct, starts)
+    reads = [
+        distinct[low:high] - start
+        for low, high, start in zip(bounds[:-1], bounds[1:], starts[:-1], strict=True)
+    ]
+    return reads, which
+
+
+def _graph(arrays: Arrays, layout: Layout) -> Subgraph | Linearised:
+    if "graph_input_ids" in arrays:
+        text, place = _laid_out(arrays["graph_input_ids"], arrays["graph_attention_mask"], layout)
+        return Linearised(text, _tensor(place))
+    names, place = _laid_out(arrays["name_input_ids"], arrays["name_attention_mask"], layout)
+    node_name, targets = arrays["node_name"], arrays["target_node"]
+    paired = np.flatnonzero(arrays["synonym_name"] != node_name[targets])
+    return Subgraph(
+        names=names,
+        node_name=_tensor(place[node_name]),
+        node_concept=_tensor(arrays["node_concept"]),
+        edges=_tensor(arrays["edge_index"]),
+        types=_tensor(arrays["edge_type"]),
+        targets=_tensor(targets),
+        negatives=_tensor(arrays["negative_node"]),
+        paired=_tensor(paired),
+        synonyms=_tensor(place[arrays["synonym_name"][paired]]),
+    )
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    """Return indices or labels as 64-bit integers, in memory of their own."""
+    return torch.from_numpy(array.astype(np.int64))
+
+
+def _mapped(value: T, function: Callable[[Tensor], Tensor]) -> T:
+    """Apply ``function`` to every tensor in ``value``."""
     if isinstance(value, Tensor):
-        return cast(T, value.to(device, non_blocking=True))
-    if not isinstance(value, Batch | Subgraph | Linearised | Tokens):
+        return cast(T, function(value))
+    if isinstance(value, tuple) and not isinstance(value, Part):
+        return cast(T, tuple(_mapped(item, function) for item in value))
+    if not isinstance(value, Batch | Subgraph | Linearised | Masked | Tokens):
         return value
-    parts = {f.name: _moved(getattr(value, f.name), device) for f in fields(value)}
+    parts = {f.name: _mapped(getattr(value, f.name), function) for f in fields(value)}
     return cast(T, type(value)(**parts))

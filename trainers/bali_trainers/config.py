@@ -27,6 +27,7 @@ __all__ = [
     "MlmConfig",
     "ModelConfig",
     "MultiSimilarityConfig",
+    "NameNameConfig",
     "ObjectiveConfig",
     "ObjectivesConfig",
     "OptimiserConfig",
@@ -66,7 +67,11 @@ class ModelConfig(_Section):
 
 
 class DataConfig(_Section):
-    """Text, neighbourhoods and how batches arrive."""
+    """Text, neighbourhoods and how batches arrive.
+
+    ``hard_negatives`` siblings, those with like names first, are contrasted with each concept that
+    is mentioned. The sentences of ``dev_batches`` are held out of training, to evaluate on.
+    """
 
     corpus: str | None = None
     source: Literal["workers", "inline", "replay"] = "workers"
@@ -78,6 +83,8 @@ class DataConfig(_Section):
     hops: Count = 1
     withheld: Fraction = 0.1
     mlm_probability: Fraction = 0.15
+    hard_negatives: Annotated[int, Field(ge=0, le=8)] = 0
+    dev_batches: Annotated[int, Field(ge=0)] = 0
     window: Count = 8
 
     @model_validator(mode="after")
@@ -127,6 +134,12 @@ class MentionNameConfig(ObjectiveConfig):
     temperature: Positive = 0.07
 
 
+class NameNameConfig(ObjectiveConfig):
+    """NT-Xent between vectors of two names of a concept."""
+
+    temperature: Positive = 0.07
+
+
 class MultiSimilarityConfig(ObjectiveConfig):
     """Multi-Similarity loss between mention and graph vectors."""
 
@@ -152,6 +165,7 @@ class ObjectivesConfig(_Section):
 
     alignment: AlignmentConfig | None = None
     mention_name: MentionNameConfig | None = None
+    name_name: NameNameConfig | None = None
     multi_similarity: MultiSimilarityConfig | None = None
     mlm: MlmConfig | None = None
     text_to_graph: TextToGraphConfig | None = None
@@ -197,7 +211,9 @@ class RunConfig(_Section):
     """How long (one epoch, if nothing is said), on what, and how often to save and report.
 
     With ``chunk`` > 0, so many sentences are encoded at a time and again in the backward pass:
-    contrast batches can then be larger than memory would allow.
+    contrast batches can then be larger than memory would allow. ``best`` names the metric on
+    ``[data] dev_batches`` whose best step is kept and exported; with ``patience`` > 0, the run
+    ends after so many evaluations without a better one. ``profile`` steps are traced.
     """
 
     epochs: Count | None = None
@@ -206,7 +222,14 @@ class RunConfig(_Section):
     checkpoint_every: Count = 50
     keep: Count = 2
     log_every: Count = 10
+    evaluate_every: Count = 50
+    best: str = "loss"
+    patience: Annotated[int, Field(ge=0)] = 0
+    loggers: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
+    profile: Annotated[int, Field(ge=0)] = 0
     processes: Count = 1
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    compile: bool = False
     chunk: Annotated[int, Field(ge=0)] = 0
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Count | None = None
@@ -215,6 +238,22 @@ class RunConfig(_Section):
     def _one_length(self) -> Self:
         if self.epochs is not None and self.max_steps is not None:
             raise ValueError("give epochs or max_steps, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _sharding_works(self) -> Self:
+        if self.parallel == "ddp":
+            return self
+        if self.processes == 1:
+            raise ValueError("parallel = 'fsdp' shards over several processes: set processes")
+        if self.chunk:
+            raise ValueError(
+                "parallel = 'fsdp' needs equally many passes on all ranks: leave out chunk"
+            )
+        if self.precision == "fp16":
+            raise ValueError("parallel = 'fsdp' has no loss scaling: use precision = 'bf16'")
+        if self.compile:
+            raise ValueError("parallel = 'fsdp' is not compiled: leave out compile, or use 'ddp'")
         return self
 
 
@@ -242,10 +281,19 @@ class Config(_Section):
             raise ValueError(
                 "[graph_encoder] backend = 'dgl' runs on the CPU only (PyPI's wheel): use 'pyg'"
             )
+        if self.run.patience and not self.data.dev_batches:
+            raise ValueError(
+                "[run] patience needs sentences to evaluate on: set [data] dev_batches"
+            )
+        scored = self.run.best.split("/")[0]
+        if scored != "loss" and scored not in self.objectives.active:
+            raise ValueError(
+                f"[run] best = '{self.run.best}' is no metric of an objective that is switched on"
+            )
         if self.objectives.predicts_tokens and self.data.mlm_probability == 0:
             raise ValueError("[objectives] has no masked token to predict: raise mlm_probability")
         if self.graph_encoder.kind == "linearised":
-            for name in ("mention_name", "text_to_graph"):
+            for name in ("mention_name", "name_name", "text_to_graph"):
                 if name in self.objectives.active:
                     raise ValueError(
                         f"[objectives.{name}] needs nodes: not for kind = 'linearised'"

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 __all__ = [
     "any_rank",
     "gather_rows",
     "group",
+    "like",
     "mean_over_ranks",
+    "parallel",
     "rank",
+    "shard",
     "sum_over_ranks",
-    "synchronised",
+    "synchronising",
+    "whole",
     "world_size",
 ]
 
@@ -47,12 +54,49 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def synchronised(task: nn.Module, device: torch.device) -> nn.Module:
-    """Wrap a task so that ranks average their gradients; with one process, return it as it is."""
-    if world_size() == 1:
+def parallel(task: nn.Module, device: torch.device) -> nn.Module:
+    """Wrap a task so that ranks average their gradients; one that is sharded does already."""
+    if world_size() == 1 or isinstance(task, FSDPModule):
         return task
     devices = [device] if device.type == "cuda" else None
     return DistributedDataParallel(task, device_ids=devices, forward_sync_buffers=False)
+
+
+def shard(task: nn.Module, layers: Iterable[nn.Module], device: torch.device) -> None:
+    """Split a task's weights, gradients and optimiser state between ranks (FSDP2), in place.
+
+    The weights of each of ``layers`` are gathered when it computes, all others for the whole step.
+    """
+    mesh = init_device_mesh(device.type, (world_size(),))
+    for layer in layers:
+        fully_shard(layer, mesh=mesh)
+    fully_shard(task, mesh=mesh)
+
+
+@contextmanager
+def synchronising(task: nn.Module, wanted: bool) -> Iterator[None]:
+    """Let backward passes exchange gradients between ranks, or not."""
+    if isinstance(task, FSDPModule):
+        task.set_requires_gradient_sync(wanted)
+        yield
+    elif isinstance(task, DistributedDataParallel) and not wanted:
+        with task.no_sync():
+            yield
+    else:
+        yield
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """Gather a tensor that is split between ranks, on all of them; return any other as it is."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def like(value: Tensor, model: Tensor) -> Tensor:
+    """Put a whole tensor, the same on all ranks, where ``model`` is: split as it, if it is."""
+    placed = value.to(model.device)
+    if not isinstance(model, DTensor):
+        return placed
+    return distribute_tensor(placed, model.device_mesh, model.placements)
 
 
 def sum_over_ranks(value: Tensor) -> Tensor:
@@ -83,6 +127,8 @@ def gather_rows(rows: Tensor) -> tuple[Tensor, int]:
     counts = [torch.empty_like(mine) for _ in range(world_size())]
     dist.all_gather(counts, mine)
     sizes = [int(count) for count in counts]
+    if not any(sizes):
+        return rows, 0
     gather: Callable[[Tensor, list[int]], Tensor] = _GatherRows.apply
     return gather(rows, sizes), sum(sizes[: rank()])
 

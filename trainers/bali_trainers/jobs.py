@@ -66,6 +66,9 @@ def _choices(config: Config, settings: Settings) -> dict[str, Any]:
         "hops": config.data.hops,
         "withheld": config.data.withheld,
         "mlm_probability": config.data.mlm_probability if predicts else 0.0,
+        "hard_negatives": config.data.hard_negatives,
+        "synonyms": config.objectives.name_name is not None,
+        "dev_batches": config.data.dev_batches,
         "world_size": config.run.processes,
         "encoder": "linearised" if config.graph_encoder.kind == "linearised" else "graph",
     }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
+
+from bali_trainers.loggers import Logger
 
 __all__ = ["Journal", "Remote"]
 
@@ -26,13 +28,19 @@ class Remote(Protocol):
 
 
 class Journal:
-    """Reports a run to its folder and standard output, and to ``remote`` if there is one.
+    """Reports a run to its folder, standard output and loggers, and to ``remote`` if there is one.
 
     Only the rank that is given a folder writes; every rank listens for a request to stop: SIGTERM,
     SIGINT, or a cancelled job.
     """
 
-    def __init__(self, folder: Path | None, remote: Remote | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        remote: Remote | None = None,
+        loggers: Sequence[Logger] = (),
+    ) -> None:
+        self._loggers = loggers
         self._path = folder / "metrics.jsonl" if folder is not None else None
         self._remote = remote
         self._signalled = False
@@ -53,6 +61,8 @@ class Journal:
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
+        for logger in self._loggers:
+            logger.metrics(step, values)
         if self._remote is not None:
             self._remote.metrics(step, total, values)
 

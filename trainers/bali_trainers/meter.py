@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from bali_trainers.batch import Batch, Linearised, Tokens
+from bali_trainers.batch import Batch
 
 __all__ = ["Meter", "peak_flops"]
 
@@ -46,12 +48,9 @@ class Meter:
         self._sentences += len(batch.sentences.ids)
         self._lost += batch.lost_mentions
         self._mentions += len(batch.concepts)
-        graph = batch.graph
-        for tokens in (
-            batch.sentences,
-            graph.text if isinstance(graph, Linearised) else graph.names,
-        ):
-            self._count_tokens(tokens)
+        for tokens in batch.tokens():
+            self._tokens += tokens.count
+            self._slots += tokens.slots
         for name, value in metrics.items():
             self._sums[name] = self._sums.get(name, 0) + value
 
@@ -60,32 +59,36 @@ class Meter:
 
         ``sentences_s`` and ``tokens_s`` are per second of this rank; ``padding`` is the share of
         token slots that held none; ``data_wait`` the share of time spent waiting for batches;
-        ``memory_mib`` the peak on the GPU; ``mfu`` the share of the device's peak that 6 FLOP a
-        weight and token amount to, attention and recomputation not counted.
+        ``memory_mib`` the peak so far, of the GPU or else of the process; ``mfu`` the share of the
+        device's peak that 6 FLOP a weight and token amount to, attention and recomputation not
+        counted.
         """
         elapsed = max(time.perf_counter() - self._started, 1e-9)
         values = {name: float(total) / self._batches for name, total in self._sums.items()}
         values |= {
             "sentences_s": self._sentences / elapsed,
-            "tokens_s": float(self._tokens) / elapsed,
-            "padding": 1 - float(self._tokens) / max(self._slots, 1),
+            "tokens_s": self._tokens / elapsed,
+            "padding": 1 - self._tokens / max(self._slots, 1),
             "data_wait": (waited_s - self._waited) / elapsed,
             "mentions": self._mentions / self._batches,
             "lost_mentions": float(self._lost),
         }
-        if self._device.type == "cuda":
-            values["memory_mib"] = torch.cuda.max_memory_allocated(self._device) / 2**20
+        values["memory_mib"] = _peak_memory(self._device) / 2**20
         if self._peak is not None:
             values["mfu"] = 6 * self._weights * values["tokens_s"] / self._peak
         self._clear(waited_s)
         return values
 
-    def _count_tokens(self, tokens: Tokens) -> None:
-        self._tokens += tokens.mask.sum()
-        self._slots += tokens.mask.numel()
-
     def _clear(self, waited_s: float = 0.0) -> None:
         self._started, self._waited = time.perf_counter(), waited_s
-        self._batches = self._sentences = self._slots = self._lost = self._mentions = 0
-        self._tokens = torch.zeros((), dtype=torch.int64, device=self._device)
+        self._batches = self._sentences = self._mentions = self._lost = 0
+        self._tokens = self._slots = 0
         self._sums: dict[str, Tensor | int] = {}
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Return the most bytes that were in use at a time."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

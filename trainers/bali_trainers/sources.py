@@ -15,6 +15,7 @@ from bali_platform.streaming import (
 )
 from bali_trainers.config import Config
 from bali_trainers.data.builder import BatchBuilder
+from bali_trainers.data.order import DEV_EPOCH, steps_per_epoch
 from bali_trainers.data.places import locate
 from bali_trainers.data.sentences import LinkedSentences
 from bali_trainers.data.spec import DataSpec
@@ -32,7 +33,7 @@ def open_source(
     """
     if config.data.replay is not None:
         replay = ReplaySource(config.data.replay)
-        return replay, 1 + max(key.index for key in replay.keys)
+        return replay, 1 + max(key.index for key in replay.keys if key.epoch != DEV_EPOCH)
     spec = locate(spec, load_settings().home)
     if config.data.source == "inline":
         from bali_platform.subgraphs import neighbourhoods
@@ -47,4 +48,6 @@ def open_source(
     from bali_platform.jobs.connection import connect
 
     source = StreamedSource(connect(), job, request_batch(job), window=config.data.window, say=say)
-    return source, len(LinkedSentences(spec.corpus)) // (spec.batch_size * spec.world_size)
+    step = spec.batch_size * spec.world_size
+    sentences = len(LinkedSentences(spec.corpus)) - spec.dev_batches * step
+    return source, steps_per_epoch(sentences, step)

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, load_model, save_file, save_model
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bali_platform.errors import BaliError
@@ -27,7 +27,7 @@ from bali_trainers import distributed
 
 __all__ = ["Average", "Checkpoint", "Checkpoints", "restore", "save_tensors"]
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Average:
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Take over an average that was saved."""
         for name, value in weights.items():
-            self.weights[name].copy_(value)
+            self.weights[name].copy_(distributed.like(value, self.weights[name]))
 
     @torch.no_grad()
     def apply(self) -> None:
@@ -95,23 +95,41 @@ class Checkpoints:
         task: nn.Module,
         optimiser: torch.optim.Optimizer,
         average: Average | None = None,
+        *,
+        spared: int = 0,
         **facts: Any,
     ) -> None:
         """Write a checkpoint; every rank must call this, the first one writes.
 
-        ``facts`` are added to those of the run, ``scaler`` for instance.
+        The checkpoint of step ``spared`` is kept beside the newest ones. ``facts`` are added to
+        those of the run, ``scaler`` for instance.
         """
-        tensors = {"optimiser": _optimiser_tensors(task, optimiser), "random": _generators()}
+        tensors = {
+            "model": _whole(_weights(task)),
+            "optimiser": _whole(_optimiser_tensors(task, optimiser)),
+            "random": _generators(),
+        }
         if average is not None:
-            tensors["average"] = average.weights
+            tensors["average"] = _whole(average.weights)
         if distributed.rank() == 0:
             try:
-                self._write(step, task, tensors, facts)
+                self._write(step, tensors, facts)
+                self._prune(spared)
             except (OSError, SafetensorError) as error:
                 raise BaliError(
                     f"checkpoint of step {step} could not be written to {self._folder} ({error}); "
                     "the one before it is intact: free some space, then resume"
                 ) from None
+
+    def at(self, step: int) -> Checkpoint:
+        """Return the whole checkpoint of a step."""
+        folder = self._place(step)
+        try:
+            return self._open(folder)
+        except (OSError, ValueError, KeyError) as error:
+            raise BaliError(
+                f"checkpoint {folder} is damaged ({error}): remove it and resume, to make it again"
+            ) from None
 
     def newest(self) -> Checkpoint | None:
         """Return the newest whole checkpoint, if any; say which damaged ones were passed over."""
@@ -144,16 +162,14 @@ class Checkpoints:
     def _write(
         self,
         step: int,
-        task: nn.Module,
         tensors: Mapping[str, Mapping[str, Tensor]],
         facts: Mapping[str, Any],
     ) -> None:
-        final = self._folder / f"step-{step:08d}"
+        final = self._place(step)
         building = self._folder / f".{final.name}.building"
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(parents=True)
         try:
-            save_model(task, str(building / "model.safetensors"))
             for name, values in tensors.items():
                 save_tensors(values, building / f"{name}.safetensors")
             state = {
@@ -168,13 +184,20 @@ class Checkpoints:
             building.rename(final)
         finally:
             shutil.rmtree(building, ignore_errors=True)
+
+    def _prune(self, spared: int) -> None:
         for old in self._folders()[: -self._keep]:
-            shutil.rmtree(old)
+            if old != self._place(spared):
+                shutil.rmtree(old)
+
+    def _place(self, step: int) -> Path:
+        return self._folder / f"step-{step:08d}"
 
     def _folders(self) -> list[Path]:
         return sorted(self._folder.glob("step-*"))
 
 
+@torch.no_grad()
 def restore(
     checkpoint: Checkpoint,
     task: nn.Module,
@@ -185,12 +208,14 @@ def restore(
 
     The optimiser is a fused one: all of its state lives beside the parameters.
     """
-    load_model(task, str(checkpoint.folder / "model.safetensors"))
+    weights = load_file(checkpoint.folder / "model.safetensors")
+    for name, value in _weights(task).items():
+        value.copy_(distributed.like(weights[name], value))
     tensors = load_file(checkpoint.folder / "optimiser.safetensors")
     for name, parameter in task.named_parameters():
         prefix = f"{name}/"
         saved = {
-            key.removeprefix(prefix): value.to(parameter.device)
+            key.removeprefix(prefix): _state_like(value, parameter)
             for key, value in tensors.items()
             if key.startswith(prefix)
         }
@@ -204,6 +229,23 @@ def restore(
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Write tensors as safetensors, wherever they live."""
     save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path)
+
+
+def _weights(task: nn.Module) -> dict[str, Tensor]:
+    """Return every weight and buffer that lasts; one that is tied, under its first name."""
+    first: dict[int, tuple[str, Tensor]] = {}
+    for name, value in task.state_dict(keep_vars=True).items():
+        first.setdefault(id(value), (name, value))
+    return dict(first.values())
+
+
+def _whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: distributed.whole(value.detach()) for name, value in tensors.items()}
+
+
+def _state_like(value: Tensor, parameter: Tensor) -> Tensor:
+    """Put a moment where its parameter is; the count of steps is a scalar."""
+    return distributed.like(value, parameter) if value.ndim else value.to(parameter.device)
 
 
 def _optimiser_tensors(task: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

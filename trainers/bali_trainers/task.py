@@ -67,7 +67,7 @@ def build_task(config: Config, relations: int) -> Task:
     ``relations`` is the number of relation types that batches may name.
     """
     torch.manual_seed(config.seed)
-    text = load_text_encoder(config.model.base, chunk=config.run.chunk)
+    text = load_text_encoder(config.model.base, recompute=config.run.chunk > 0)
     if config.model.frozen_layers:
         freeze_layers(text, config.model.frozen_layers)
     if config.model.lora_rank:

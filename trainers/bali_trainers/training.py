@@ -18,10 +18,13 @@ from bali_platform.jobs.store import JobStore
 from bali_trainers import distributed
 from bali_trainers.config import Config
 from bali_trainers.data.spec import DataSpec
-from bali_trainers.export import export_encoder
+from bali_trainers.export import export_checkpoint, export_encoder
 from bali_trainers.folder import read_config, read_spec
 from bali_trainers.journal import Journal
+from bali_trainers.layout import PASS_COST, Layout
+from bali_trainers.loggers import open_loggers
 from bali_trainers.loop import Plan, Trainer
+from bali_trainers.models.adapting import transformer_layers
 from bali_trainers.sources import open_source
 from bali_trainers.state import Average, Checkpoints
 from bali_trainers.task import build_task, parameter_groups
@@ -40,8 +43,10 @@ def train_folder(folder: Path, job: str | None = None) -> bool:
         _check_world(spec)
         if distributed.rank() > 0:
             return _train(folder, config, spec, Journal(None), job, device)
-        with _record(job) as record:
-            finished = _train(folder, config, spec, Journal(folder, record), job, device)
+        wanted = open_loggers(config.run.loggers, folder, config.name)
+        with _record(job) as record, wanted as loggers:
+            journal = Journal(folder, record, loggers)
+            finished = _train(folder, config, spec, journal, job, device)
             if finished and record is not None:
                 record.artefact("model", folder / "model")
     return finished
@@ -58,6 +63,11 @@ def _train(
     _settle(config, device)
     source, batches_per_epoch = open_source(config, spec, job, journal.say)
     task = build_task(config, len(spec.relation_types)).to(device)
+    if config.run.compile:
+        task.text.compile_encoder()
+    sharded = config.run.parallel == "fsdp"
+    if sharded:
+        distributed.shard(task, transformer_layers(task.text), device)
     optimiser = torch.optim.AdamW(parameter_groups(task, config.optimiser), fused=True)
     torch.manual_seed(config.seed + distributed.rank())
     plan = Plan(
@@ -65,6 +75,7 @@ def _train(
         accumulation=config.optimiser.accumulation,
         epochs=config.run.epochs,
         max_steps=config.run.max_steps,
+        dev_batches=spec.dev_batches,
     )
     checkpoints = Checkpoints(
         folder / "checkpoints", keep=config.run.keep, facts=_facts(config, spec), say=journal.say
@@ -72,7 +83,7 @@ def _train(
     decay = config.optimiser.average
     average = Average(task, decay) if decay else None
     trainer = Trainer(
-        task=distributed.synchronised(task, device),
+        task=distributed.parallel(task, device),
         optimiser=optimiser,
         plan=plan,
         source=source,
@@ -82,12 +93,17 @@ def _train(
         run=config.run,
         rates=config.optimiser,
         folder=folder,
+        layout=Layout(PASS_COST[device.type], config.run.chunk or None, whole=sharded),
         average=average,
         dense_weights=task.text.dense_weights,
     )
     with journal.listening():
         finished = trainer.train()
     if finished and distributed.rank() == 0:
+        if trainer.best_step or sharded:
+            kept = checkpoints.at(trainer.best_step or plan.steps)
+            export_checkpoint(kept.folder, folder / "model")
+            return finished
         if average is not None:
             average.apply()
         export_encoder(task.text, config, spec, journal.last, folder / "model")

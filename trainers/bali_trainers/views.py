@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from bali_trainers.batch import Batch, Linearised
+from bali_trainers.batch import Batch, Linearised, Subgraph
 from bali_trainers.models.text import TextEncoder
 
 __all__ = ["Views"]
@@ -28,17 +28,15 @@ class Views:
         self._pooling, self._graph = pooling, graph
 
     @cached_property
-    def _states(self) -> tuple[Tensor, Tensor]:
+    def _states(self) -> Tensor:
         batch = self.batch
-        positions = torch.cat([batch.mention_tokens, batch.predicted])
-        states = self.text.states(batch.sentences.ids, batch.sentences.mask, positions)
-        count = len(batch.mention_tokens)
-        return states[:count], states[count:]
+        parts = zip(batch.sentences.blocks(), batch.reads, strict=True)
+        return torch.cat([self.text.states(ids, mask, read) for (ids, mask), read in parts])
 
-    @property
+    @cached_property
     def mention_states(self) -> Tensor:
-        """State of each token of each mention, ``[T, d]``, as ``batch.mention_tokens`` has them."""
-        return self._states[0]
+        """State of each token of each mention, ``[T, d]``."""
+        return self._states[self.batch.mention_states]
 
     @cached_property
     def mentions(self) -> Tensor:
@@ -46,35 +44,63 @@ class Views:
         pooled: Tensor = self._pooling(self.mention_states, self.batch.mention_offsets)
         return pooled
 
-    @property
+    @cached_property
     def predicted(self) -> Tensor:
         """State of each token to predict, ``[P, d]``."""
-        return self._states[1]
+        return self._states[self.batch.predicted.states]
 
-    @property
+    @cached_property
+    def masked_mentions(self) -> Tensor:
+        """State of each masked token of each mention, ``[Q, d]``."""
+        return self._states[self.batch.masked.states]
+
+    @cached_property
     def names(self) -> Tensor:
         """Vector of the name drawn for each mention's concept, ``[M, d]``."""
-        graph = self.batch.graph
-        if isinstance(graph, Linearised):
-            raise TypeError("a linearised batch has no names")
-        return self.nodes[graph.targets]
+        return self.nodes[self.subgraph.targets]
+
+    @cached_property
+    def synonyms(self) -> Tensor:
+        """Vector of the second name of each concept that has one, ``[S, d]``."""
+        return self._names[self.subgraph.synonyms]
 
     @cached_property
     def nodes(self) -> Tensor:
-        """Vector of each node, ``[V, d]``: its name, read by the same language model.
+        """Vector of each node, ``[V, d]``: its name, read by the same language model."""
+        return self._names[self.subgraph.node_name]
 
-        Each distinct name is read once.
-        """
-        graph = self.batch.graph
-        if isinstance(graph, Linearised):
-            raise TypeError("a linearised batch has no nodes")
-        return self.text.pooled(graph.names.ids, graph.names.mask)[graph.node_name]
+    @cached_property
+    def negative_names(self) -> Tensor:
+        """Vector of the name drawn for each hard negative, ``[H, d]``."""
+        return self.nodes[self.subgraph.negatives]
 
     @cached_property
     def graph(self) -> Tensor:
         """Vector of the neighbourhood of each mention's concept, ``[M, d]``."""
+        return self._graphs[: len(self.batch.concepts)]
+
+    @cached_property
+    def negative_graphs(self) -> Tensor:
+        """Vector of the neighbourhood of each hard negative, ``[H, d]``."""
+        return self._graphs[len(self.batch.concepts) :]
+
+    @property
+    def subgraph(self) -> Subgraph:
+        """Names, nodes and edges; a linearised batch has none."""
+        if isinstance(self.batch.graph, Linearised):
+            raise TypeError("a linearised batch has neither names nor nodes")
+        return self.batch.graph
+
+    @cached_property
+    def _names(self) -> Tensor:
+        """Each distinct name is read once."""
+        return torch.cat([self.text.pooled(*block) for block in self.subgraph.names.blocks()])
+
+    @cached_property
+    def _graphs(self) -> Tensor:
         graph = self.batch.graph
         if isinstance(graph, Linearised):
-            return self.text.first(graph.text.ids, graph.text.mask)
-        encoded: Tensor = self._graph(self.nodes, graph.edges, graph.types, graph.targets)
+            return torch.cat([self.text.first(*block) for block in graph.text.blocks()])[graph.rows]
+        wanted = torch.cat([graph.targets, graph.negatives])
+        encoded: Tensor = self._graph(self.nodes, graph.edges, graph.types, wanted)
         return encoded

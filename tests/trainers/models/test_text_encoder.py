@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 
 import pytest
 import torch
@@ -69,14 +70,34 @@ def test_first_token_states(tiny_model):
     torch.testing.assert_close(text.first(ids, mask), text(ids, mask)[:, 0])
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 5, 50])
-def test_chunks_change_neither_states_nor_gradients(tiny_model, chunk):
+def test_without_a_mask_everything_is_a_token(tiny_model):
+    text = load_text_encoder(str(tiny_model())).eval()
+    ids = inputs()[0][:1]
+    torch.testing.assert_close(text(ids, None), text(ids, torch.ones_like(ids)))
+    torch.testing.assert_close(text.pooled(ids, None), text.pooled(ids, torch.ones_like(ids)))
+
+
+def test_a_compiled_encoder_is_the_same(tiny_model, monkeypatch):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    text = load_text_encoder(str(tiny_model())).eval()
+    ids, mask = inputs()
+    expected = text(ids, mask), text.vocabulary_logits(text(ids, mask)[0])
+    names = set(text.state_dict())
+    text.compile_encoder()
+    torch.testing.assert_close(
+        (text(ids, mask), text.vocabulary_logits(text(ids, mask)[0])), expected
+    )
+    torch.testing.assert_close(text(ids[:2, :7], None), text(ids[:2, :7], mask[:2, :7] | 1))
+    assert set(text.state_dict()) == names
+
+
+def test_recomputing_changes_neither_states_nor_gradients(tiny_model):
     folder = str(tiny_model(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0))
     ids, mask = inputs()
     positions = torch.tensor([40, 2, 2, 9, 38])
     results = []
-    for size in (0, chunk):
-        text = load_text_encoder(folder, chunk=size).train()
+    for recompute in (False, True):
+        text = load_text_encoder(folder, recompute=recompute).train()
         value = (
             text.states(ids, mask, positions).square().sum() + text.pooled(ids, mask).sin().sum()
         )

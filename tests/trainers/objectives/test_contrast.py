@@ -10,19 +10,21 @@ from hypothesis import strategies as st
 from bali_trainers.objectives.contrast import multi_similarity, nt_xent
 
 
-def brute_force(vectors, labels, temperature):
-    """The published formula, one ordered pair at a time."""
+def brute_force(vectors, labels, temperature, hard=0):
+    """The published formula, one ordered pair at a time; the last vectors are negatives only."""
     unit = [vector / vector.norm() for vector in vectors]
     losses = []
-    for i, anchor in enumerate(unit):
+    both = range(len(unit) - hard)
+    for i in both:
+        anchor = unit[i]
         negatives = [
             torch.exp(anchor @ unit[n] / temperature)
             for n in range(len(unit))
             if labels[n] != labels[i]
         ]
-        for p, other in enumerate(unit):
+        for p in both:
             if p != i and labels[p] == labels[i]:
-                positive = torch.exp(anchor @ other / temperature)
+                positive = torch.exp(anchor @ unit[p] / temperature)
                 losses.append(-torch.log(positive / (positive + sum(negatives))))
     return losses
 
@@ -43,6 +45,25 @@ def test_equals_brute_force_in_value_and_gradient(labels, temperature, seed):
     mine, theirs = vectors.clone().requires_grad_(), vectors.clone().requires_grad_()
     loss = ours(mine, both, temperature).losses.mean()
     expected = torch.stack(brute_force(theirs, both.tolist(), temperature)).mean()
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
+    loss.backward()
+    expected.backward()
+    torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-6, atol=1e-6)
+
+
+@given(
+    labels=st.lists(st.integers(0, 4), min_size=1, max_size=6),
+    hard=st.lists(st.integers(0, 6), min_size=1, max_size=5),
+    seed=st.integers(0, 1000),
+)
+def test_hard_negatives_are_told_from_but_never_sought(labels, hard, seed):
+    generator = torch.Generator().manual_seed(seed)
+    every = torch.tensor([*labels * 2, *hard])
+    vectors = torch.randn(len(every), 5, generator=generator, dtype=torch.float64)
+    mine, theirs = vectors.clone().requires_grad_(), vectors.clone().requires_grad_()
+    own = 2 * len(labels)
+    loss = nt_xent(mine[:own], every[:own], mine, every, hard=len(hard)).losses.mean()
+    expected = torch.stack(brute_force(theirs, every.tolist(), 0.07, len(hard))).mean()
     torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
     loss.backward()
     expected.backward()

@@ -15,8 +15,9 @@ from bali_platform.subgraphs import Neighbourhood, NeighbourhoodSource
 from bali_trainers.data.linearised import Lineariser
 from bali_trainers.data.masking import mask_tokens
 from bali_trainers.data.mentions import concept_label, pool_mentions, token_cover
-from bali_trainers.data.names import NameDrawer
-from bali_trainers.data.order import epoch_order
+from bali_trainers.data.names import NameDrawer, numbered
+from bali_trainers.data.negatives import draw_negatives
+from bali_trainers.data.order import DEV_EPOCH, epoch_order, split, steps_per_epoch
 from bali_trainers.data.randomness import Purpose, generator
 from bali_trainers.data.sentences import LinkedSentences, SentenceBatch
 from bali_trainers.data.spec import DataSpec
@@ -38,11 +39,9 @@ class BatchBuilder:
         self._spec, self._source = spec, source
         self._sentences = LinkedSentences(spec.corpus)
         self._step = spec.batch_size * spec.world_size
-        if len(self._sentences) < self._step:
-            raise BaliError(
-                f"{spec.corpus} has {len(self._sentences)} linked sentences, too few for a batch "
-                f"of {spec.batch_size} on {spec.world_size} ranks: lower [data] batch_size"
-            )
+        _check_size(spec, len(self._sentences))
+        held_out = spec.dev_batches * self._step
+        self._train, self._dev = split(len(self._sentences), held_out, seed=spec.seed)
         self._pieces = WordPieces(spec.tokenizer)
         self._names = NameDrawer(source, spec.withheld)
         self._relations = {name: i for i, name in enumerate(spec.relation_types)}
@@ -61,10 +60,12 @@ class BatchBuilder:
     @property
     def steps_per_epoch(self) -> int:
         """Batches of each rank in an epoch."""
-        return len(self._sentences) // self._step
+        return steps_per_epoch(len(self._train), self._step)
 
     def build(self, key: BatchKey) -> Arrays:
         """Build one batch; the same key gives the same arrays on any host.
+
+        Batches of ``DEV_EPOCH`` hold the sentences that other epochs never show.
 
         | array | dtype, shape | meaning |
         | --- | --- | --- |
@@ -73,6 +74,7 @@ class BatchBuilder:
         | mention_tokens | int32 [T] | flat positions, ``row * L + column`` |
         | mention_offsets | int32 [M + 1] | where the tokens of each mention begin; none is empty |
         | mention_concept | int64 [M] | :func:`concept_label` of its concept |
+        | negative_concept | int64 [H] | the same of each hard negative |
         | lost_mentions | int32 [1] | mentions that truncation cut or whose concept is gone |
 
         and for graph encoders
@@ -81,10 +83,13 @@ class BatchBuilder:
         | --- | --- | --- |
         | name_input_ids, name_attention_mask | int32, uint8 [N, Ln] | distinct names |
         | node_name | int32 [V] | name of each node |
+        | node_concept | int64 [V] | :func:`concept_label` of each node |
         | edge_index, edge_type | int32 [2, E], int32 [E] | as in :class:`Trees` |
         | target_node | int32 [M] | node of each mention |
+        | negative_node | int32 [H] | node of each hard negative |
+        | synonym_name | int32 [M] | a second name of each mention's concept, else its node's |
 
-        or, linearised, graph_input_ids and graph_attention_mask, int32 and uint8 [M, Lg].
+        or, linearised, graph_input_ids and graph_attention_mask, int32 and uint8 [M + H, Lg].
         A concept has one mention vector per sentence, over the tokens of all its mentions there.
         """
         spec = self._spec
@@ -98,26 +103,32 @@ class BatchBuilder:
                 f"{spec.max_length} word pieces: raise [data] max_length or batch_size"
             )
         tokens, offsets = pool_mentions(cover[kept], batch.row[kept], group)
+        negatives = self._negatives(targets, key)
         return {
             **self._masked(pieces, key),
             "mention_tokens": tokens,
             "mention_offsets": offsets,
-            "mention_concept": np.array([concept_label(t.cui) for t in targets], dtype=np.int64),
+            "mention_concept": _labels([target.cui for target in targets]),
+            "negative_concept": _labels([negative.cui for negative in negatives]),
             "lost_mentions": np.array([np.count_nonzero(~kept)], dtype=np.int32),
-            **self._graph(targets, key),
+            **self._graph(targets, negatives, key),
         }
 
-    def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
-        return epoch_order(self._sentences.lengths, self._step, seed=self._spec.seed, epoch=epoch)
+    def _epoch_order(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Return the sentences of each step of an epoch."""
+        sentences = self._dev if epoch == DEV_EPOCH else self._train
+        lengths = self._sentences.lengths[sentences]
+        order = epoch_order(lengths, self._step, seed=self._spec.seed, epoch=epoch)
+        return [sentences[step] for step in order]
 
     def _rows(self, key: BatchKey) -> NDArray[np.int64]:
-        if not (0 <= key.index < self.steps_per_epoch and 0 <= key.rank < self._spec.world_size):
+        order = self._order(key.epoch)
+        if not (0 <= key.index < len(order) and 0 <= key.rank < self._spec.world_size):
             raise BaliError(
-                f"no batch {key.index} for rank {key.rank}: an epoch has {self.steps_per_epoch} "
+                f"no batch {key.index} for rank {key.rank}: epoch {key.epoch} has {len(order)} "
                 f"batches for each of {self._spec.world_size} ranks"
             )
-        step: NDArray[np.int64] = self._order(key.epoch)[key.index]
-        return step[key.rank :: self._spec.world_size]
+        return order[key.index][key.rank :: self._spec.world_size]
 
     def _resolve(
         self, batch: SentenceBatch, cover: NDArray[np.bool_]
@@ -148,32 +159,80 @@ class BatchBuilder:
         )
         return {"input_ids": ids, "attention_mask": pieces.mask, "labels": labels}
 
-    def _graph(self, targets: list[Neighbourhood], key: BatchKey) -> Arrays:
-        spec = self._spec
-        trees = grow_trees(
+    def _negatives(self, targets: list[Neighbourhood], key: BatchKey) -> list[Neighbourhood]:
+        if not self._spec.hard_negatives:
+            return []
+        return draw_negatives(
             targets,
+            self._source,
+            self._names,
+            count=self._spec.hard_negatives,
+            random=self._random(Purpose.NEGATIVES, key),
+        )
+
+    def _graph(
+        self, targets: list[Neighbourhood], negatives: list[Neighbourhood], key: BatchKey
+    ) -> Arrays:
+        spec = self._spec
+        roots = [*targets, *negatives]
+        trees = grow_trees(
+            roots,
             self._source,
             self._relations,
             count=spec.neighbours,
             hops=spec.hops,
             random=self._random(Purpose.NEIGHBOURS, key),
         )
-        names, node_name = self._names.draw(trees.cuis, self._random(Purpose.NAMES, key))
+        drawn = self._names.draw(trees.cuis, self._random(Purpose.NAMES, key))
         if self._linearise:
-            ids, mask = self._linearise(trees, names, node_name, len(targets))
+            ids, mask = self._linearise(trees, *numbered(drawn), len(roots))
             return {"graph_input_ids": ids, "graph_attention_mask": mask}
+        names, row = numbered([*drawn, *self._second_names(targets, drawn, key)])
         ids, mask = self._pieces.encode_names(names, spec.name_length)
+        every = np.arange(len(roots), dtype=np.int32)
         return {
             "name_input_ids": ids,
             "name_attention_mask": mask,
-            "node_name": node_name,
+            "node_name": row[: len(drawn)],
+            "node_concept": _labels(trees.cuis),
             "edge_index": trees.edge_index,
             "edge_type": trees.edge_type,
-            "target_node": np.arange(len(targets), dtype=np.int32),
+            "target_node": every[: len(targets)],
+            "negative_node": every[len(targets) :],
+            "synonym_name": row[len(drawn) :],
         }
+
+    def _second_names(
+        self, targets: list[Neighbourhood], drawn: list[str], key: BatchKey
+    ) -> list[str]:
+        first = drawn[: len(targets)]
+        if not self._spec.synonyms:
+            return first
+        random = self._random(Purpose.SYNONYMS, key)
+        return self._names.another([target.cui for target in targets], first, random)
 
     def _random(self, purpose: Purpose, key: BatchKey) -> np.random.Generator:
         return generator(self._spec.seed, purpose, epoch=key.epoch, index=key.index, rank=key.rank)
+
+
+def _labels(cuis: list[str]) -> NDArray[np.int64]:
+    return np.array([concept_label(cui) for cui in cuis], dtype=np.int64)
+
+
+def _check_size(spec: DataSpec, sentences: int) -> None:
+    step, held_out = spec.batch_size * spec.world_size, spec.dev_batches
+    if sentences < step * (1 + held_out):
+        beside = f" beside {held_out} to evaluate on" if held_out else ""
+        raise BaliError(
+            f"{spec.corpus} has {sentences} linked sentences, too few for a batch of "
+            f"{spec.batch_size} on {spec.world_size} ranks{beside}: lower [data] batch_size"
+        )
+    train = sentences - step * held_out
+    if train // steps_per_epoch(train, step) < spec.world_size:
+        raise BaliError(
+            f"{train} sentences in batches of {spec.batch_size} leave one of {spec.world_size} "
+            "ranks without a sentence: raise [data] batch_size"
+        )
 
 
 def _check_origin(spec: DataSpec, source: NeighbourhoodSource) -> None:

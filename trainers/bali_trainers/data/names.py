@@ -11,7 +11,7 @@ from bali_platform.errors import BaliError
 from bali_platform.graph.names import is_withheld
 from bali_platform.subgraphs import NeighbourhoodSource
 
-__all__ = ["NameDrawer"]
+__all__ = ["NameDrawer", "numbered"]
 
 REMEMBERED_CONCEPTS = 200_000
 
@@ -23,20 +23,26 @@ class NameDrawer:
         self._source, self._withheld = source, withheld
         self._allowed: dict[str, tuple[str, ...]] = {}
 
-    def draw(
-        self, cuis: Sequence[str], random: np.random.Generator
-    ) -> tuple[list[str], NDArray[np.int32]]:
-        """Draw a name for each concept; return the distinct names and the index of each's own."""
+    def draw(self, cuis: Sequence[str], random: np.random.Generator) -> list[str]:
+        """Draw a name for each concept."""
         self._learn(cuis)
-        choices = [self._allowed[cui] for cui in cuis]
-        sizes = np.fromiter(map(len, choices), dtype=np.int64, count=len(choices))
-        at = (random.random(len(choices)) * sizes).astype(np.int64)
-        rows: dict[str, int] = {}
-        index = [
-            rows.setdefault(names[i], len(rows))
-            for names, i in zip(choices, at.tolist(), strict=True)
+        return _choose([self._allowed[cui] for cui in cuis], random)
+
+    def another(
+        self, cuis: Sequence[str], drawn: Sequence[str], random: np.random.Generator
+    ) -> list[str]:
+        """Draw a second name for each concept; the one drawn before, where there is no other."""
+        self._learn(cuis)
+        others = [
+            [name for name in self._allowed[cui] if name != first] or [first]
+            for cui, first in zip(cuis, drawn, strict=True)
         ]
-        return list(rows), np.array(index, dtype=np.int32)
+        return _choose(others, random)
+
+    def preferred(self, cuis: Sequence[str]) -> list[str]:
+        """Return the preferred name of each concept."""
+        self._learn(cuis)
+        return [self._allowed[cui][0] for cui in cuis]
 
     def _learn(self, cuis: Sequence[str]) -> None:
         unknown = sorted({cui for cui in cuis if cui not in self._allowed})
@@ -52,3 +58,17 @@ class NameDrawer:
             preferred, *synonyms = names[cui]
             seen = [name for name in synonyms if not is_withheld(name, self._withheld)]
             self._allowed[cui] = (preferred, *seen)
+
+
+def numbered(names: Sequence[str]) -> tuple[list[str], NDArray[np.int32]]:
+    """Return the distinct names, and the index of each name among them."""
+    rows: dict[str, int] = {}
+    index = [rows.setdefault(name, len(rows)) for name in names]
+    return list(rows), np.array(index, dtype=np.int32)
+
+
+def _choose(choices: Sequence[Sequence[str]], random: np.random.Generator) -> list[str]:
+    """Choose one of each, evenly."""
+    sizes = np.fromiter(map(len, choices), dtype=np.int64, count=len(choices))
+    at = (random.random(len(choices)) * sizes).astype(np.int64)
+    return [names[i] for names, i in zip(choices, at.tolist(), strict=True)]

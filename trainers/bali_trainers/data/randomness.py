@@ -17,6 +17,9 @@ class Purpose(IntEnum):
     MASKING = 2
     NEIGHBOURS = 3
     NAMES = 4
+    SYNONYMS = 5
+    NEGATIVES = 6
+    DEV = 7
 
 
 def generator(

@@ -27,6 +27,9 @@ class DataSpec(BaseModel):
         hops: Distance from the mentioned concept up to which nodes are drawn.
         withheld: Fraction of synonyms that no batch may contain.
         mlm_probability: Fraction of tokens to predict.
+        hard_negatives: Concepts easily confused with it that are drawn for each concept mentioned.
+        synonyms: Whether a second name is drawn for each concept mentioned.
+        dev_batches: Batches of each rank whose sentences are held out of training.
         encoder: ``"graph"`` for node and edge arrays, ``"linearised"`` for text of subgraphs.
         world_size: Ranks that share an epoch.
 
@@ -49,5 +52,8 @@ class DataSpec(BaseModel):
     hops: int = Field(1, ge=0, le=4)
     withheld: float = Field(0.1, ge=0, lt=1)
     mlm_probability: float = Field(0.15, ge=0, lt=1)
+    hard_negatives: int = Field(0, ge=0, le=8)
+    synonyms: bool = False
+    dev_batches: int = Field(0, ge=0)
     encoder: Literal["graph", "linearised"] = "graph"
     world_size: int = Field(1, ge=1)

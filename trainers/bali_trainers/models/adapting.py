@@ -9,22 +9,26 @@ from transformers import PreTrainedModel
 from bali_platform.errors import BaliError, UsageError
 from bali_trainers.models.text import TextEncoder
 
-__all__ = ["add_adapters", "freeze_layers", "merge_adapters"]
+__all__ = ["add_adapters", "freeze_layers", "merge_adapters", "transformer_layers"]
 
 
 def freeze_layers(text: TextEncoder, count: int) -> None:
     """Take the embeddings and the first ``count`` transformer layers out of training."""
-    base = text.model.base_model
+    layers = transformer_layers(text)
+    if count > len(layers):
+        raise UsageError(f"[model] frozen_layers = {count}: the model has {len(layers)} layers")
+    for module in (text.model.base_model.embeddings, *layers[:count]):
+        module.requires_grad_(False)
+
+
+def transformer_layers(text: TextEncoder) -> list[nn.Module]:
+    """Return the layers of the encoder, first to last, whatever its family calls them."""
     depth = text.model.config.num_hidden_layers
-    if count > depth:
-        raise UsageError(f"[model] frozen_layers = {count}: the model has {depth} layers")
-    layers = next(
-        module
-        for module in base.modules()
+    return next(
+        list(module)
+        for module in text.model.base_model.modules()
         if isinstance(module, nn.ModuleList) and len(module) == depth
     )
-    for module in (base.embeddings, *layers[:count]):
-        module.requires_grad_(False)
 
 
 def add_adapters(text: TextEncoder, rank: int) -> None:

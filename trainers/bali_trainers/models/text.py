@@ -29,16 +29,23 @@ class TextEncoder(nn.Module):
     Args:
         model: A ``...ForMaskedLM`` model; its head is used as it is.
         fresh: Names of its parameters that no checkpoint supplied.
-        chunk: When positive, rows are encoded this many at a time and their activations are
-            computed again in the backward pass, so that memory follows the chunk and not the
-            batch (gradient caching). The result is the same.
+        recompute: Keep no activations of a call, but compute them again in the backward pass:
+            memory follows the largest call and not their sum (gradient caching). The result is
+            the same.
     """
 
-    def __init__(self, model: PreTrainedModel, fresh: frozenset[str], chunk: int = 0) -> None:
+    def __init__(
+        self, model: PreTrainedModel, fresh: frozenset[str], *, recompute: bool = False
+    ) -> None:
         super().__init__()
         self.model = model
         self.fresh = fresh
-        self.chunk = chunk
+        self.recompute = recompute
+        self._encode: Callable[[Tensor, Tensor | None], Tensor] = self._plain
+
+    def compile_encoder(self) -> None:
+        """Compile the encoder for any batch and length."""
+        self._encode = torch.compile(self._plain, dynamic=True)
 
     @property
     def width(self) -> int:
@@ -51,40 +58,22 @@ class TextEncoder(nn.Module):
         modules = self.model.base_model.modules()
         return sum(m.weight.numel() for m in modules if isinstance(m, nn.Linear))
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Encode ``[B, L]`` token ids into states ``[B, L, d]``."""
-        output = self.model.base_model(input_ids=input_ids, attention_mask=attention_mask)
-        states: Tensor = output.last_hidden_state
-        return states
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """Encode ``[B, L]`` token ids into states ``[B, L, d]``; without mask, all are tokens."""
+        return self._encode(input_ids, attention_mask)
 
-    def states(self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor) -> Tensor:
+    def states(self, input_ids: Tensor, attention_mask: Tensor | None, positions: Tensor) -> Tensor:
         """Return the states ``[P, d]`` of flat token positions (row * L + column), in their order.
 
         Positions may repeat and come in any order.
         """
-        length = input_ids.shape[1]
-        order = torch.argsort(positions, stable=True)
-        ordered = positions[order]
-        parts = []
-        for first, last in self._chunks(input_ids.shape[0]):
-            inside = ordered[(ordered >= first * length) & (ordered < last * length)]
-            rows = slice(first, last)
-            parts.append(
-                self._maybe_recomputed(
-                    self._select, input_ids[rows], attention_mask[rows], inside - first * length
-                )
-            )
-        return torch.cat(parts)[torch.argsort(order)]
+        return self._maybe_recomputed(self._select, input_ids, attention_mask, positions)
 
-    def pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    def pooled(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
         """Return the mean state ``[N, d]`` of every row of ``[N, L]`` token ids."""
-        parts = [
-            self._maybe_recomputed(self._mean, input_ids[first:last], attention_mask[first:last])
-            for first, last in self._chunks(input_ids.shape[0])
-        ]
-        return torch.cat(parts)
+        return self._maybe_recomputed(self._mean, input_ids, attention_mask)
 
-    def first(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    def first(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
         """Return the first token's state ``[N, d]`` of every row of ``[N, L]`` token ids."""
         starts = torch.arange(input_ids.shape[0], device=input_ids.device) * input_ids.shape[1]
         return self.states(input_ids, attention_mask, starts)
@@ -97,7 +86,7 @@ class TextEncoder(nn.Module):
 
     def recover(self, states: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Sum the cross-entropy of labels ``[P]`` given states ``[P, d]``, and count the hits."""
-        size = PREDICTED_AT_ONCE if self.chunk else max(len(labels), 1)
+        size = PREDICTED_AT_ONCE if self.recompute else max(len(labels), 1)
         parts = [
             self._maybe_recomputed(
                 self._recover, states[first : first + size], labels[first : first + size]
@@ -112,20 +101,23 @@ class TextEncoder(nn.Module):
         hits = (logits.detach().argmax(1) == labels).sum().float()
         return torch.stack([functional.cross_entropy(logits, labels, reduction="sum"), hits])
 
-    def _select(self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor) -> Tensor:
-        return self.forward(input_ids, attention_mask).flatten(0, 1)[positions].float()
+    def _plain(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        output = self.model.base_model(input_ids=input_ids, attention_mask=attention_mask)
+        states: Tensor = output.last_hidden_state
+        return states
 
-    def _mean(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    def _select(self, input_ids: Tensor, mask: Tensor | None, positions: Tensor) -> Tensor:
+        return self.forward(input_ids, mask).flatten(0, 1)[positions].float()
+
+    def _mean(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
         states = self.forward(input_ids, attention_mask).float()
+        if attention_mask is None:
+            return states.mean(1)
         mask = attention_mask[:, :, None].to(states.dtype)
         return (states * mask).sum(1) / mask.sum(1)
 
-    def _chunks(self, rows: int) -> Iterator[tuple[int, int]]:
-        size = self.chunk or rows
-        return ((first, min(first + size, rows)) for first in range(0, rows, size))
-
-    def _maybe_recomputed(self, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-        if self.chunk and torch.is_grad_enabled():
+    def _maybe_recomputed(self, function: Callable[..., Tensor], *tensors: Tensor | None) -> Tensor:
+        if self.recompute and torch.is_grad_enabled():
             result: Tensor = checkpoint(function, *tensors, use_reentrant=False)
             return result
         return function(*tensors)
@@ -156,7 +148,7 @@ def resolve_base(base: str) -> str:
     return str(get_model_path())
 
 
-def load_text_encoder(base: str, *, chunk: int = 0) -> TextEncoder:
+def load_text_encoder(base: str, *, recompute: bool = False) -> TextEncoder:
     """Load an encoder and its masked-language-model head.
 
     A checkpoint without such a head gets its family's own, with the decoder tied to the word
@@ -180,7 +172,7 @@ def load_text_encoder(base: str, *, chunk: int = 0) -> TextEncoder:
     lost = sorted(name for name in fresh if name.startswith(prefix) and ".pooler." not in name)
     if lost:
         raise BaliError(f"model '{base}' lacks weights of its encoder, among them {lost[0]}")
-    return TextEncoder(model, fresh, chunk)
+    return TextEncoder(model, fresh, recompute=recompute)
 
 
 def _require_weights(folder: Path) -> None:

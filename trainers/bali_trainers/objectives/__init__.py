@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bali_trainers.config import ObjectivesConfig
 from bali_trainers.objectives.base import Objective, Outcome
-from bali_trainers.objectives.contrast import Alignment, MentionName, MultiSimilarity
+from bali_trainers.objectives.contrast import Alignment, MentionName, MultiSimilarity, NameName
 from bali_trainers.objectives.mlm import GraphToText, MaskedTokens
 from bali_trainers.objectives.relations import TextToGraph
 
@@ -14,6 +14,7 @@ __all__ = [
     "MaskedTokens",
     "MentionName",
     "MultiSimilarity",
+    "NameName",
     "Objective",
     "Outcome",
     "TextToGraph",
@@ -31,6 +32,8 @@ def build_objectives(config: ObjectivesConfig, width: int, relations: int) -> di
         objectives["alignment"] = Alignment(chosen.weight, chosen.temperature)
     if (named := config.mention_name) is not None:
         objectives["mention_name"] = MentionName(named.weight, named.temperature)
+    if (pairs := config.name_name) is not None:
+        objectives["name_name"] = NameName(pairs.weight, pairs.temperature)
     if (ms := config.multi_similarity) is not None:
         objectives["multi_similarity"] = MultiSimilarity(ms.weight, ms.alpha, ms.beta, ms.base)
     if config.mlm is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,10 +18,28 @@ __all__ = [
     "Alignment",
     "MentionName",
     "MultiSimilarity",
+    "NameName",
     "PairLosses",
+    "Sides",
     "multi_similarity",
     "nt_xent",
 ]
+
+
+class Sides(NamedTuple):
+    """What is contrasted, on this rank.
+
+    Attributes:
+        one: Vectors ``[m, d]``.
+        other: Another view of the same concepts, ``[m, d]``.
+        labels: Their concepts, ``[m]``.
+        negatives: Vectors of hard negatives like ``other``, ``[h, d]``.
+    """
+
+    one: Tensor
+    other: Tensor
+    labels: Tensor
+    negatives: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +62,20 @@ def nt_xent(
     other_labels: Tensor,
     *,
     first: int = 0,
+    hard: int = 0,
     temperature: float = 0.07,
 ) -> PairLosses:
     """Contrast anchors ``[a, d]`` with others ``[n, d]``, of which they are rows ``first...``.
 
     Every other vector of an anchor's label is a positive, vectors of other labels are its
-    negatives, and similarity is the cosine::
+    negatives, and similarity is the cosine. The last ``hard`` of the others are negatives only::
 
         l(i, p) = -log(exp(s_ip / t) / (exp(s_ip / t) + sum_{n: label n != label i} exp(s_in / t)))
 
     which is ``softplus(logsumexp_n(s_in / t) - s_ip / t)``: no exponential can overflow.
     """
     similarity = _cosine(anchors, others) / temperature
-    same, positive = _pairs(anchor_labels, other_labels, first)
+    same, positive = _pairs(anchor_labels, other_labels, first, hard)
     negatives = similarity.masked_fill(same, torch.finfo(similarity.dtype).min).logsumexp(1)
     row, column = torch.nonzero(positive, as_tuple=True)
     losses = functional.softplus(negatives[row] - similarity[row, column])
@@ -69,6 +89,7 @@ def multi_similarity(
     other_labels: Tensor,
     *,
     first: int = 0,
+    hard: int = 0,
     alpha: float = 2.0,
     beta: float = 50.0,
     base: float = 0.5,
@@ -81,7 +102,7 @@ def multi_similarity(
              + log(1 + sum_n exp(beta (s_in - base))) / beta
     """
     similarity = _cosine(anchors, others) - base
-    same, positive = _pairs(anchor_labels, other_labels, first)
+    same, positive = _pairs(anchor_labels, other_labels, first, hard)
     lowest = torch.finfo(similarity.dtype).min
     pull = (-alpha * similarity).masked_fill(~positive, lowest)
     push = (beta * similarity).masked_fill(same, lowest)
@@ -89,26 +110,35 @@ def multi_similarity(
 
 
 class _Contrast(Objective):
-    """Contrast between mention vectors and another view of their concepts, on all ranks."""
+    """Contrast between two views of concepts, on all ranks."""
 
     def forward(self, views: Views) -> Outcome:
         """Return the mean loss; metric ``top1`` is the accuracy of the nearest other view."""
-        labels = views.batch.concepts
-        other = self.other(views)
-        vectors = torch.cat([views.mentions, other]).float()
-        own = labels.repeat(2)
-        everyone, first = gather_rows(vectors)
-        outcome = self.contrast(vectors, own, everyone, gather_rows(own)[0], first)
-        top1 = _top1(views.mentions, other, labels)
-        return Outcome(outcome.loss, {**outcome.metrics, "top1": top1})
+        sides = self.sides(views)
+        anchors = torch.cat([sides.one, sides.other]).float()
+        labels = sides.labels.repeat(2)
+        everyone, first = gather_rows(anchors)
+        negatives = gather_rows(sides.negatives.float())[0]
+        others = torch.cat([everyone, negatives])
+        other_labels = torch.cat(
+            [gather_rows(labels)[0], gather_rows(views.batch.negative_concepts)[0]]
+        )
+        outcome = self.contrast(anchors, labels, others, other_labels, first, len(negatives))
+        return Outcome(outcome.loss, {**outcome.metrics, "top1": _top1(sides)})
 
     @abstractmethod
-    def other(self, views: Views) -> Tensor:
-        """Return the vectors ``[M, d]`` that mentions are aligned with."""
+    def sides(self, views: Views) -> Sides:
+        """Return what is contrasted."""
 
     @abstractmethod
     def contrast(
-        self, anchors: Tensor, labels: Tensor, others: Tensor, other_labels: Tensor, first: int
+        self,
+        anchors: Tensor,
+        labels: Tensor,
+        others: Tensor,
+        other_labels: Tensor,
+        first: int,
+        hard: int,
     ) -> Outcome:
         """Return the loss of this rank's anchors against everyone's vectors."""
 
@@ -119,7 +149,13 @@ class _NtXent(_Contrast):
         self.temperature = temperature
 
     def contrast(
-        self, anchors: Tensor, labels: Tensor, others: Tensor, other_labels: Tensor, first: int
+        self,
+        anchors: Tensor,
+        labels: Tensor,
+        others: Tensor,
+        other_labels: Tensor,
+        first: int,
+        hard: int,
     ) -> Outcome:
         """Average over ordered positive pairs, see :func:`nt_xent`.
 
@@ -127,7 +163,13 @@ class _NtXent(_Contrast):
         the two views, in nats.
         """
         pairs = nt_xent(
-            anchors, labels, others, other_labels, first=first, temperature=self.temperature
+            anchors,
+            labels,
+            others,
+            other_labels,
+            first=first,
+            hard=hard,
+            temperature=self.temperature,
         )
         count = torch.tensor(len(pairs.losses), device=labels.device)
         loss, mean = mean_over_ranks(pairs.losses.sum(), count)
@@ -138,17 +180,30 @@ class _NtXent(_Contrast):
 class Alignment(_NtXent):
     """NT-Xent over mention and graph vectors together: the alignment of BALI."""
 
-    def other(self, views: Views) -> Tensor:
-        """Return the graph vectors of the mentions' concepts."""
-        return views.graph
+    def sides(self, views: Views) -> Sides:
+        """Contrast mentions with the graph vectors of their concepts."""
+        return _mentions_and_graphs(views)
 
 
 class MentionName(_NtXent):
     """NT-Xent over mention and name vectors: alignment with a concept's name, without graph."""
 
-    def other(self, views: Views) -> Tensor:
-        """Return the vector of the name drawn for each mention's concept."""
-        return views.names
+    def sides(self, views: Views) -> Sides:
+        """Contrast mentions with the name drawn for their concepts."""
+        return Sides(views.mentions, views.names, views.batch.concepts, views.negative_names)
+
+
+class NameName(_NtXent):
+    """NT-Xent over two names of a concept, as in SapBERT (Liu et al., 2021), of those mentioned.
+
+    A concept with one name takes no part.
+    """
+
+    def sides(self, views: Views) -> Sides:
+        """Contrast names drawn for concepts with second names of theirs."""
+        paired = views.subgraph.paired
+        labels = views.batch.concepts[paired]
+        return Sides(views.names[paired], views.synonyms, labels, views.negative_names)
 
 
 class MultiSimilarity(_Contrast):
@@ -158,12 +213,18 @@ class MultiSimilarity(_Contrast):
         super().__init__(weight)
         self.alpha, self.beta, self.base = alpha, beta, base
 
-    def other(self, views: Views) -> Tensor:
-        """Return the graph vectors of the mentions' concepts."""
-        return views.graph
+    def sides(self, views: Views) -> Sides:
+        """Contrast mentions with the graph vectors of their concepts."""
+        return _mentions_and_graphs(views)
 
     def contrast(
-        self, anchors: Tensor, labels: Tensor, others: Tensor, other_labels: Tensor, first: int
+        self,
+        anchors: Tensor,
+        labels: Tensor,
+        others: Tensor,
+        other_labels: Tensor,
+        first: int,
+        hard: int,
     ) -> Outcome:
         """Average over anchors, see :func:`multi_similarity`."""
         losses = multi_similarity(
@@ -172,6 +233,7 @@ class MultiSimilarity(_Contrast):
             others,
             other_labels,
             first=first,
+            hard=hard,
             alpha=self.alpha,
             beta=self.beta,
             base=self.base,
@@ -180,16 +242,21 @@ class MultiSimilarity(_Contrast):
         return Outcome(loss, {"loss": mean})
 
 
+def _mentions_and_graphs(views: Views) -> Sides:
+    return Sides(views.mentions, views.graph, views.batch.concepts, views.negative_graphs)
+
+
 def _cosine(one: Tensor, other: Tensor) -> Tensor:
     return functional.normalize(one) @ functional.normalize(other).T
 
 
-def _pairs(labels: Tensor, other_labels: Tensor, first: int) -> tuple[Tensor, Tensor]:
-    """Return which vectors share a label, ``[a, n]``, and which of those are not the same one."""
+def _pairs(labels: Tensor, other_labels: Tensor, first: int, hard: int) -> tuple[Tensor, Tensor]:
+    """Return which vectors share a label, ``[a, n]``, and which of those are positives."""
     same = labels[:, None] == other_labels
     rows = torch.arange(len(labels), device=labels.device)
     positive = same.clone()
     positive[rows, first + rows] = False
+    positive[:, len(other_labels) - hard :] = False
     return same, positive
 
 
@@ -199,6 +266,10 @@ def _log_one_plus(exponents: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _top1(mentions: Tensor, other: Tensor, labels: Tensor) -> Tensor:
-    hits = (labels[_cosine(mentions, other).argmax(1)] == labels).sum()
-    return mean_over_ranks(hits.float(), torch.tensor(len(labels), device=labels.device))[1]
+def _top1(sides: Sides) -> Tensor:
+    """Return how often the nearest vector of the other side is of the same concept."""
+    labels = sides.labels
+    count = torch.tensor(len(labels), device=labels.device)
+    # With no vector at all there is no nearest one.
+    nearest = _cosine(sides.one, sides.other).argmax(1) if len(labels) else labels
+    return mean_over_ranks((labels[nearest] == labels).sum().float(), count)[1]

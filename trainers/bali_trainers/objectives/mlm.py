@@ -18,8 +18,7 @@ class MaskedTokens(Objective):
 
     def forward(self, views: Views) -> Outcome:
         """Return the mean cross-entropy over masked tokens; metric ``accuracy``."""
-        labels = views.batch.labels.flatten()[views.batch.predicted]
-        return _recover(views.text, views.predicted, labels)
+        return _recover(views.text, views.predicted, views.batch.predicted.labels)
 
 
 class GraphToText(Objective):
@@ -37,12 +36,8 @@ class GraphToText(Objective):
     def forward(self, views: Views) -> Outcome:
         """Return the mean cross-entropy over masked tokens of mentions; metric ``accuracy``."""
         batch = views.batch
-        labels = batch.labels.flatten()[batch.mention_tokens]
-        masked = torch.nonzero(labels != -100)[:, 0]
-        owners = torch.arange(len(batch.concepts), device=labels.device)
-        owner = owners.repeat_interleave(batch.mention_offsets.diff())[masked]
-        states = views.mention_states[masked] + self.context(views.graph[owner])
-        return _recover(views.text, states, labels[masked])
+        states = views.masked_mentions + self.context(views.graph[batch.masked_owner])
+        return _recover(views.text, states, batch.masked.labels)
 
 
 def _recover(text: TextEncoder, states: Tensor, labels: Tensor) -> Outcome:

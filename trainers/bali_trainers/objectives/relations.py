@@ -35,9 +35,7 @@ class TextToGraph(Objective):
         These are accuracies. In the ranking, nodes with the name of a true neighbour of the
         mention, and the mention's own node, are no candidates.
         """
-        graph = views.batch.graph
-        if not isinstance(graph, Subgraph):
-            raise TypeError("a linearised batch has no edges")
+        graph = views.subgraph
         edge, mention = _edges_of_mentions(graph)
         source, types = graph.edges[0, edge], graph.types[edge].long()
         heads = functional.normalize(self.mention(views.mentions))[mention]

@@ -1,0 +1,80 @@
+"""How rows of tokens are cut into parts of like length, so that little padding is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PASS_COST", "Layout", "Part"]
+
+# Token slots that one more pass of the encoder is worth, by device: a pass costs a CPU next to
+# nothing, but a GPU must be given enough to do at a time.
+PASS_COST = {"cpu": 16, "cuda": 2048}
+
+
+class Part(NamedTuple):
+    """Rows ``first`` to ``last`` (exclusive), of which ``width`` columns hold tokens.
+
+    ``full`` says that all of them have that length: no padding, no attention mask.
+    """
+
+    first: int
+    last: int
+    width: int
+    full: bool
+
+    @property
+    def slots(self) -> int:
+        """Places for tokens, those that are padding included."""
+        return (self.last - self.first) * self.width
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What governs the cutting.
+
+    Attributes:
+        part_cost: Token slots that one more pass of the encoder is worth.
+        rows: Rows of a part at most; any number, if None.
+        whole: Make one part, whatever the padding: where ranks must make equally many passes.
+    """
+
+    part_cost: int = PASS_COST["cpu"]
+    rows: int | None = None
+    whole: bool = False
+
+    def cut(self, lengths: NDArray[np.int64]) -> tuple[Part, ...]:
+        """Cut rows with ascending ``lengths`` into the parts that cost least.
+
+        The cost of a part is its slots and ``part_cost``. The minimum is exact, by dynamic
+        programming over the places where the length changes.
+        """
+        ends = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(lengths)]
+        chosen = [0, len(ends) - 1] if self.whole else self._cheapest(np.array(ends), lengths)
+        pieces = [
+            (first, min(first + (self.rows or len(lengths)), ends[right]))
+            for left, right in pairwise(chosen)
+            for first in range(ends[left], ends[right], self.rows or len(lengths))
+        ]
+        return tuple(
+            Part(first, last, int(lengths[last - 1]), bool(lengths[first] == lengths[last - 1]))
+            for first, last in pieces
+        )
+
+    def _cheapest(self, ends: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[int]:
+        """Return which of ``ends`` bound the parts, from the first to the last of them."""
+        cost = np.zeros(len(ends))
+        before = np.zeros(len(ends), dtype=np.int64)
+        for right in range(1, len(ends)):
+            slots = (ends[right] - ends[:right]) * lengths[ends[right] - 1]
+            totals = cost[:right] + slots + self.part_cost
+            before[right] = totals.argmin()
+            cost[right] = totals[before[right]]
+        chosen = [len(ends) - 1]
+        while chosen[-1]:
+            chosen.append(int(before[chosen[-1]]))
+        return chosen[::-1]
