@@ -5,7 +5,8 @@ are found again by their keys, and nodes that hang on an owner are written toget
 hang on, because some (attributes, mappings) have no key.
 
 Rows are ordered by their content alone, so that a place in that order means the same after a crash
-and on another machine. Two lanes of one round never touch the same node, so they cannot deadlock.
+and on another machine. Two lanes of one round never touch the same node; all they can meet at is a
+relationship of an earlier round, next to which both want to put one of theirs.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ HANGS = {
 """Relationships that are written together with the nodes in which they end, owners first."""
 
 SHARED = frozenset({"has_mapping"})
-"""Those of them of which a node may have several: there lanes can meet, and the driver retries."""
+"""Those of them of which a node may have several: there lanes can meet at nodes, too."""
 
 
 def rounds() -> Iterator[list[int]]:

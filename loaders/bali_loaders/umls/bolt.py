@@ -136,25 +136,18 @@ class _Writer:
     def _write_batch(self, lane: int, start: int) -> int:
         """Write a batch unless the mark has moved on; return where the mark is then."""
         rows = self._batches.read(self._stream, lane, start, ROWS_AT_ONCE)
-
-        def work(transaction: neo4j.ManagedTransaction) -> bool:
-            (claim,) = statements("online_claim")
-            mark = {"lane": _mark(self._stream, lane), "start": start, "count": len(rows)}
-            if transaction.run(claim, mark).single() is None:
-                return False
-            for kind, some in groupby(rows, key=itemgetter(0)):
-                self._write_rows(transaction, kind, list(some))
-            return True
-
-        with self._driver.session() as session:
-            if session.execute_write(work):
+        (claim,) = statements("online_claim")
+        mark = {"lane": _mark(self._stream, lane), "start": start, "count": len(rows)}
+        with self._driver.session() as session, session.begin_transaction() as transaction:
+            if transaction.run(claim, mark).single() is not None:
+                for kind, some in groupby(rows, key=itemgetter(0)):
+                    self._write_rows(transaction, kind, list(some))
+                transaction.commit()
                 return start + len(rows)
         # The answer to a commit was lost, or another import is at work.
         return self._marks()[lane]
 
-    def _write_rows(
-        self, transaction: neo4j.ManagedTransaction, kind: str, rows: list[Row]
-    ) -> None:
+    def _write_rows(self, transaction: neo4j.Transaction, kind: str, rows: list[Row]) -> None:
         names = kind.split(":")
         if not self._known.issuperset(names) or not all(map(PLAIN.fullmatch, names)):
             raise BaliError(f"{self._stream.name}: '{kind}' is not in the graph's schema")
@@ -174,7 +167,7 @@ class _Writer:
         return {lane: marks[_mark(self._stream, lane)] for lane in self._stream.lanes}
 
     def _patiently(self, work: Callable[[], T]) -> T:
-        """Do ``work``, again and again while the server is away."""
+        """Do ``work``, again and again while the server is away or ends it for a deadlock."""
         deadline, pause = time.monotonic() + PATIENCE_S, 0.1
         while True:
             try:
@@ -188,7 +181,8 @@ class _Writer:
                         "Neo4j does not come back: start it and run the same command again; "
                         "the import goes on from there"
                     ) from error
-                self._step.update(note="Neo4j is away: waiting for it")
+                if isinstance(error, DriverError):
+                    self._step.update(note="Neo4j is away: waiting for it")
                 if self._failed.wait(pause):
                     raise
             else:
