@@ -343,6 +343,28 @@ def test_a_few_steps_are_traced(job):
     assert {"aten::addmm"} <= {event.get("name") for event in trace["traceEvents"]}
 
 
+def test_sharded_weights_are_resumed_bit_for_bit_and_by_one_process_alone(job):
+    sections = {
+        "run": {"processes": 2, "parallel": "fsdp", "max_steps": 10},
+        "spec": {"world_size": 2, "batch_size": 2},
+        "optimiser": {"average": 0.5},
+    }
+    folder = job("run", **sections)
+    copied = []
+    for _ in range(2):
+        process = start(folder)
+        output, errors = process.communicate()
+        assert process.returncode == 0, errors
+        copied.append({**weights(folder), "rows": json.dumps(metrics(folder))})
+        shutil.rmtree(folder / "checkpoints" / "step-00000010")
+    assert "continuing after step 5" in output
+    assert copied[0].keys() == copied[1].keys()
+    assert all(np.array_equal(copied[0][name], value) for name, value in copied[1].items())
+    job("run", spec={"batch_size": 4}, optimiser={"average": 0.5}, run={"max_steps": 10})
+    assert main([str(folder)]) == 0
+    assert [row["step"] for row in metrics(folder)] == [1, 5, 10]
+
+
 def test_only_adapters_learn_and_the_export_is_plain(job, tiny_model):
     folder = job("run", model={"lora_rank": 2}, optimiser={"graph_lr": 1e-2})
     assert main([str(folder)]) == 0

@@ -32,7 +32,7 @@ def record(
 ) -> None:
     """Build a run's batches into a file, to train from where there is no Neo4j."""
     from bali_platform.settings import load_settings
-    from bali_platform.streaming import BatchKey, InlineSource, Recorder, encode
+    from bali_platform.streaming import InlineSource, Recorder, encode
     from bali_platform.subgraphs import neighbourhoods
     from bali_trainers.data.builder import BatchBuilder
     from bali_trainers.data.spec import DataSpec
@@ -42,16 +42,10 @@ def record(
     prepared = prepare(config, settings)
     spec = DataSpec.model_validate(prepared.spec)
     builder = BatchBuilder(spec, neighbourhoods(settings))
-    steps = builder.steps_per_epoch
-    keys = (
-        BatchKey(epoch, index, rank)
-        for epoch in range(epochs)
-        for index in range(steps)
-        for rank in range(spec.world_size)
-    )
+    keys = builder.keys(epochs)
     notes = {"config": prepared.config, "spec": prepared.spec}
     recorder = Recorder(InlineSource(lambda key: encode(builder.build(key))), file, notes)
-    with reporter().step(f"record {file}", total=epochs * steps * spec.world_size) as step:
+    with reporter().step(f"record {file}", total=len(keys)) as step:
         for _ in recorder.batches(keys):
             step.advance()
     advice = f'train from it with source = "replay" and replay = "{file}" under [data]'

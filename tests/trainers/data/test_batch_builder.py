@@ -99,6 +99,9 @@ def test_sentences_to_evaluate_on_are_never_trained_on(
     builder = make_builder(dev_batches=2, max_length=32)
     dev = {row for i in range(2) for row in rows_of(builder.build(BatchKey(DEV_EPOCH, i)))}
     assert len(dev) == 16
+    keys = builder.keys(2)
+    assert keys[:2] == [BatchKey(DEV_EPOCH, 0), BatchKey(DEV_EPOCH, 1)]
+    assert len(keys) == len(set(keys)) == 2 + 2 * builder.steps_per_epoch
     for epoch in range(2):
         steps = range(builder.steps_per_epoch)
         train = {row for i in steps for row in rows_of(builder.build(BatchKey(epoch, i)))}

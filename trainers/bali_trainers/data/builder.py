@@ -62,6 +62,12 @@ class BatchBuilder:
         """Batches of each rank in an epoch."""
         return steps_per_epoch(len(self._train), self._step)
 
+    def keys(self, epochs: int) -> list[BatchKey]:
+        """Return every batch of a run, in order: those to evaluate on, then ``epochs``."""
+        steps = [(DEV_EPOCH, index) for index in range(self._spec.dev_batches)]
+        steps += [(epoch, i) for epoch in range(epochs) for i in range(self.steps_per_epoch)]
+        return [BatchKey(*step, rank) for step in steps for rank in range(self._spec.world_size)]
+
     def build(self, key: BatchKey) -> Arrays:
         """Build one batch; the same key gives the same arrays on any host.
 
