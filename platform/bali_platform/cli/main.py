@@ -21,6 +21,8 @@ GRAPH = "Graph: load, verify, explore"
 TEXT = "Text"
 TRAINING = "Training and evidence"
 
+DUCKDB_INTERRUPTED = "Query interrupted"  # what it raises for Ctrl-C, as a RuntimeError
+
 app = typer.Typer(
     name="bali",
     no_args_is_help=True,
@@ -69,6 +71,7 @@ def main() -> None:
             raise
         err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("interrupted")
+    except RuntimeError as error:
+        if str(error) != DUCKDB_INTERRUPTED:
+            raise
         sys.exit(130)
