@@ -20,13 +20,14 @@ from operator import itemgetter
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import IO, Self, TypeVar
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
 from bali_loaders.releases import Release
+from bali_loaders.releases.members import damage_named
 
 __all__ = ["Lines", "Row"]
 
@@ -92,8 +93,15 @@ class Lines:
     ) -> None:
         self._stack.close()
 
-    def count(self, file: str) -> int:
-        """Count the lines of ``file``; one without a newline at the end of the file is one too."""
+    def count(self, file: str, *, alone: bool = False) -> int:
+        """Count the lines of ``file``; one without a newline at the end of the file is one too.
+
+        ``alone`` says that nothing else is wanted of the file, which is not worth unpacking then.
+        """
+        packed = self._release.files[file]
+        if alone and packed.readable_path is None:
+            with damage_named(packed.label), packed.open() as stream:
+                return _count_stream(stream)
         return sum(self._each_piece(file, _count))
 
     def find(self, file: str, columns: Sequence[str], wanted: Collection[str]) -> Iterator[Row]:
@@ -187,6 +195,14 @@ def _pieces(path: Path, size: int, cores: int) -> Iterator[Piece]:
 
 def _count(piece: Piece) -> int:
     return sum(block.count(b"\n") + (not block.endswith(b"\n")) for block in piece.blocks())
+
+
+def _count_stream(stream: IO[bytes]) -> int:
+    lines, last = 0, b"\n"
+    while block := stream.read(BLOCK):
+        lines += block.count(b"\n")
+        last = block
+    return lines + (not last.endswith(b"\n"))
 
 
 def _find(piece: Piece, places: Sequence[int], keys: Set[bytes]) -> list[bytes]:

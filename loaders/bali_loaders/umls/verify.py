@@ -163,10 +163,11 @@ def _check_rows(release: Release, lines: Lines, report: Report, name: str) -> It
     if file is None:
         yield f"{name}: not in {release.path}"
         return
-    found = lines.count(name)
+    unread = NOT_ASKED_FOR in report.files[name]
+    found = lines.count(name, alone=unread)
     if file.rows_claimed not in (None, found):
         yield f"{name}: {found:,} rows, MRFILES.RRF says {file.rows_claimed:,}"
-    if NOT_ASKED_FOR not in report.files[name] and report.rows(name) != found:
+    if not unread and report.rows(name) != found:
         yield f"{name}: {found:,} rows, {report.rows(name):,} accounted for"
 
 

@@ -22,7 +22,7 @@ from bali_loaders.umls.transform import transform
 from bali_loaders.umls.verify import collect
 from bali_platform.errors import BaliError
 
-EXAMPLES = int(os.environ.get("BALI_FUZZ", "15"))
+EXAMPLES = int(os.environ.get("BALI_FUZZ", "10"))
 VERSION = "0123456789abcdef"
 ONE_THREAD = Limits(threads=1)
 

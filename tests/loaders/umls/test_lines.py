@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -61,6 +62,20 @@ def lines(request: pytest.FixtureRequest, folder: Path) -> Iterator[Lines]:
 
 def test_lines_are_counted(lines: Lines) -> None:
     assert lines.count("MRCONSO") == 300
+
+
+def test_packed_lines_are_counted_without_unpacking(tmp_path: Path) -> None:
+    folder = write_release(tmp_path / "in", small_release() | {"MRCONSO": ATOMS, "MRAUI": []})
+    with (folder / "META" / "MRCONSO.RRF").open("a") as file:
+        file.write("C0|no newline")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", folder.parent))
+    with Release.open(packed, scratch=scratch) as release, Lines(release) as lines:
+        assert lines.count("MRCONSO", alone=True) == 301
+        assert lines.count("MRAUI", alone=True) == 0
+        assert list(scratch.iterdir()) == []
+        assert lines.count("MRCONSO") == 301
 
 
 def test_rows_are_found_in_the_order_of_the_file(lines: Lines) -> None:

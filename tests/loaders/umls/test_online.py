@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -148,6 +149,7 @@ def wait_for_rows(driver: neo4j.Driver, rows: int, process: subprocess.Popen[str
     marks = "MATCH (p:ImportProgress) RETURN sum(p.rows)"
     while driver.execute_query(marks).records[0][0] < rows:
         assert process.poll() is None, "killed in time"
+        time.sleep(0.02)
 
 
 def test_killed_imports_go_on_and_make_the_same_graph(
