@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,7 @@ from bali_platform.services.neo4j_server import (
     last_error,
     run_admin,
 )
-from bali_platform.services.process import ManagedProcess, write_atomically
+from bali_platform.services.process import ManagedProcess, end_strays, write_atomically
 from bali_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -135,12 +135,19 @@ class GraphStores:
         code, _ = self._import(store, command, on_output)
         if code:
             reported = report.read_text(encoding="utf-8").splitlines() if report.exists() else []
-            reason = " | ".join(reported[:3]) or self._why_import_fails(store, command)
+            reason = " | ".join(reported[:3])
+            if not reason and code < 0:
+                reason = f"the import tool was ended by signal {-code}"
+            reason = reason or self._why_import_fails(store, command)
             raise BaliError(f"import failed: {reason}; see {report}")
 
     @contextmanager
     def staging(self, store: GraphStore) -> Iterator[neo4j.Driver]:
-        """Serve ``store`` on a second, temporary Neo4j: to build indexes, and to verify."""
+        """Serve ``store`` on a second, temporary Neo4j: to build indexes, and to verify.
+
+        Raises:
+            BaliError: that Neo4j cannot start, or it ended before its time.
+        """
         self._end_leftovers()
 
         def server() -> Neo4jServer:
@@ -148,10 +155,28 @@ class GraphStores:
 
         running = self._start(server)
         try:
-            with running.driver() as driver:
+            with _driver_of(running) as driver:
                 yield driver
+            _checkpoint(running)
         finally:
             running.stop()
+
+    @contextmanager
+    def serving(self) -> Iterator[neo4j.Driver]:
+        """Serve the live graph: one that is down, only for as long as the context lasts.
+
+        Raises:
+            BaliError: Neo4j cannot start, or it ended before its time.
+        """
+        was_running = self.server().running
+        self.serve()
+        try:
+            with _driver_of(self.server()) as driver:
+                yield driver
+        finally:
+            if not was_running:
+                with self._home.exclusive():
+                    self.server().stop()
 
     def live(self) -> str | None:
         """Name of the graph that is served, None before the first ``up`` or load."""
@@ -160,6 +185,11 @@ class GraphStores:
     def previous(self) -> str | None:
         """Name of the graph that was served before, None when there is none."""
         return self._pointer()["previous"]
+
+    def live_store(self) -> GraphStore | None:
+        """Return the store of the graph that is served, None before the first ``up`` or load."""
+        live = self.live()
+        return GraphStore(live, self._folder / live) if live else None
 
     def activate(self, store: GraphStore) -> None:
         """Make ``store`` the live graph and keep the one before; restart a running server.
@@ -196,7 +226,7 @@ class GraphStores:
         with self._home.exclusive():
             if not self.server().running:
                 self._prepare()
-                with self._reporter.step("Starting Neo4j"):
+                with self._reporter.step("start Neo4j"):
                     self._serve()
 
     def server(self) -> Neo4jServer:
@@ -247,8 +277,9 @@ class GraphStores:
 
     def _switch(self, live: str, previous: str | None) -> None:
         with self._home.exclusive():
-            before = self._pointer()
-            was_running = self.server().stop()
+            before, server = self._pointer(), self.server()
+            _checkpoint(server)
+            was_running = server.stop()
             self._point(live, previous)
             if not was_running:
                 return
@@ -292,6 +323,7 @@ class GraphStores:
         """End what a killed load left running."""
         for name in (LOADER, STAGING):
             self._home.process(name).stop()
+        end_strays(self._server(STAGING, self._folder, 0, None).marker)
 
     @property
     def _pointer_file(self) -> Path:
@@ -306,3 +338,27 @@ class GraphStores:
 
     def _point(self, live: str | None, previous: str | None) -> None:
         write_atomically(self._pointer_file, json.dumps({"live": live, "previous": previous}))
+
+
+def _checkpoint(server: Neo4jServer) -> None:
+    """Let a running server write out what is in its memory: stopping it then takes no longer."""
+    from neo4j.exceptions import DriverError, Neo4jError
+
+    if server.running:
+        with suppress(DriverError, Neo4jError), server.driver() as driver:
+            driver.execute_query("CALL db.checkpoint()")
+
+
+@contextmanager
+def _driver_of(server: Neo4jServer) -> Iterator[neo4j.Driver]:
+    """Connect to a server; that it ends meanwhile is an error of one line."""
+    from neo4j.exceptions import DriverError, Neo4jError
+
+    try:
+        with server.driver() as driver:
+            yield driver
+    except (DriverError, Neo4jError) as error:
+        if server.running:
+            raise
+        log = server.home.log(server.name)
+        raise BaliError(f"the Neo4j of {server.data.parent.name} ended; see {log}") from error

@@ -17,7 +17,7 @@ from bali_platform.services.browser import install_browser
 from bali_platform.services.distribution import Distribution
 from bali_platform.services.home import Home
 from bali_platform.services.machine import LOOPBACK, memory_limit
-from bali_platform.services.process import ManagedProcess, write_atomically
+from bali_platform.services.process import ManagedProcess, end_strays, write_atomically
 
 if TYPE_CHECKING:
     import neo4j
@@ -85,6 +85,11 @@ class Neo4jServer:
         return f"http://localhost:{self.http}/browser/" if self.http else None
 
     @property
+    def marker(self) -> str:
+        """The argument by which to know its process."""
+        return f"--home-dir={self._folder}"
+
+    @property
     def running(self) -> bool:
         """Whether our process lives and answers."""
         return self.home.process(self.name).find() is not None and answers_bolt(self.bolt)
@@ -100,6 +105,7 @@ class Neo4jServer:
             PortTakenError: try again with another port.
             BaliError: it ends, or its database does not come online; the message says why.
         """
+        end_strays(self.marker)
         process = self.home.process(self.name)
         heap, pages = memory_plan(memory or default_memory())
         self._write_configuration(pages)
@@ -120,7 +126,7 @@ class Neo4jServer:
                 "-cp",
                 os.pathsep.join(classpath),
                 "org.neo4j.server.CommunityEntryPoint",
-                f"--home-dir={self._folder}",
+                self.marker,
                 f"--config-dir={self._folder}/conf",
                 "--console-mode",
             ],
@@ -193,6 +199,8 @@ class Neo4jServer:
             "db.tx_log.preallocate": "false",
             "db.tx_log.rotation.size": "64m",
             "db.tx_log.rotation.retention_policy": "2 files",
+            # By default a stop waits ten seconds for queries under way.
+            "db.shutdown_transaction_end_timeout": "3s",
             "dbms.usage_report.enabled": "false",
             # LOAD CSV reads any file of this user, even within a read transaction.
             "dbms.security.allow_csv_import_from_file_urls": "false",
@@ -271,12 +279,14 @@ def run_admin(
     process list. ``process`` remembers the run, so that one left by a killed caller can be ended.
     """
     folder = data.parent
+    options = f"@{folder / 'arguments'}"
+    end_strays(options)
     write_atomically(folder / "conf" / "neo4j.conf", f"server.directories.data={data}\n")
     quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in arguments)
     write_atomically(folder / "arguments", "\n".join(quoted) + "\n")
     command = [str(runtime.java), *MODULE_ACCESS, *jvm]
     command += ["-cp", f"{runtime.distribution.lib}/*", "org.neo4j.cli.AdminTool"]
-    command.append(f"@{folder / 'arguments'}")
+    command.append(options)
     environment = {**os.environ, "NEO4J_HOME": str(folder), "NEO4J_CONF": str(folder / "conf")}
     lines = []
     with subprocess.Popen(

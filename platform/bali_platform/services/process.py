@@ -14,10 +14,11 @@ import psutil
 
 from bali_platform.errors import BaliError
 
-__all__ = ["ManagedProcess", "write_atomically"]
+__all__ = ["ManagedProcess", "end_strays", "write_atomically"]
 
 # create_time is derived from the boot time, which the kernel restates to about a clock tick.
 CREATE_TIME_TOLERANCE = 1.0
+STRAY_PATIENCE_S = 60
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
@@ -136,3 +137,15 @@ def _end(process: psutil.Process, patience_s: float) -> None:
 def _reap(pid: int) -> None:
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
+
+
+def end_strays(argument: str) -> None:
+    """Kill what runs with ``argument`` on its command line, recorded or not.
+
+    Whoever starts a process may be killed before it has recorded it.
+    """
+    for process in psutil.process_iter(["cmdline"]):
+        if argument in (process.info["cmdline"] or ()):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+                process.wait(STRAY_PATIENCE_S)

@@ -111,6 +111,16 @@ def test_activate_without_a_running_server_only_switches(
     assert names_served(own_settings) == ["x"]
 
 
+def test_a_server_that_nobody_recorded_is_replaced(own_settings: Settings) -> None:
+    up(own_settings)
+    process = Home(own_settings.home).process("neo4j")
+    stray = process.pid
+    process.record.unlink()
+    up(own_settings)
+    assert process.pid != stray
+    assert names_served(own_settings) == []
+
+
 def test_rollback_needs_a_previous_graph(own_settings: Settings) -> None:
     with pytest.raises(BaliError, match="no previous graph"):
         GraphStores(own_settings).rollback()
