@@ -1,4 +1,4 @@
-"""Neighbourhoods per second, five ways: ``python -m benchmarks.neighbourhoods [--output FILE]``.
+"""Neighbourhoods per second, five ways: ``python -m benchmarks.neighbourhoods [--record]``.
 
 Needs a running home (``bali up``) with a loaded graph. Takes turns, several rounds, on the same
 random concepts: one Cypher call for each concept with py2neo and with the official driver, then
@@ -9,20 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import random
 import statistics
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from itertools import cycle, islice
-from pathlib import Path
 from typing import Any
 
 import neo4j
-import psutil
 
 from bali_platform.graph import Graph
 from bali_platform.graph.py2neo_bridge import connect_py2neo
@@ -34,6 +28,7 @@ from bali_platform.subgraphs import (
     NeighbourhoodSource,
     open_cache,
 )
+from benchmarks.record import record
 
 ONE_CONCEPT = """
 MATCH (concept:Concept {cui: $cui})
@@ -122,19 +117,6 @@ def _report(
 ) -> dict[str, Any]:
     middle = {name: statistics.median(values) for name, values in rates.items()}
     return {
-        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _output("git", "rev-parse", "HEAD"),
-        "machine": {
-            "cpu": _cpu(),
-            "cores": psutil.cpu_count(),
-            "memory_gb": round(psutil.virtual_memory().total / 2**30),
-            "load_average": [round(load, 1) for load in psutil.getloadavg()],
-        },
-        "versions": {
-            "python": platform.python_version(),
-            "neo4j": graph.driver.get_server_info().agent,
-            **{name: version(name) for name in ("neo4j-rust-ext", "py2neo", "redis")},
-        },
         "graph": {"version": graph.version, "concepts": known},
         "concepts_asked": asked,
         "batch": batch,
@@ -148,29 +130,19 @@ def _report(
     }
 
 
-def _cpu() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    return next((line.split(": ")[1] for line in lines if "model name" in line), "unknown")
-
-
-def _output(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
 def main() -> None:
-    """Read the options, measure, print, and write the results where wanted."""
+    """Read the options, measure, and print or record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--concepts", type=int, default=50_000)
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--record", action="store_true", help="keep it in benchmarks/results")
     options = parser.parse_args()
     result = run(options.concepts, options.batch, options.rounds, options.seconds)
-    text = json.dumps(result, indent=2) + "\n"
-    if options.output:
-        options.output.write_text(text, encoding="utf-8")
-    print(text, end="")
+    if options.record:
+        record("neighbourhoods", result)
+    print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import redis
 from playwright.sync_api import Browser, sync_playwright
 
 from bali_platform import services as local_services
-from bali_platform.services import Endpoints
+from bali_platform.services import Neo4jLogin
 from bali_platform.settings import Settings, load_settings
 
 SMALL = 256
@@ -22,6 +22,18 @@ REQUIRED = [name for name in os.environ.get("BALI_REQUIRE", "").split(",") if na
 """Markers of which CI demands that each test with them ran, and passed."""
 
 _outcomes: Counter[tuple[str, str]] = Counter()
+
+
+class Services:
+    """Where the session's servers are."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.neo4j: Neo4jLogin = local_services.neo4j_login(settings)
+        self.neo4j_uri = self.neo4j.neo4j_uri
+        self.neo4j_user = self.neo4j.neo4j_user
+        self.neo4j_password = self.neo4j.neo4j_password
+        self.neo4j_browser = self.neo4j.neo4j_browser
+        self.redis_url = local_services.redis_url(settings)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -51,15 +63,15 @@ def settings(home: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def services(settings: Settings) -> Iterator[Endpoints]:
+def services(settings: Settings) -> Iterator[Services]:
     """A running Neo4j and Redis on ports of their own, stopped after the last test."""
     local_services.up(settings)
-    yield local_services.endpoints(settings)
+    yield Services(settings)
     local_services.down(settings)
 
 
 @pytest.fixture
-def redis_client(services: Endpoints) -> Iterator[redis.Redis]:
+def redis_client(services: Services) -> Iterator[redis.Redis]:
     """A client of the session's Redis, emptied before each test."""
     with redis.Redis.from_url(services.redis_url) as client:
         client.flushall()
@@ -67,7 +79,7 @@ def redis_client(services: Endpoints) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture(scope="session")
-def driver(services: Endpoints) -> Iterator[neo4j.Driver]:
+def driver(services: Services) -> Iterator[neo4j.Driver]:
     """A driver of the session's Neo4j; each test clears the graph that it needs."""
     auth = (services.neo4j_user, services.neo4j_password)
     with neo4j.GraphDatabase.driver(services.neo4j_uri, auth=auth) as driver:

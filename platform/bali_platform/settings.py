@@ -44,6 +44,11 @@ class Settings(BaseSettings):
         None, ge=256, description="Memory of the local Neo4j; follows the machine by default."
     )
     redis_url: SecretStr | None = Field(None, description="Use this Redis, not a local one.")
+    neighbourhood_cache_mb: int = Field(
+        512,
+        ge=0,
+        description="Memory of Redis for cached neighbourhoods; never more than half of it.",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -13,7 +13,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
-from bali_platform.services import Endpoints
 from bali_platform.services.browser import favourites, parse_grass
 
 ASSETS = Path(str(files("bali_platform.graph") / "browser"))
@@ -113,7 +112,7 @@ def seeded(driver: neo4j.Driver) -> Iterator[None]:
 
 
 @pytest.fixture
-def page(browser: Browser, services: Endpoints, seeded: None) -> Iterator[Page]:
+def page(browser: Browser, services, seeded: None) -> Iterator[Page]:
     """The Browser's page after a user has typed the password and clicked Connect."""
     assert services.neo4j_browser is not None
     page = browser.new_page(viewport={"width": 1400, "height": 1000})

@@ -21,12 +21,11 @@ from bali_platform.api.answers import AnswerCache, entity_tag
 from bali_platform.api.coalescing import CoalescingGraph
 from bali_platform.api.metrics import Metrics
 from bali_platform.errors import BaliError
-from bali_platform.graph import Graph
 from bali_platform.jobs import Job, JobStore, connect
 from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
 from bali_platform.services import neo4j_login
 from bali_platform.settings import Settings
-from bali_platform.subgraphs import CacheStats, RedisCache
+from bali_platform.subgraphs import CacheStats, RedisCache, open_cache
 
 __all__ = ["Backend", "Submit", "Worker", "backend_of"]
 
@@ -63,7 +62,7 @@ class Backend:
         self.neo4j_answers = False
         self.closing = threading.Event()
         self.browser: str | None = None
-        self._graph: Graph | None = None
+        self._graph: CoalescingGraph | None = None
         self._tag = ""
         self._why = "the server is starting"
         self._workers: tuple[Worker, ...] = ()
@@ -87,7 +86,7 @@ class Backend:
             self._graph.close()
 
     @property
-    def graph(self) -> Graph:
+    def graph(self) -> CoalescingGraph:
         """The live graph; raises :class:`BaliError` while there is none."""
         if self._graph is None:
             raise BaliError(self._why)
@@ -114,6 +113,10 @@ class Backend:
         """The job store."""
         return JobStore(self.redis)
 
+    @cached_property
+    def _cache(self) -> RedisCache:
+        return open_cache(self.settings)
+
     @property
     def workers(self) -> tuple[Worker, ...]:
         """The workers that answered the last call, a few seconds ago."""
@@ -131,7 +134,7 @@ class Backend:
 
     def cache_stats(self) -> CacheStats:
         """Return the counters of the neighbourhood cache, over all processes."""
-        return RedisCache(self.redis).stats()
+        return self._cache.stats()
 
     def _follow(self, look: Callable[[], None], every_s: float) -> None:
         while not self.closing.wait(every_s):
@@ -152,7 +155,7 @@ class Backend:
             self._graph, self._why = None, str(error)
         self.neo4j_answers = answers
 
-    def _connect(self) -> Graph:
+    def _connect(self) -> CoalescingGraph:
         at = neo4j_login(self.settings)
         driver = neo4j.GraphDatabase.driver(
             at.neo4j_uri,
@@ -180,6 +183,6 @@ class Backend:
             )
 
 
-def backend_of(request: Request) -> Backend:
+async def backend_of(request: Request) -> Backend:
     """Return the backend of the server that got ``request``; a dependency of routes."""
     return cast(Backend, request.app.state.backend)

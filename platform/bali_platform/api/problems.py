@@ -16,6 +16,12 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from bali_platform.errors import BaliError, UsageError
+from bali_platform.graph.cypher import (
+    BadCypherError,
+    MemoryLimitError,
+    NotReadOnlyError,
+    TimeLimitError,
+)
 from bali_platform.jobs import JobNotFoundError
 
 __all__ = [
@@ -35,6 +41,7 @@ MAX_DETAIL = 1_000
 _TITLES = {
     "invalid-request": (422, "The request is not valid"),
     "too-slow": (422, "The request needs more time than it may take"),
+    "too-much-memory": (422, "The request needs more memory than it may take"),
     "bad-cypher": (400, "Neo4j cannot run this Cypher"),
     "not-read-only": (403, "Only queries that read the graph are run"),
     "token-needed": (401, "A valid bearer token is needed"),
@@ -127,6 +134,14 @@ def _known(request: Request, error: Exception) -> Response:
     match error:
         case ProblemError():
             return render(error.kind, error.detail)
+        case BadCypherError():
+            return render("bad-cypher", str(error))
+        case NotReadOnlyError():
+            return render("not-read-only", str(error))
+        case TimeLimitError():
+            return render("too-slow", str(error))
+        case MemoryLimitError():
+            return render("too-much-memory", str(error))
         case JobNotFoundError():
             return render("unknown-job", str(error))
         case UsageError():

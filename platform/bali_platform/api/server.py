@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import socket
+import sys
 from pathlib import Path
 from types import FrameType
 
@@ -15,6 +16,7 @@ import uvicorn
 from bali_platform.api.app import PAGES, PUBLIC, create_app
 from bali_platform.api.backend import Backend, Submit
 from bali_platform.api.guard import Access
+from bali_platform.api.protocol import BoundedProtocol
 from bali_platform.errors import BaliError, UsageError
 from bali_platform.progress import QUIET, Reporter
 from bali_platform.services.home import Home
@@ -23,11 +25,11 @@ from bali_platform.settings import Settings
 
 __all__ = ["is_loopback", "serve", "token_for"]
 
-PORT = 8000
 TOKEN_VARIABLE = "BALI_API_TOKEN"  # noqa: S105 (its name, not its value)
 MIN_TOKEN_LENGTH = 16
 MAX_CONNECTIONS = 1_000
 STOP_WITHIN_S = 3
+SWITCH_INTERVAL_S = 0.0005
 
 
 def serve(
@@ -49,6 +51,8 @@ def serve(
     Raises:
         BaliError: the address cannot be used.
     """
+    # A thread that reads from Neo4j waits this long for Python at each piece that arrives.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     token = token_for(settings, host)
     backend = Backend(settings, submit)
     app = create_app(backend, Access(token, is_loopback(host), PUBLIC))
@@ -93,7 +97,7 @@ class _Server(uvicorn.Server):
     def __init__(self, app: object, backend: Backend) -> None:
         config = uvicorn.Config(
             app,  # type: ignore[arg-type]
-            http="h11",  # bounds what it reads of a request's head, which httptools does not
+            http=BoundedProtocol,
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -112,7 +116,7 @@ class _Server(uvicorn.Server):
 
 def _listen(settings: Settings, host: str, port: int | None) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    last = Home(settings.home).ports.get("api", PORT)
+    last = Home(settings.home).ports["api"]
     for candidate in [port] if port is not None else [last, 0]:
         try:
             return socket.create_server((host, candidate), family=family, backlog=1024)

@@ -45,7 +45,10 @@ class Format(StrEnum):
     CSV = "csv"
     PYG = "pyg"
     SVG = "svg"
+    PNG = "png"
 
+
+_BINARY = {Format.PYG, Format.PNG}
 
 ParametersOption = Annotated[
     list[str] | None,
@@ -89,8 +92,8 @@ def subgraph(
     from bali_platform.subgraphs import explore
     from bali_platform.subgraphs import induced as induce
 
-    if form is Format.PYG and output is None:
-        raise UsageError("--format pyg needs --output FILE")
+    if form in _BINARY and output is None:
+        raise UsageError(f"--format {form.value} needs --output FILE")
     with open_graph() as graph:
         if induced:
             found = induce(graph, cuis)
@@ -114,13 +117,16 @@ def cypher(
     as_csv: CsvOption = False,
 ) -> None:
     """Run Cypher; read-only unless --write."""
-    from bali_platform.graph.cypher import run_cypher
+    from bali_platform.graph.cypher import NotReadOnlyError, run_cypher
 
     text = sys.stdin.read() if statement == "-" else statement
-    with open_graph() as graph:
-        rows = run_cypher(
-            graph, text, _parsed(parameters), write=write, timeout_s=timeout, limit=limit
-        )
+    try:
+        with open_graph() as graph:
+            rows = run_cypher(
+                graph, text, _parsed(parameters), write=write, timeout_s=timeout, limit=limit
+            )
+    except NotReadOnlyError as error:
+        raise UsageError(f"{error}: only queries are run without --write") from error
     _print_rows(rows, as_json, as_csv)
 
 
@@ -171,6 +177,8 @@ def _content(found: Subgraph, form: Format) -> bytes:
             return found.to_safetensors()
         case Format.SVG:
             return found.to_svg().encode()
+        case Format.PNG:
+            return found.to_png()
 
 
 def _replace(file: Path, content: bytes) -> None:

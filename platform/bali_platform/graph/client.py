@@ -105,9 +105,17 @@ class Graph:
 
         return self.read(work)
 
-    def rows(self, name: str, **parameters: Any) -> list[list[Any]]:
-        """Return what :meth:`query` does, each row as the list of its values: for large answers."""
-        return self.read(lambda transaction: transaction.run(statement(name), parameters).values())
+    def map(self, name: str, parse: Callable[..., T], **parameters: Any) -> list[T]:
+        """Return ``parse(*values)`` of each row that :meth:`query` would return: for large answers.
+
+        Rows are parsed as they arrive, while the server works on the next ones.
+        """
+
+        def work(transaction: neo4j.ManagedTransaction) -> list[T]:
+            records = transaction.run(statement(name), parameters)
+            return [parse(*record.values()) for record in records]
+
+        return self.read(work)
 
     def stream(self, name: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """Run the shipped statement ``name`` and yield its rows as they arrive; never retried."""

@@ -1,44 +1,80 @@
-"""Cypher that people write: bounded in time and rows, and read-only unless they say otherwise."""
+"""Cypher that people write: bounded in time, rows and memory; read-only unless they say otherwise.
+
+A read transaction alone is not enough: in one, Neo4j still reads files and fetches addresses
+(``LOAD CSV``), ends other people's transactions and shows its settings. So each query is planned
+first, and its plan, which no spelling or comment can disguise, must consist of reading the graph.
+Subqueries inside expressions show in a plan only as text, in Neo4j's own spelling of the clauses.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import neo4j
-from neo4j.exceptions import ClientError
+from neo4j.exceptions import AuthError, Neo4jError
 from neo4j.graph import Node, Path, Relationship
-from neo4j.time import Date, DateTime, Duration, Time
 
 from bali_platform.errors import BaliError, UsageError
 from bali_platform.graph.client import Graph, first_line
 
-__all__ = ["Rows", "plain", "run_cypher"]
+__all__ = [
+    "BadCypherError",
+    "MemoryLimitError",
+    "NotReadOnlyError",
+    "Rows",
+    "TimeLimitError",
+    "plain",
+    "run_cypher",
+]
 
 TIMEOUT_S = 30.0
 MAX_ROWS = 1000
 
 _EXPLAIN = "EXPLAIN "
 _FIRST_LINE = re.compile(r"line 1, column (\d+) \(offset: (\d+)\)")
+_PROCEDURES = re.compile(
+    r"db\.(labels|relationshipTypes|propertyKeys|schema\.\w+|index\.(fulltext|vector)\.query\w+)\("
+)
+_OPERATORS_REFUSED = re.compile("LoadCSV|Show|Terminate|Administration")
+_EXPRESSIONS_REFUSED = re.compile(r"LOAD CSV|ResolvedCall\(")
 
-# A read transaction lets these through: reading files of the server, ending other people's work.
-_REFUSED = ("LoadCSV", "LOAD CSV", "TerminateTransactions", "TERMINATE TRANSACTIONS")
+
+class BadCypherError(UsageError):
+    """Neo4j cannot run the statement."""
+
+
+class NotReadOnlyError(UsageError):
+    """The statement would do more than read the graph."""
+
+
+class TimeLimitError(BaliError):
+    """The statement took longer than it may."""
+
+
+class MemoryLimitError(BaliError):
+    """The statement needed more of Neo4j's memory than it may take."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """An answer of plain values, JSON all through; ``truncated`` when there were more rows."""
+    """An answer in the driver's ``values``; ``truncated`` when there were more rows."""
 
     columns: tuple[str, ...]
-    rows: list[list[Any]]
+    values: list[list[Any]]
     truncated: bool
 
+    @cached_property
+    def rows(self) -> list[list[Any]]:
+        """The values as plain ones, JSON all through."""
+        return [[plain(value) for value in row] for row in self.values]
+
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Return one mapping a row."""
+        """Return one mapping of plain values a row."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
@@ -53,52 +89,58 @@ def run_cypher(
 ) -> Rows:
     """Run one statement and return at most ``limit`` rows.
 
-    Without ``write`` the statement must be a query: it is planned first and refused if it would
-    write, change the server or read files, and then runs in a read transaction.
+    Without ``write`` the statement must be one that reads the graph and does nothing else: no
+    ``LOAD CSV``, no administration, no procedures but the schema's and the indexes'.
 
     Raises:
-        UsageError: the statement is not valid Cypher, or not allowed.
-        BaliError: it took longer than ``timeout_s``, or the server failed.
+        BadCypherError: Neo4j rejects the statement or a parameter.
+        NotReadOnlyError: it would do more than read.
+        TimeLimitError: it took longer than ``timeout_s``.
+        MemoryLimitError: it needed too much of the server's memory.
+        BaliError: the server failed.
     """
     if limit < 1 or timeout_s <= 0:
         raise UsageError("the row and time limits must be positive")
+    mode = neo4j.WRITE_ACCESS if write else neo4j.READ_ACCESS
     values = dict(parameters or {})
-    with graph.errors(), _as_usage_errors(timeout_s):
+    session = graph.driver.session(default_access_mode=mode, fetch_size=limit + 1)
+    with graph.errors(), _explained(timeout_s), session:
         if write:
-            with graph.driver.session() as session:
-                query = neo4j.Query(text, timeout=timeout_s)
-                return _collect(session.run(query, values), limit)
-
-        @neo4j.unit_of_work(timeout=timeout_s)
-        def work(transaction: neo4j.ManagedTransaction) -> Rows:
-            _check_read_only(transaction, text, values)
+            return _collect(session.run(neo4j.Query(text, timeout=timeout_s), values), limit)
+        # No managed transaction: it would run again what exceeded the memory.
+        with session.begin_transaction(timeout=timeout_s) as transaction:
+            _check_read_only(transaction.run(_EXPLAIN + text, values).consume())
             return _collect(transaction.run(text, values), limit)
 
-        with graph.driver.session(default_access_mode=neo4j.READ_ACCESS) as session:
-            return session.execute_read(work)
+
+def _check_read_only(summary: neo4j.ResultSummary) -> None:
+    if summary.query_type != "r":
+        raise NotReadOnlyError("this statement would write, or administer the server")
+    for operator, details in _operators(summary.plan or {}):
+        if _OPERATORS_REFUSED.match(operator) or _EXPRESSIONS_REFUSED.search(details):
+            raise NotReadOnlyError(
+                "LOAD CSV, SHOW, TERMINATE, and CALL in an expression are refused"
+            )
+        if operator.startswith("ProcedureCall") and not _PROCEDURES.match(details):
+            name = details.partition("(")[0][:100]
+            raise NotReadOnlyError(f"procedure {name} is not one that reads the graph")
 
 
-def _check_read_only(
-    transaction: neo4j.ManagedTransaction, text: str, parameters: dict[str, Any]
-) -> None:
-    summary = transaction.run(_EXPLAIN + text, parameters).consume()
-    plan = json.dumps(summary.plan)
-    if summary.query_type != "r" or any(sign in plan for sign in _REFUSED):
-        raise UsageError(
-            "this statement writes, changes the server or reads files: "
-            "only queries are run without --write"
-        )
+def _operators(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield plan.get("operatorType", ""), str(plan.get("args", {}).get("Details", ""))
+    for child in plan.get("children", ()):
+        yield from _operators(child)
 
 
 def _collect(result: neo4j.Result, limit: int) -> Rows:
     columns = tuple(result.keys())
     records = result.fetch(limit + 1)
-    rows = [[plain(value) for value in record.values()] for record in records[:limit]]
-    return Rows(columns, rows, truncated=len(records) > limit)
+    values = [record.values() for record in records[:limit]]
+    return Rows(columns, values, truncated=len(records) > limit)
 
 
 def plain(value: Any) -> Any:
-    """Return a value of Neo4j as JSON has it; temporal values become text."""
+    """Return a value of Neo4j as JSON has it; temporal values and points become text or lists."""
     match value:
         case Node():
             return {"labels": sorted(value.labels), "properties": plain(dict(value))}
@@ -116,25 +158,38 @@ def plain(value: Any) -> Any:
             return [plain(item) for item in value]
         case None | bool() | int() | float() | str():
             return value
-        case Date() | DateTime() | Duration() | Time():
-            return value.iso_format()
-        case _:
-            return str(value)
+        case bytes() | bytearray():
+            return value.hex()
+    return value.iso_format() if hasattr(value, "iso_format") else str(value)
 
 
 @contextmanager
-def _as_usage_errors(timeout_s: float) -> Iterator[None]:
+def _explained(timeout_s: float) -> Iterator[None]:
     try:
         yield
-    except ClientError as error:
-        if "TransactionTimedOut" in (error.code or ""):
-            raise BaliError(
-                f"the statement took longer than {timeout_s:g} s and was ended: "
-                "narrow it, or raise --timeout"
-            ) from error
-        raise UsageError(f"Cypher: {_own_columns(first_line(error))}") from error
-    except ValueError as error:  # a parameter that Neo4j has no type for
-        raise UsageError(f"Cypher: {error}") from error
+    except AuthError:
+        raise
+    except Neo4jError as error:
+        raise _in_one_line(error, timeout_s) from error
+    except (OverflowError, TypeError, ValueError) as error:  # what Neo4j has no type for
+        raise BadCypherError(f"Cypher: parameters: {first_line(error)}") from error
+
+
+def _in_one_line(error: Neo4jError, timeout_s: float) -> BaliError:
+    code = error.code or ""
+    if "TimedOut" in code or "Terminated" in code:
+        return TimeLimitError(
+            f"the statement took longer than {timeout_s:g} s and was ended: ask for less"
+        )
+    if "OutOfMemory" in code:
+        return MemoryLimitError(
+            "the statement needs more memory than Neo4j gives to one: ask for less"
+        )
+    if "AccessMode" in code:
+        return NotReadOnlyError(first_line(error))
+    if code.startswith("Neo.DatabaseError"):  # its message may be no more than a number
+        return BadCypherError(f"Cypher: Neo4j failed to run the statement: {first_line(error)}")
+    return BadCypherError(f"Cypher: {_own_columns(first_line(error))}")
 
 
 def _own_columns(message: str) -> str:

@@ -1,11 +1,9 @@
 """A real Neo4j and Redis, started locally without Docker; or the addresses of existing ones."""
 
 from bali_platform.services.control import (
-    Endpoints,
     Neo4jLogin,
     Status,
     down,
-    endpoints,
     neo4j_login,
     redis_url,
     running,
@@ -15,13 +13,11 @@ from bali_platform.services.control import (
 from bali_platform.services.graphs import GraphStore, GraphStores
 
 __all__ = [
-    "Endpoints",
     "GraphStore",
     "GraphStores",
     "Neo4jLogin",
     "Status",
     "down",
-    "endpoints",
     "neo4j_login",
     "redis_url",
     "running",

@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PROCESSES",
-    "Endpoints",
     "Neo4jLogin",
     "Status",
     "down",
-    "endpoints",
     "neo4j_login",
     "redis_url",
     "running",
@@ -56,13 +54,6 @@ class Neo4jLogin:
 
 
 @dataclass(frozen=True)
-class Endpoints(Neo4jLogin):
-    """Where all services are; ``redis_url`` holds the password of Redis."""
-
-    redis_url: str = field(repr=False)
-
-
-@dataclass(frozen=True)
 class Neo4jStatus:
     """How to reach Neo4j, and whether it answers."""
 
@@ -87,7 +78,7 @@ class ApiStatus:
     """How to reach the REST API of ``bali serve``, and whether it runs."""
 
     running: bool
-    url: str | None
+    url: str
 
 
 @dataclass(frozen=True)
@@ -179,15 +170,6 @@ def status(settings: Settings) -> Status:
     )
 
 
-def endpoints(settings: Settings) -> Endpoints:
-    """Return the addresses to use: those in the settings, else the local services'.
-
-    Raises:
-        BaliError: a local service is not running.
-    """
-    return Endpoints(**asdict(neo4j_login(settings)), redis_url=redis_url(settings))
-
-
 def neo4j_login(settings: Settings) -> Neo4jLogin:
     """Return what it takes to use Neo4j; raises :class:`BaliError` when ours does not run."""
     if settings.neo4j_uri:
@@ -219,7 +201,7 @@ def _start_redis(home: Home, reporter: Reporter) -> None:
     server = _redis(home)
     if server.running:
         return
-    with reporter.step("Starting Redis"):
+    with reporter.step("start Redis"):
         if home.process("redis").find() is not None:
             server.wait()
             return
@@ -258,9 +240,8 @@ def _graph_status(settings: Settings, running: bool) -> GraphStatus:
 
 
 def _api_status(home: Home) -> ApiStatus:
-    port = home.ports.get("api")
     running = home.process("api").find() is not None
-    return ApiStatus(running, f"http://{LOOPBACK}:{port}" if port else None)
+    return ApiStatus(running, f"http://{LOOPBACK}:{home.ports['api']}")
 
 
 def _driver(settings: Settings) -> neo4j.Driver:

@@ -17,7 +17,7 @@ from bali_platform.services.process import ManagedProcess, write_atomically
 
 __all__ = ["DEFAULT_PORTS", "Home"]
 
-DEFAULT_PORTS = {"bolt": 7687, "http": 7474, "redis": 6379}
+DEFAULT_PORTS = {"bolt": 7687, "http": 7474, "redis": 6379, "api": 8000}
 
 
 @dataclass(frozen=True)

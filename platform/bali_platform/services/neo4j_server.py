@@ -108,7 +108,7 @@ class Neo4jServer:
         end_strays(self.marker)
         process = self.home.process(self.name)
         heap, pages = memory_plan(memory or default_memory())
-        self._write_configuration(pages)
+        self._write_configuration(heap, pages)
         classpath = [f"{self._folder}/plugins/*", f"{self._folder}/conf/*"]
         if self.http:
             webroot = self._folder / "webroot"
@@ -121,7 +121,6 @@ class Neo4jServer:
                 str(runtime.java),
                 *MODULE_ACCESS,
                 *_heap_options(heap),
-                "-XX:+ExitOnOutOfMemoryError",
                 "-Dfile.encoding=UTF-8",
                 "-cp",
                 os.pathsep.join(classpath),
@@ -183,7 +182,7 @@ class Neo4jServer:
     def _folder(self) -> Path:
         return self.home.root / "neo4j" / self.name
 
-    def _write_configuration(self, pages: int) -> None:
+    def _write_configuration(self, heap: int, pages: int) -> None:
         for part in ("conf", "plugins", "import", "run"):
             (self._folder / part).mkdir(parents=True, exist_ok=True)
         lines = {
@@ -195,6 +194,9 @@ class Neo4jServer:
             "server.http.enabled": str(self.http is not None).lower(),
             "server.https.enabled": "false",
             "server.memory.pagecache.size": f"{pages // MEBIBYTE}m",
+            # By default one query may take almost all of the heap.
+            "db.memory.transaction.max": f"{heap // 4 // MEBIBYTE}m",
+            "dbms.memory.transaction.total.max": f"{heap // 2 // MEBIBYTE}m",
             # The defaults set aside half a gigabyte of disk for logs of an empty graph.
             "db.tx_log.preallocate": "false",
             "db.tx_log.rotation.size": "64m",

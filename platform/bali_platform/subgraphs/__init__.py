@@ -1,7 +1,14 @@
 """Neighbourhoods of concepts: fetched, cached, sampled, exported."""
 
 from bali_platform.subgraphs.cache import CachedNeighbourhoods, CacheStats, RedisCache
-from bali_platform.subgraphs.exploration import explore, hierarchy, induced, of_paths
+from bali_platform.subgraphs.exploration import (
+    OneHop,
+    explore,
+    explore_each,
+    hierarchy,
+    induced,
+    of_paths,
+)
 from bali_platform.subgraphs.graph_source import GraphNeighbourhoods
 from bali_platform.subgraphs.neighbourhood import (
     MAX_EDGES,
@@ -26,9 +33,11 @@ __all__ = [
     "Lookup",
     "Neighbourhood",
     "NeighbourhoodSource",
+    "OneHop",
     "RedisCache",
     "Subgraph",
     "explore",
+    "explore_each",
     "hierarchy",
     "induced",
     "neighbourhoods",

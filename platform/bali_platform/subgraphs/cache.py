@@ -13,6 +13,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from importlib.resources import files
 from typing import Generic, TypeVar, cast
@@ -24,12 +25,9 @@ from bali_platform.subgraphs import codec
 from bali_platform.subgraphs.collector import collector_paused
 from bali_platform.subgraphs.neighbourhood import Lookup, Neighbourhood, NeighbourhoodSource
 
-__all__ = ["DEFAULT_BUDGET", "CacheStats", "CachedNeighbourhoods", "RedisCache"]
+__all__ = ["CacheStats", "CachedNeighbourhoods", "RedisCache"]
 
 T = TypeVar("T")
-
-DEFAULT_BUDGET = 512 * 2**20
-"""Bytes of Redis memory that the cache may take, about a million neighbourhoods."""
 
 ENTRY_OVERHEAD = 160
 """Bytes that Redis takes for an entry beside its key and value: bookkeeping and queue."""
@@ -63,12 +61,18 @@ class CacheStats:
 class RedisCache:
     """Bytes under keys, oldest out first, within ``budget`` bytes. Never raises for an outage."""
 
-    def __init__(self, redis: Redis, budget: int = DEFAULT_BUDGET) -> None:
+    def __init__(self, redis: Redis, budget: int) -> None:
         self._redis = redis
-        self._budget = budget
+        self._wanted = budget
         self._store = redis.register_script(_STORE)
         self._uncounted: Counter[str] = Counter()
         self._away_until = 0.0
+
+    @cached_property
+    def budget(self) -> int:
+        """Bytes that it may take: half of Redis' own limit at most, the rest is the queues'."""
+        limit = int(self._redis.info("memory")["maxmemory"])
+        return min(self._wanted, limit // 2) if limit else self._wanted
 
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the values of ``keys`` in one round trip, None where there is none."""
@@ -91,7 +95,7 @@ class RedisCache:
         counts = {name.decode(): int(count) for name, count in totals.items()}
         return CacheStats(
             entries=entries,
-            budget=self._budget,
+            budget=self.budget,
             **{name: counts.get(name, 0) for name in ("bytes", "hits", "misses", "evicted")},
         )
 
@@ -117,7 +121,7 @@ class RedisCache:
     def _put(self, items: list[tuple[str, bytes]]) -> None:
         for start in range(0, len(items), _CHUNK):
             flat = [part for item in items[start : start + _CHUNK] for part in item]
-            self._store([_QUEUE, _TOTALS], [self._budget, ENTRY_OVERHEAD, *flat])
+            self._store([_QUEUE, _TOTALS], [self.budget, ENTRY_OVERHEAD, *flat])
 
     def _attempt(self, work: Callable[[], T], otherwise: T) -> T:
         if time.monotonic() < self._away_until:

@@ -6,20 +6,34 @@ stored sample holds enough edges that pass the filters, nothing else of the hub 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import nsmallest
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
 
 from bali_platform.errors import BaliError, UsageError, did_you_mean
 from bali_platform.graph.client import Graph
 from bali_platform.graph.records import Link, Node, Path
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
+from bali_platform.subgraphs.collector import collector_paused
 from bali_platform.subgraphs.neighbourhood import MAX_EDGES
 from bali_platform.subgraphs.subgraph import Subgraph
 
-__all__ = ["HIERARCHICAL", "MAX_HOPS", "MAX_NODES", "explore", "hierarchy", "induced", "of_paths"]
+__all__ = [
+    "HIERARCHICAL",
+    "MAX_HOPS",
+    "MAX_NODES",
+    "OneHop",
+    "explore",
+    "explore_each",
+    "hierarchy",
+    "induced",
+    "of_paths",
+]
+
+T = TypeVar("T")
 
 HIERARCHICAL = ("ISA", "CHD")
 """Relationship types that point from a concept to its parents."""
@@ -69,6 +83,24 @@ def explore(
     return _grow(graph, list(cuis), fanouts, filters, seed)
 
 
+class OneHop(NamedTuple):
+    """A question to :func:`explore_each`; ``fanout`` is at most ``MAX_EDGES``."""
+
+    cuis: Sequence[str]
+    fanout: int = 16
+    seed: int = 0
+
+
+def explore_each(graph: Graph, questions: Sequence[OneHop]) -> list[Subgraph]:
+    """Answer many people's questions in one round trip, each as :func:`explore` would.
+
+    Where the graph knows none of a question's CUIs, its subgraph is empty.
+    """
+    asked = (cui for question in questions for cui in question.cuis)
+    stars = _stars(graph, asked, _Filters(), whole=False)
+    return [_answer(question, stars, graph.version) for question in questions]
+
+
 def hierarchy(
     graph: Graph,
     cui: str,
@@ -95,7 +127,7 @@ def induced(graph: Graph, cuis: Iterable[str]) -> Subgraph:
     members = _check_size(dict.fromkeys(live.values(), 0))
     rows = graph.query("induced", cuis=list(members))
     links = {Link(**(row | {"sources": tuple(row["sources"] or ())})) for row in rows}
-    return _subgraph(graph, members, links, [cui for cui in asked if cui not in live])
+    return _described(graph, members, links, [cui for cui in asked if cui not in live])
 
 
 def of_paths(graph: Graph, paths: Iterable[Path]) -> Subgraph:
@@ -106,7 +138,7 @@ def of_paths(graph: Graph, paths: Iterable[Path]) -> Subgraph:
         for hop, node in enumerate(path.nodes):
             hops[node.cui] = min(hop, hops.get(node.cui, hop))
         links.update(path.links)
-    return _subgraph(graph, hops, links, ())
+    return _described(graph, hops, links, ())
 
 
 @dataclass(frozen=True)
@@ -117,6 +149,83 @@ class _Filters:
     outgoing: bool | None = None
 
 
+class _Ray(NamedTuple):
+    """An edge as ``expand`` returns it, and what a picture shows of the neighbour."""
+
+    cui: str
+    type: str
+    outgoing: bool
+    sources: list[str] | None
+    name: str
+    semantic_types: list[str] | None
+    groups: list[str]
+
+
+class _Star(NamedTuple):
+    """A live concept as ``expand`` returns it, and the edges to draw from."""
+
+    asked: str
+    cui: str
+    name: str
+    semantic_types: list[str] | None
+    groups: list[str]
+    sampled: bool
+    rays: list[list[Any]]
+
+
+class _Growth:
+    """A subgraph as it grows from hop to hop."""
+
+    def __init__(self, graph_version: str, seed: int) -> None:
+        self._version, self._seed = graph_version, seed
+        self._nodes: dict[str, Node] = {}
+        self._links: set[Link] = set()
+
+    def start(self, stars: Iterable[_Star]) -> None:
+        for star in stars:
+            self._reach(star, 0)
+
+    def add(self, stars: Iterable[_Star], fanout: int | None, hop: int) -> None:
+        for star in stars:
+            for ray in map(_Ray._make, self._draw(star, fanout)):
+                ends = (star.cui, ray.cui) if ray.outgoing else (ray.cui, star.cui)
+                self._links.add(Link(*ends, ray.type, tuple(ray.sources or ())))
+                if ray.cui not in self._nodes:
+                    self._reach(ray, hop)
+
+    def frontier(self, hop: int) -> list[str]:
+        """Return the concepts first reached at ``hop``."""
+        return [node.cui for node in self._nodes.values() if node.hop == hop]
+
+    def subgraph(self, missing: Iterable[str]) -> Subgraph:
+        return _subgraph(self._nodes.values(), self._links, missing, self._version)
+
+    def _reach(self, found: _Star | _Ray, hop: int) -> None:
+        types, groups = tuple(found.semantic_types or ()), tuple(found.groups)
+        self._nodes[found.cui] = Node(found.cui, found.name, types, groups, hop)
+        _check_size(self._nodes)
+
+    def _draw(self, star: _Star, fanout: int | None) -> list[list[Any]]:
+        if fanout is None or len(star.rays) <= fanout:
+            return star.rays
+        prefix = f"{self._version}|{star.cui}|{self._seed}|"
+
+        def rank(ray: list[Any]) -> bytes:
+            neighbour, kind, outgoing = ray[:3]
+            text = f"{prefix}{outgoing:d}{kind}|{neighbour}"
+            return blake2b(text.encode(), digest_size=8).digest()
+
+        return nsmallest(fanout, star.rays, key=rank)
+
+
+def _answer(question: OneHop, known: Mapping[str, _Star], version: str) -> Subgraph:
+    growth = _Growth(version, question.seed)
+    stars = [known[cui] for cui in dict.fromkeys(question.cuis) if cui in known]
+    growth.start(stars)
+    growth.add(stars, question.fanout, hop=1)
+    return growth.subgraph(cui for cui in question.cuis if cui not in known)
+
+
 def _grow(
     graph: Graph,
     asked: list[str],
@@ -124,55 +233,53 @@ def _grow(
     filters: _Filters,
     seed: int,
 ) -> Subgraph:
-    live = graph.resolve(asked)
-    if not live:
+    first = _expand(graph, asked, fanouts[0], filters)
+    if not first:
         raise BaliError(f"none of these is in the graph: {', '.join(asked[:5]) or 'no CUI given'}")
-    hops = _check_size(dict.fromkeys(live.values(), 0))
-    links: set[Link] = set()
-    for hop, fanout in enumerate(fanouts, start=1):
-        frontier = [cui for cui, at in hops.items() if at == hop - 1]
-        for cui, edges in _expand(graph, frontier, fanout, filters).items():
-            for neighbour, kind, outgoing, sabs in _draw(edges, fanout, graph.version, cui, seed):
-                source, target = (cui, neighbour) if outgoing else (neighbour, cui)
-                links.add(Link(source, target, kind, tuple(sabs or ())))
-                hops.setdefault(neighbour, hop)
-        _check_size(hops)
-    return _subgraph(graph, hops, links, [cui for cui in asked if cui not in live])
+    growth = _Growth(graph.version, seed)
+    growth.start(first.values())
+    growth.add(first.values(), fanouts[0], hop=1)
+    for hop, fanout in enumerate(fanouts[1:], start=2):
+        growth.add(_expand(graph, growth.frontier(hop - 1), fanout, filters).values(), fanout, hop)
+    return growth.subgraph(cui for cui in asked if cui not in first)
 
 
 def _expand(
-    graph: Graph, cuis: list[str], fanout: int | None, filters: _Filters
-) -> dict[str, list[Any]]:
-    """Return the filtered edges to draw from; all of a hub's only where its sample is too small."""
-    whole = cuis if fanout is None or fanout > MAX_EDGES else []
-    rows = graph.query("expand", cuis=cuis, whole=whole, **vars(filters))
-    edges = {row["cui"]: row["edges"] for row in rows}
+    graph: Graph, cuis: Iterable[str], fanout: int | None, filters: _Filters
+) -> dict[str, _Star]:
+    """Return stars by the CUI asked for, a hub's whole only where its sample is too small."""
+    stars = _stars(graph, cuis, filters, whole=fanout is None or fanout > MAX_EDGES)
     enough = min(fanout or 0, MAX_EDGES)
-    short = [row["cui"] for row in rows if row["sampled"] and len(row["edges"]) < enough]
-    if short:
-        rows = graph.query("expand", cuis=short, whole=short, **vars(filters))
-        edges |= {row["cui"]: row["edges"] for row in rows}
-    return edges
+    if short := [s.asked for s in stars.values() if s.sampled and len(s.rays) < enough]:
+        stars |= _stars(graph, short, filters, whole=True)
+    return stars
 
 
-def _draw(
-    edges: list[Any], fanout: int | None, graph_version: str, cui: str, seed: int
-) -> list[Any]:
-    if fanout is None or len(edges) <= fanout:
-        return edges
-
-    def rank(edge: list[Any]) -> bytes:
-        neighbour, kind, outgoing, _ = edge
-        text = f"{graph_version}|{cui}|{seed}|{outgoing:d}{kind}|{neighbour}"
-        return blake2b(text.encode(), digest_size=8).digest()
-
-    return nsmallest(fanout, edges, key=rank)
+def _stars(
+    graph: Graph, cuis: Iterable[str], filters: _Filters, *, whole: bool
+) -> dict[str, _Star]:
+    distinct = list(dict.fromkeys(cuis))
+    with collector_paused():
+        stars = graph.map("expand", _Star, cuis=distinct, whole=whole, **vars(filters))
+    return {star.asked: star for star in stars}
 
 
 def _subgraph(
+    nodes: Iterable[Node], links: Iterable[Link], missing: Iterable[str], version: str
+) -> Subgraph:
+    return Subgraph(
+        tuple(sorted(nodes, key=attrgetter("hop", "cui"))),
+        tuple(sorted(links, key=attrgetter("source", "type", "target"))),
+        tuple(missing),
+        version,
+    )
+
+
+def _described(
     graph: Graph, hops: dict[str, int], links: Iterable[Link], missing: Iterable[str]
 ) -> Subgraph:
-    nodes = [
+    """Return the subgraph of concepts of which only the distances are known."""
+    nodes = (
         Node(
             row["cui"],
             row["name"],
@@ -181,13 +288,8 @@ def _subgraph(
             hops[row["cui"]],
         )
         for row in graph.query("nodes", cuis=list(hops))
-    ]
-    return Subgraph(
-        tuple(sorted(nodes, key=lambda node: (node.hop, node.cui))),
-        tuple(sorted(links, key=lambda link: (link.source, link.type, link.target))),
-        tuple(missing),
-        graph.version,
     )
+    return _subgraph(nodes, links, missing, graph.version)
 
 
 def _fanouts(hops: int, fanout: int | Sequence[int]) -> list[int]:
@@ -206,12 +308,12 @@ def _check_hops(hops: int) -> int:
     return hops
 
 
-def _check_size(hops: dict[str, int]) -> dict[str, int]:
-    if len(hops) > MAX_NODES:
+def _check_size(members: dict[str, T]) -> dict[str, T]:
+    if len(members) > MAX_NODES:
         raise UsageError(
             f"more than {MAX_NODES} concepts: take fewer hops, a smaller fan-out, or a filter"
         )
-    return hops
+    return members
 
 
 def _check_groups(groups: Collection[str] | None) -> list[str] | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from bali_platform.graph.client import Graph
 from bali_platform.subgraphs.collector import collector_paused
@@ -18,6 +18,8 @@ from bali_platform.subgraphs.neighbourhood import (
 
 __all__ = ["GraphNeighbourhoods"]
 
+T = TypeVar("T")
+
 
 class GraphNeighbourhoods:
     """Thousands of neighbourhoods in one round trip; hubs cost no more than other concepts."""
@@ -28,30 +30,34 @@ class GraphNeighbourhoods:
 
     def neighbourhoods(self, cuis: Sequence[str]) -> Lookup:
         """Look up every CUI; raises :class:`GraphChangedError` once another graph is live."""
-        found: dict[str, Neighbourhood] = {}
-        missing = []
-        with collector_paused():
-            for asked, cui, names, entries in self._rows("neighbourhoods", cuis):
-                if cui is None:
-                    missing.append(asked)
-                else:
-                    chosen = choose_edges(self.graph_version, cui, entries)
-                    found[asked] = Neighbourhood(cui, tuple(names), parse_edges(chosen))
-        return Lookup(found, tuple(missing))
+
+        def parse(
+            asked: str, cui: str | None, names: list[str], entries: list[str]
+        ) -> tuple[str, Neighbourhood | None]:
+            if cui is None:
+                return asked, None
+            chosen = choose_edges(self.graph_version, cui, entries)
+            return asked, Neighbourhood(cui, tuple(names), parse_edges(chosen))
+
+        answers = self._map("neighbourhoods", cuis, parse)
+        found = {asked: answer for asked, answer in answers if answer is not None}
+        return Lookup(found, tuple(asked for asked, answer in answers if answer is None))
 
     def names(self, cuis: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Look up the names of every known CUI; raises :class:`GraphChangedError` likewise."""
-        rows = self._rows("names", cuis)
+        rows = self._map("names", cuis, lambda asked, names: (asked, names))
         return {asked: tuple(names) for asked, names in rows if names is not None}
 
-    def _rows(self, statement: str, cuis: Sequence[str]) -> list[list[Any]]:
+    def _map(self, statement: str, cuis: Sequence[str], parse: Callable[..., T]) -> list[T]:
         distinct = list(dict.fromkeys(cuis))
-        rows = self._graph.rows(
-            statement,
-            cuis=distinct,
-            graph_version=self.graph_version,
-            max_names=MAX_NAMES,
-        )
+        with collector_paused():
+            rows = self._graph.map(
+                statement,
+                parse,
+                cuis=distinct,
+                graph_version=self.graph_version,
+                max_names=MAX_NAMES,
+            )
         if len(rows) != len(distinct):
             raise GraphChangedError(
                 f"graph {self.graph_version} is no longer live: start again to use the new one"

@@ -20,7 +20,8 @@ __all__ = ["neighbourhoods", "open_cache", "warm"]
 def open_cache(settings: Settings) -> RedisCache:
     """Open the shared cache; nothing is sent before it is used."""
     # A cache that is slower than Neo4j is no use: do not wait for it long.
-    return RedisCache(Redis.from_url(redis_url(settings), socket_timeout=2))
+    redis = Redis.from_url(redis_url(settings), socket_timeout=2)
+    return RedisCache(redis, settings.neighbourhood_cache_mb * 2**20)
 
 
 def neighbourhoods(settings: Settings) -> NeighbourhoodSource:

@@ -16,7 +16,6 @@ import httpx
 import neo4j
 import pytest
 
-from bali_platform.services import Endpoints
 from bali_platform.services.workers import settings_environment
 from bali_platform.settings import Settings
 
@@ -142,7 +141,7 @@ def run_server(settings: Settings, *options: str, **environment: str) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def server(services: Endpoints, settings: Settings) -> Iterator[str]:
+def server(services, settings: Settings) -> Iterator[str]:
     """The address of a server that the whole session shares."""
     with run_server(settings) as address:
         yield address

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import neo4j
 import pytest
 
 from bali_platform.api.coalescing import CoalescingGraph
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.errors import BaliError
 from bali_platform.graph import Graph
-from bali_platform.services import Endpoints
 from bali_platform.settings import Settings
-from bali_platform.subgraphs.exploration import explore
+from bali_platform.subgraphs import OneHop, Subgraph, explore
 
 pytestmark = pytest.mark.services
 
@@ -26,20 +24,18 @@ class Counted(CoalescingGraph):
 
     transactions = 0
     failures = 0
-    _counting = threading.Lock()
 
     def read(self, work: Any) -> Any:
-        with self._counting:
-            self.transactions += 1
-            if self.failures:
-                self.failures -= 1
-                raise BaliError("the server is away")
+        self.transactions += 1
         time.sleep(0.01)
+        if self.failures:
+            self.failures -= 1
+            raise BaliError("the server is away")
         return super().read(work)
 
 
 @pytest.fixture
-def many(services: Endpoints, graph: neo4j.Driver) -> Iterator[Counted]:
+def many(services, graph: neo4j.Driver) -> Iterator[Counted]:
     auth = (services.neo4j_user, services.neo4j_password)
     driver = neo4j.GraphDatabase.driver(
         services.neo4j_uri, auth=auth, notifications_min_severity="OFF"
@@ -57,56 +53,64 @@ def alone(settings: Settings, graph: neo4j.Driver) -> Iterator[Graph]:
         yield client
 
 
-def at_once(work: Any, arguments: list[Any]) -> list[Any]:
-    with ThreadPoolExecutor(len(arguments)) as pool:
-        return list(pool.map(work, arguments))
+def at_once(many: Counted, questions: list[OneHop]) -> list[Subgraph | BaseException]:
+    async def ask() -> list[Subgraph | BaseException]:
+        answers = (many.around(question) for question in questions)
+        return await asyncio.gather(*answers, return_exceptions=True)
+
+    return asyncio.run(ask())
 
 
 def test_everyone_gets_their_own_answer(many: Counted, alone: Graph, facts) -> None:
-    questions = [["C0000001"], ["C0000002", "C0000001"], [facts.hub], ["C0099999", "C0000003"],
-                 [facts.retired[0]], ["C0000005", "C0000005"]] * 4  # fmt: skip
-    expected = [explore(alone, cuis, fanout=10) for cuis in questions]
-    assert at_once(lambda cuis: explore(many, cuis, fanout=10), questions) == expected
-    assert many.transactions < 3 * len(questions)
+    asked = [["C0000001"], ["C0000002", "C0000001"], [facts.hub], ["C0099999", "C0000003"],
+             [facts.retired[0]], ["C0000005", "C0000005"]]  # fmt: skip
+    questions = [OneHop(cuis, fanout, seed) for cuis in asked
+                 for fanout, seed in ((10, 0), (2, 0), (2, 5))]  # fmt: skip
+    expected = [explore(alone, q.cuis, fanout=q.fanout, seed=q.seed) for q in questions]
+    assert at_once(many, questions) == expected
+    assert many.transactions < len(questions) / 4
 
 
-def test_rows_come_in_the_order_asked(many: Counted, facts) -> None:
-    cuis = list(facts.names)[:20]
-    questions = [cuis[n:] + cuis[:n] for n in range(12)]
-    answers = at_once(lambda asked: list(many.resolve(asked)), questions)
-    assert answers == questions
+def test_no_question_is_forgotten_between_two_batches(many: Counted) -> None:
+    async def ask(number: int) -> int:
+        for asked in range(20):
+            await many.around(OneHop([f"C000000{1 + (number + asked) % 9}"]))
+        return 20
+
+    async def everyone() -> list[int]:
+        async with asyncio.timeout(60):
+            return await asyncio.gather(*map(ask, range(7)))
+
+    assert asyncio.run(everyone()) == [20] * 7
 
 
-def test_filtered_questions_do_not_mix(many: Counted, alone: Graph) -> None:
-    filters: list[dict[str, Any]] = [
-        {},
-        {"outgoing": True},
-        {"outgoing": False},
-        {"types": ["ISA"]},
-    ]
-    work = [filters[n % 4] for n in range(16)]
-    expected = [explore(alone, ["C0000001"], **options) for options in work]
-    assert at_once(lambda options: explore(many, ["C0000001"], **options), work) == expected
+def test_nobody_known_is_an_empty_answer_to_who_asked(many: Counted) -> None:
+    nobody, somebody = at_once(many, [OneHop(["gone"]), OneHop(["C0000001"])])
+    assert isinstance(nobody, Subgraph)
+    assert (nobody.nodes, nobody.edges, nobody.missing) == ((), (), ("gone",))
+    assert isinstance(somebody, Subgraph)
+    assert somebody.missing == ()
 
 
 def test_a_failure_reaches_those_who_asked_together_and_nobody_later(many: Counted) -> None:
-    def resolve(_: int) -> dict[str, str] | str:
-        try:
-            return many.resolve(["C0000001"])
-        except BaliError as error:
-            return str(error)
-
-    many.failures = 2
-    answers = at_once(resolve, list(range(24)))
-    assert "the server is away" in answers
-    assert {str(answer) for answer in answers} <= {
-        "the server is away",
-        "{'C0000001': 'C0000001'}",
-    }
-    assert resolve(0) == {"C0000001": "C0000001"}
+    many.failures = 1
+    answers = at_once(many, [OneHop(["C0000001"])] * 24)
+    assert {str(a) for a in answers if isinstance(a, BaseException)} == {"the server is away"}
+    (later,) = at_once(many, [OneHop(["C0000001"])])
+    assert isinstance(later, Subgraph)
 
 
-def test_a_wrong_filter_harms_only_who_sent_it(many: Counted) -> None:
-    with pytest.raises(UsageError):
-        explore(many, ["C0000001"], types=["NOPE"])
-    assert explore(many, ["C0000001"]).nodes
+def test_who_goes_away_does_not_take_others_along(many: Counted) -> None:
+    async def ask() -> Subgraph:
+        first, second = (asyncio.ensure_future(many.around(OneHop(["C0000001"]))) for _ in "ab")
+        await asyncio.sleep(0)
+        first.cancel()
+        return await second
+
+    assert asyncio.run(ask()).nodes
+
+
+def test_large_questions_are_not_shared() -> None:
+    assert CoalescingGraph.shares(OneHop(["C0000001"] * 64, fanout=64))
+    assert not CoalescingGraph.shares(OneHop(["C0000001"] * 65))
+    assert not CoalescingGraph.shares(OneHop(["C0000001"], fanout=65))

@@ -3,11 +3,6 @@
 import neo4j
 import pytest
 
-from bali_platform.api.cypher import run_cypher
-from bali_platform.api.problems import ProblemError
-from bali_platform.graph import Graph
-from bali_platform.settings import Settings
-
 pytestmark = pytest.mark.services
 
 WRITES = [
@@ -47,6 +42,12 @@ REACHES_OUT = [
     "SHOW SETTINGS",
     "SHOW USERS",
     "TERMINATE TRANSACTION 'neo4j-transaction-1'",
+]
+HUNGRY = [
+    "UNWIND range(1, 100000000) AS x RETURN collect(x)",
+    "UNWIND range(1, 100000000) AS x RETURN x ORDER BY -x",
+    "RETURN size([x IN range(1, 1000000000) | x])",
+    "WITH reduce(s = 'x', i IN range(1, 20) | s + s) AS s RETURN size(replace(s, 'x', s))",
 ]
 REJECTED = [
     "RETRUN 1",
@@ -156,8 +157,10 @@ def test_a_string_in_a_parameter_is_only_a_string(api, graph) -> None:
     assert state(graph) == before
 
 
-def test_time_is_limited(graph: neo4j.Driver, settings: Settings) -> None:
-    endless = "UNWIND range(1, 1000000000) AS a RETURN count(a)"
-    with Graph.connect(settings) as client, pytest.raises(ProblemError) as caught:
-        run_cypher(client, endless, {}, 10, time_limit_s=0.5)
-    assert caught.value.kind == "too-slow"
+@pytest.mark.parametrize("query", HUNGRY)
+def test_memory_is_limited_and_the_server_lives(api, facts, query) -> None:
+    answer = api.post("/cypher", json={"query": query})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["type"] == "urn:bali:problem:too-much-memory"
+    answer = api.post("/cypher", json={"query": "MATCH (c:Concept) RETURN count(c)"})
+    assert answer.json()["rows"] == [[len(facts.names)]]

@@ -202,3 +202,9 @@ def test_panels_show_metrics_that_exist(api) -> None:
             metrics = set(re.findall(r"\bbali_\w+", target["expr"]))
             assert metrics
             assert metrics <= families | samples, target["expr"]
+
+
+def test_every_setting_is_documented() -> None:
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    shown = set(re.findall(r"`(BALI_\w+)`", page))
+    assert shown >= {f"BALI_{name.upper()}" for name in Settings.model_fields} | EXTRA_VARIABLES

@@ -60,6 +60,8 @@ def test_time_is_limited(graph: Graph) -> None:
         "DROP CONSTRAINT concept_cui",
         "ALTER CURRENT USER SET PASSWORD FROM 'a' TO 'b'",
         "SHOW USERS",
+        "SHOW SETTINGS",
+        "SHOW TRANSACTIONS",
         "CALL dbms.listConfig()",
         "CALL dbms.killConnection('bolt-1')",
         "CALL db.createLabel('X')",

@@ -85,7 +85,8 @@ def test_subgraph_formats(bali: Bali, tmp_path: Path) -> None:
     result = bali(*ask)
     expected = networkx.node_link_graph(json.loads(result.stdout), edges="edges")
     assert "not in the graph: gone" in result.stderr
-    files = {form: tmp_path / f"graph.{form}" for form in ("json", "graphml", "csv", "pyg", "svg")}
+    forms = ("json", "graphml", "csv", "pyg", "svg", "png")
+    files = {form: tmp_path / f"graph.{form}" for form in forms}
     for form, file in files.items():
         bali(*ask, "--format", form, "--output", str(file))
     assert json.loads(files["json"].read_text()) == json.loads(result.stdout)
@@ -96,8 +97,10 @@ def test_subgraph_formats(bali: Bali, tmp_path: Path) -> None:
     assert [row["cui"] for row in nodes] == list(expected)
     assert read_pyg(files["pyg"]).cui == list(expected)
     assert files["svg"].read_text().startswith("<svg")
+    assert files["png"].read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "graph.csv", "graph.graphml", "graph.json", "graph.nodes.csv", "graph.pyg", "graph.svg",
+        "graph.csv", "graph.graphml", "graph.json", "graph.nodes.csv", "graph.png", "graph.pyg",
+        "graph.svg",
     ]  # fmt: skip
 
 

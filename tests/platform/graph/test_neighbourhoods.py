@@ -96,7 +96,7 @@ def test_names_are_at_most_32_best_first(graph: Graph, seeded) -> None:
 @given(data=st.data())
 def test_cached_answers_equal_the_sources(data, graph: Graph, redis_client: Redis, seeded) -> None:
     source = GraphNeighbourhoods(graph)
-    cached = CachedNeighbourhoods(source, RedisCache(redis_client), local=5)
+    cached = CachedNeighbourhoods(source, RedisCache(redis_client, 2**24), local=5)
     known = [*seeded.names, *seeded.retired, "no such", "C9999999"]
     for cuis in data.draw(st.lists(st.lists(st.sampled_from(known), max_size=30), max_size=5)):
         assert cached.neighbourhoods(cuis) == source.neighbourhoods(cuis)
@@ -106,11 +106,11 @@ def test_cached_answers_equal_the_sources(data, graph: Graph, redis_client: Redi
 def test_second_process_is_served_by_redis_alone(graph: Graph, redis_client: Redis, seeded) -> None:
     cuis = [*seeded.names, "no such", "C9000001"]
     first = Counting(GraphNeighbourhoods(graph))
-    expected = CachedNeighbourhoods(first, RedisCache(redis_client)).neighbourhoods(cuis)
+    expected = CachedNeighbourhoods(first, RedisCache(redis_client, 2**24)).neighbourhoods(cuis)
     assert first.asked.keys() == set(cuis)
 
     second = Counting(GraphNeighbourhoods(graph))
-    cached = CachedNeighbourhoods(second, RedisCache(redis_client))
+    cached = CachedNeighbourhoods(second, RedisCache(redis_client, 2**24))
     assert cached.neighbourhoods(cuis) == expected
     assert cached.neighbourhoods(cuis) == expected
     assert not second.asked

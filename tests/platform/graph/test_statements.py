@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import neo4j
@@ -13,7 +15,7 @@ from bali_platform.graph import Graph
 from bali_platform.graph.cypher import run_cypher
 from bali_platform.graph.statements import favourite, favourites, statement, statement_names
 
-HUB = "C0000001"
+HUB, BARE_HUB, RETIRED = "C0000001", "C0000002", "C9000001"
 FAVOURITES: dict[str, dict[str, Any]] = {
     "ancestors": {"cui": "C0000050"},
     "crosswalk": {"source": "MSH", "code": "D:C0000001", "target": "MSH"},
@@ -24,10 +26,39 @@ FAVOURITES: dict[str, dict[str, Any]] = {
     "neighbourhood": {"cui": HUB},
     "paths": {"from": HUB, "to": "C0000050"},
     "release": {},
-    "retired": {"cui": "C9000001"},
+    "retired": {"cui": RETIRED},
     "semantic-groups": {},
     "similar": {"cui": "C0000050"},
 }
+STATEMENTS: dict[str, dict[str, Any]] = {
+    "all_names": {},
+    "all_shortest_paths": {
+        "source": HUB, "target": "C0000050", "types": None, "max_length": 6, "limit": 5,
+    },
+    "code_concepts": {"codes": [["MSH", "D:C0000001"]]},
+    "concepts": {"cuis": [HUB]},
+    "definitions": {},
+    "expand": {
+        "cuis": [HUB, BARE_HUB, RETIRED], "whole": False, "types": ["ISA"], "sources": ["MSH"],
+        "groups": ["Disorder"], "outgoing": None,
+    },
+    "induced": {"cuis": [HUB, BARE_HUB, *(f"C{n:07d}" for n in range(3, 99))]},
+    "names": {"cuis": [HUB, RETIRED], "graph_version": "graph-7", "max_names": 32},
+    "neighbourhoods": {"cuis": [HUB, RETIRED], "graph_version": "graph-7", "max_names": 32},
+    "neighbours": {
+        "cui": HUB, "types": None, "sources": None, "groups": None, "outgoing": None,
+        "skip": 0, "limit": 5,
+    },
+    "nodes": {"cuis": [HUB]},
+    "release": {},
+    "resolve": {"cuis": [HUB, RETIRED]},
+    "search_code": {"source": "MSH", "code": "D:C0000001", "limit": 5},
+    "search_names": {"query": "heart", "limit": 5},
+    "shortest_path": {
+        "source": HUB, "target": "C0000050", "types": None, "max_length": 6, "limit": 1,
+    },
+    "unfinished": {},
+}  # fmt: skip
 # The one Release node has no index and needs none, nor have the marks of an import, which are few;
 # a walk over all definitions is one.
 SCANS_ALLOWED = {":Release", ":ImportProgress", "(concept)-[anon_0:DEFINED_BY]->(definition)"}
@@ -49,14 +80,21 @@ def check_plan(driver: neo4j.Driver, text: str) -> None:
         assert operator != "AllNodesScan"
 
 
-def test_every_favourite_is_covered() -> None:
-    assert set(FAVOURITES) == {query.name for query in favourites()}
+def test_every_file_of_cypher_is_covered() -> None:
+    shipped = files("bali_platform.graph") / "queries"
+    folder = Path(str(shipped))
+    found = {str(file.relative_to(folder)) for file in folder.rglob("*.cypher")}
+    covered = [f"{name}.cypher" for name in STATEMENTS]
+    covered += [f"favourites/{name}.cypher" for name in FAVOURITES]
+    assert found == set(covered)
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("name", statement_names())
-def test_statements_use_indexes(driver: neo4j.Driver, seeded, name: str) -> None:
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_statements_use_indexes_and_answer(graph: Graph, driver: neo4j.Driver, name: str) -> None:
     check_plan(driver, statement(name))
+    # This graph is whole: no marks of an import are left in it.
+    assert bool(graph.query(name, **STATEMENTS[name])) == (name != "unfinished")
 
 
 @pytest.mark.services

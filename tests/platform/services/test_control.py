@@ -20,7 +20,7 @@ import redis
 from pydantic import SecretStr
 
 from bali_platform.errors import BaliError
-from bali_platform.services import Endpoints, down, endpoints, status, up
+from bali_platform.services import Neo4jLogin, down, neo4j_login, redis_url, status, up
 from bali_platform.services.home import Home
 from bali_platform.services.logs import log_names, tail
 from bali_platform.services.process import write_atomically
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.services
 
 
 @pytest.fixture
-def redis_only(own_settings: Settings, services: Endpoints) -> Settings:
+def redis_only(own_settings: Settings, services) -> Settings:
     """A home of its own whose Neo4j is the session's: starts in no time."""
     external = {
         "neo4j_uri": services.neo4j_uri,
@@ -39,7 +39,7 @@ def redis_only(own_settings: Settings, services: Endpoints) -> Settings:
     return own_settings.model_copy(update=external)
 
 
-def connected(where: Endpoints) -> neo4j.Driver:
+def connected(where: Neo4jLogin) -> neo4j.Driver:
     auth = (where.neo4j_user, where.neo4j_password)
     return neo4j.GraphDatabase.driver(where.neo4j_uri, auth=auth)
 
@@ -57,10 +57,9 @@ def kill(settings: Settings, name: str) -> None:
 
 def test_killed_servers_are_noticed_and_repaired_without_loss(own_settings: Settings) -> None:
     up(own_settings)
-    where = endpoints(own_settings)
-    with connected(where) as driver:
+    with connected(neo4j_login(own_settings)) as driver:
         driver.execute_query("CREATE (:Kept {value: 1})")
-    with redis.Redis.from_url(where.redis_url) as client:
+    with redis.Redis.from_url(redis_url(own_settings)) as client:
         client.set("kept", "1")
         client.waitaof(1, 0, 5000)
 
@@ -68,41 +67,41 @@ def test_killed_servers_are_noticed_and_repaired_without_loss(own_settings: Sett
     kill(own_settings, "redis")
     found = status(own_settings)
     assert (found.neo4j.running, found.redis.running, found.complete) == (False, False, False)
-    with pytest.raises(BaliError, match="run `bali up`"):
-        endpoints(own_settings)
+    for address in (neo4j_login, redis_url):
+        with pytest.raises(BaliError, match="run `bali up`"):
+            address(own_settings)
 
     assert up(own_settings).complete
-    where = endpoints(own_settings)
-    with connected(where) as driver:
+    with connected(neo4j_login(own_settings)) as driver:
         records = driver.execute_query("MATCH (k:Kept) RETURN k.value AS value").records
     assert [record["value"] for record in records] == [1]
-    with redis.Redis.from_url(where.redis_url) as client:
+    with redis.Redis.from_url(redis_url(own_settings)) as client:
         assert client.get("kept") == b"1"
 
 
-def test_a_second_up_changes_nothing(services: Endpoints, settings: Settings) -> None:
+def test_a_second_up_changes_nothing(services, settings: Settings) -> None:
     before = pids(settings, "neo4j", "redis")
     assert None not in before
     assert up(settings).complete
     assert pids(settings, "neo4j", "redis") == before
-    assert endpoints(settings) == services
+    assert (neo4j_login(settings), redis_url(settings)) == (services.neo4j, services.redis_url)
 
 
-def test_two_homes_side_by_side(services: Endpoints, own_settings: Settings) -> None:
+def test_two_homes_side_by_side(services, own_settings: Settings) -> None:
     own = up(own_settings)
-    other = endpoints(own_settings)
-    assert {other.neo4j_uri, other.redis_url, other.neo4j_browser}.isdisjoint(
+    other = neo4j_login(own_settings)
+    assert {other.neo4j_uri, redis_url(own_settings), other.neo4j_browser}.isdisjoint(
         {services.neo4j_uri, services.redis_url, services.neo4j_browser}
     )
     assert other.neo4j_password != services.neo4j_password
     assert own.complete
     assert set(down(own_settings)) == {"neo4j", "redis"}
-    with connected(services) as driver:
+    with connected(services.neo4j) as driver:
         driver.verify_connectivity()
     assert not status(own_settings).neo4j.running
 
 
-def test_servers_listen_on_loopback_only(services: Endpoints, settings: Settings) -> None:
+def test_servers_listen_on_loopback_only(services, settings: Settings) -> None:
     for name in ("neo4j", "redis"):
         process = Home(settings.home).process(name).find()
         assert process is not None
@@ -111,10 +110,10 @@ def test_servers_listen_on_loopback_only(services: Endpoints, settings: Settings
         assert {c.laddr.ip for c in listening} <= {"127.0.0.1", "::ffff:127.0.0.1"}
 
 
-def test_passwords_are_private(services: Endpoints, settings: Settings) -> None:
+def test_passwords_are_private(services, settings: Settings) -> None:
     home = Home(settings.home)
     found = status(settings)
-    shown = json.dumps(found.as_dict(), default=str) + repr(services)
+    shown = json.dumps(found.as_dict(), default=str) + repr(services.neo4j)
     for name in ("neo4j", "redis"):
         password = home.password(name)
         process = home.process(name).find()
@@ -126,7 +125,7 @@ def test_passwords_are_private(services: Endpoints, settings: Settings) -> None:
     assert settings.home.stat().st_mode & 0o077 == 0
 
 
-def test_a_wrong_password_is_refused(services: Endpoints) -> None:
+def test_a_wrong_password_is_refused(services) -> None:
     wrong = neo4j.GraphDatabase.driver(services.neo4j_uri, auth=("neo4j", "wrong"))
     with wrong as driver, pytest.raises(neo4j.exceptions.AuthError):
         driver.verify_connectivity()
@@ -136,7 +135,7 @@ def test_a_wrong_password_is_refused(services: Endpoints) -> None:
         client.ping()
 
 
-def test_the_browser_is_served_with_our_style(services: Endpoints, settings: Settings) -> None:
+def test_the_browser_is_served_with_our_style(services, settings: Settings) -> None:
     assert services.neo4j_browser is not None
     with urlopen(f"{services.neo4j_browser}bali/style.grass") as answer:  # noqa: S310
         assert b"node" in answer.read()
@@ -192,9 +191,7 @@ def test_a_frozen_redis_is_not_called_running(redis_only: Settings) -> None:
     assert pids(redis_only, "redis") == [process.pid]
 
 
-def test_external_servers_are_used_and_not_started(
-    own_settings: Settings, services: Endpoints
-) -> None:
+def test_external_servers_are_used_and_not_started(own_settings: Settings, services) -> None:
     external = own_settings.model_copy(
         update={
             "neo4j_uri": services.neo4j_uri,
@@ -206,8 +203,8 @@ def test_external_servers_are_used_and_not_started(
     assert found.complete
     assert found.redis.password_file is None
     assert services.redis_url not in str(found)
-    where = endpoints(external)
-    assert (where.neo4j_uri, where.redis_url) == (services.neo4j_uri, services.redis_url)
+    assert neo4j_login(external).neo4j_uri == services.neo4j_uri
+    assert redis_url(external) == services.redis_url
     assert down(external) == []
 
 
@@ -291,7 +288,7 @@ def bali(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 
-def test_the_commands_say_what_the_library_knows(services: Endpoints, settings: Settings) -> None:
+def test_the_commands_say_what_the_library_knows(services, settings: Settings) -> None:
     answer = bali(settings, "status", "--json")
     assert answer.returncode == 0
     found = json.loads(answer.stdout)

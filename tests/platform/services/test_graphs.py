@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from bali_platform.errors import BaliError, UsageError
-from bali_platform.services import GraphStore, GraphStores, endpoints, up
+from bali_platform.services import GraphStore, GraphStores, neo4j_login, up
 from bali_platform.services.home import Home
 from bali_platform.settings import Settings
 
@@ -29,7 +29,7 @@ def write_import_files(folder: Path, names: list[str]) -> list[str]:
 
 
 def names_served(settings: Settings) -> list[str]:
-    where = endpoints(settings)
+    where = neo4j_login(settings)
     auth = (where.neo4j_user, where.neo4j_password)
     with neo4j.GraphDatabase.driver(where.neo4j_uri, auth=auth) as driver:
         records = driver.execute_query("MATCH (n) RETURN n.name AS name ORDER BY name").records

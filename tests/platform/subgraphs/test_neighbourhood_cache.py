@@ -13,6 +13,7 @@ from bali_platform.subgraphs import CachedNeighbourhoods, Edge, Lookup, Neighbou
 from bali_platform.subgraphs import cache as cache_module
 
 pytestmark = pytest.mark.services
+BUDGET = 2**24
 
 
 class MemorySource:
@@ -46,7 +47,7 @@ def test_versions_do_not_see_each_other(redis_client: Redis) -> None:
     for _ in range(2):
         for version in ("v1", "v2"):
             source = MemorySource(version)
-            cached = CachedNeighbourhoods(source, RedisCache(redis_client))
+            cached = CachedNeighbourhoods(source, RedisCache(redis_client, BUDGET))
             assert cached.neighbourhoods(["C1", "gone"]) == MemorySource(version).neighbourhoods(
                 ["C1", "gone"]
             )
@@ -83,27 +84,27 @@ def test_oldest_entries_go_first(redis_client: Redis) -> None:
 
 
 def test_smaller_budget_takes_hold_with_the_next_entry(redis_client: Redis) -> None:
-    CachedNeighbourhoods(MemorySource(), RedisCache(redis_client)).neighbourhoods(cuis(500))
+    CachedNeighbourhoods(MemorySource(), RedisCache(redis_client, BUDGET)).neighbourhoods(cuis(500))
     small = RedisCache(redis_client, 10_000)
     CachedNeighbourhoods(MemorySource(), small).neighbourhoods(["C9"])
     assert small.stats().bytes <= 10_000
 
 
 def test_hits_and_misses_are_counted_over_processes(redis_client: Redis) -> None:
-    first = CachedNeighbourhoods(MemorySource(), RedisCache(redis_client))
-    second = CachedNeighbourhoods(MemorySource(), RedisCache(redis_client))
+    first = CachedNeighbourhoods(MemorySource(), RedisCache(redis_client, BUDGET))
+    second = CachedNeighbourhoods(MemorySource(), RedisCache(redis_client, BUDGET))
     for cached in (first, second):
         cached.neighbourhoods(cuis(10))
         cached.names(["C77"])
     # Counts travel with the next look-up in Redis.
     second.names(["C78"])
-    stats = RedisCache(redis_client).stats()
+    stats = RedisCache(redis_client, BUDGET).stats()
     assert (stats.hits, stats.misses) == (11, 10)
     assert stats.hit_rate == pytest.approx(11 / 21)
 
 
 def test_local_cache_is_bounded(redis_client: Redis) -> None:
-    cache = RedisCache(redis_client)
+    cache = RedisCache(redis_client, BUDGET)
     source = MemorySource()
     cached = CachedNeighbourhoods(source, cache, local=3)
     cached.neighbourhoods(cuis(3))
@@ -119,7 +120,7 @@ def test_local_cache_is_bounded(redis_client: Redis) -> None:
 
 def test_clear_leaves_other_keys_alone(redis_client: Redis) -> None:
     redis_client.set("celery", "queue")
-    cache = RedisCache(redis_client)
+    cache = RedisCache(redis_client, BUDGET)
     CachedNeighbourhoods(MemorySource(), cache).neighbourhoods(cuis(2500))
     assert cache.clear() == 2500
     assert redis_client.keys() == [b"celery"]
@@ -131,7 +132,7 @@ def test_outage_costs_time_and_nothing_else(mortal_redis, monkeypatch: pytest.Mo
     mortal_redis.durable = False
     source = MemorySource()
     client = mortal_redis.client()
-    cached = CachedNeighbourhoods(source, RedisCache(client), local=0)
+    cached = CachedNeighbourhoods(source, RedisCache(client, BUDGET), local=0)
     assert cached.neighbourhoods(cuis(5)) == MemorySource().neighbourhoods(cuis(5))
     mortal_redis.kill()
     for _ in range(3):
@@ -148,7 +149,22 @@ def test_outage_costs_time_and_nothing_else(mortal_redis, monkeypatch: pytest.Mo
 def test_full_redis_costs_nothing_but_speed(mortal_redis) -> None:
     client = mortal_redis.client()
     client.config_set("maxmemory", 1)
-    cached = CachedNeighbourhoods(MemorySource(), RedisCache(client), local=0)
+    cached = CachedNeighbourhoods(MemorySource(), RedisCache(client, BUDGET), local=0)
     for _ in range(2):
         assert cached.neighbourhoods(cuis(9)) == MemorySource().neighbourhoods(cuis(9))
     client.close()
+
+
+def test_half_of_redis_is_left_to_its_queues(mortal_redis) -> None:
+    with mortal_redis.client() as client:
+        limit = client.info("memory")["used_memory"] + 4 * 2**20
+        client.config_set("maxmemory", limit)
+        client.lpush("queue", *(b"job" * 100 for _ in range(1000)))
+        cache = RedisCache(client, 2**30)
+        for number in range(40):
+            cache.put({f"bali:cache:v:n:{number}-{entry}": b"x" * 1000 for entry in range(200)})
+        stats = cache.stats()
+        assert stats.evicted > 0
+        assert stats.bytes <= stats.budget == limit // 2
+        assert client.llen("queue") == 1000
+        assert client.lpush("queue", b"y" * 2**18) == 1001

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -169,6 +170,17 @@ def test_picture_shows_every_concept_and_is_valid(subgraph: Subgraph) -> None:
 def test_names_cannot_break_out_of_the_picture() -> None:
     svg = Subgraph((Node("C1", '</text><script>alert("x")</script>'),), ()).to_svg()
     assert "<script" not in svg
+
+
+def test_png_has_twice_the_pixels_of_the_drawing() -> None:
+    disorder = Subgraph((Node("C1", "heart attack", (), ("Disorder",)),), ())
+    anatomy = Subgraph((Node("C1", "heart attack", (), ("Anatomy",)),), ())
+    root = ET.fromstring(disorder.to_svg())  # noqa: S314
+    png = disorder.to_png()
+    assert png.startswith(b"\x89PNG")
+    size = struct.unpack(">II", png[16:24])
+    assert size == tuple(2 * int(root.attrib[name]) for name in ("width", "height"))
+    assert png != anatomy.to_png()
 
 
 def test_huge_pictures_are_refused() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.datastructures import URL
 
 from bali_platform.api.answers import TAG, entity_tag
 from bali_platform.api.backend import Backend, backend_of
+from bali_platform.api.coalescing import CoalescingGraph
 from bali_platform.api.models import (
     INT64,
     Concepts,
@@ -28,7 +31,7 @@ from bali_platform.api.models import (
 from bali_platform.api.problems import ProblemError, documented
 from bali_platform.errors import BaliError, UsageError
 from bali_platform.graph import Graph, Link, Node
-from bali_platform.subgraphs.exploration import explore, hierarchy, induced, of_paths
+from bali_platform.subgraphs.exploration import OneHop, explore, hierarchy, induced, of_paths
 from bali_platform.subgraphs.subgraph import Subgraph
 
 __all__ = ["LiveGraph", "router"]
@@ -37,13 +40,15 @@ MAX_FOUND = 1_000
 router = APIRouter(tags=["graph"])
 
 
-def _live_graph(request: Request, backend: Annotated[Backend, Depends(backend_of)]) -> Graph:
+async def _live_graph(
+    request: Request, backend: Annotated[Backend, Depends(backend_of)]
+) -> CoalescingGraph:
     graph = backend.graph
     request.scope[TAG] = entity_tag(graph.version)
     return graph
 
 
-LiveGraph = Annotated[Graph, Depends(_live_graph)]
+LiveGraph = Annotated[CoalescingGraph, Depends(_live_graph)]
 Limit = Annotated[int, Query(ge=1, le=500, description="Results on a page.")]
 Offset = Annotated[int, Query(ge=0, le=INT64 // 2, description="Results to pass over.")]
 Outgoing = Annotated[
@@ -135,7 +140,7 @@ def show_hierarchy(
 
 
 @router.get("/subgraphs", responses=documented("unknown-concept", "too-slow"))
-def get_subgraph(
+async def get_subgraph(
     graph: LiveGraph,
     cui: Annotated[list[CuiText], Query(min_length=1, max_length=100, examples=[["C0027051"]])],
     hops: Annotated[int, Query(ge=0, le=3)] = 1,
@@ -148,7 +153,12 @@ def get_subgraph(
 ) -> SubgraphAnswer:
     """Return what surrounds some concepts; as `POST /subgraphs`, for few of them."""
     filters = {"types": types, "sources": sources, "groups": groups, "outgoing": outgoing}
-    return _explore(graph, cui, hops, fanout=fanout, seed=seed, **filters)
+    question = OneHop(cui, fanout, seed)
+    filtered = any(value is not None for value in filters.values())
+    if hops == 1 and not filtered and graph.shares(question):
+        return _answer(await graph.around(question))
+    ask = partial(_explore, graph, cui, hops, fanout=fanout, seed=seed, **filters)
+    return await to_thread.run_sync(ask)
 
 
 @router.post("/subgraphs", responses=documented("unknown-concept", "too-slow"))
