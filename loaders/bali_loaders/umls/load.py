@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import neo4j
 
 from bali_loaders.releases import Release
 from bali_loaders.umls.bulk import import_arguments
+from bali_loaders.umls.contents import CONTENTS
 from bali_loaders.umls.fingerprint import graph_version
 from bali_loaders.umls.options import LoadOptions, check_choices
-from bali_loaders.umls.preparation import load_report, opened, save_report, transformed
+from bali_loaders.umls.preparation import REPORT, load_report, opened, save_report, transformed
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.schema import create_schema, write_release
 from bali_loaders.umls.stopwatch import Stopwatch
@@ -25,6 +27,8 @@ from bali_platform.services import GraphStore, GraphStores
 from bali_platform.settings import Settings
 
 __all__ = ["Loaded", "load"]
+
+BeforeSwitch = Callable[[GraphStore, Report, neo4j.Driver], None]
 
 PERCENT = re.compile(r" (\d+)% ")
 PHASES = 4
@@ -47,13 +51,15 @@ def load(
     *,
     limits: Limits | None = None,
     force: bool = False,
+    before_switch: BeforeSwitch = lambda store, report, staged: None,
     reporter: Reporter = QUIET,
 ) -> Loaded:
     """Make the release at ``path`` the live graph of the local Neo4j.
 
     The old graph serves until the new one is complete and verified, and is kept for
     :meth:`GraphStores.rollback`. A load that was killed goes on from its import files. A graph that
-    is live already is left as it is, unless ``force``.
+    is live already is left as it is, unless ``force``. ``before_switch`` is called with the new
+    store, its report and a driver of the Neo4j that stages it, as the last thing before the switch.
 
     Raises :class:`UsageError` where ``path`` is no release or the server is not a local one, and
     :class:`BaliError` where the release is damaged or the graph does not agree with it.
@@ -64,23 +70,33 @@ def load(
         check_choices(release, options)
         version = graph_version(release, options, clock)
         name = f"{re.sub(r'[^A-Za-z0-9]', '', release.version) or 'release'}-{version}"
-        live = stores.live()
-        if live in _names(name) and not force:
-            report = load_report(settings.home / "neo4j" / "graphs" / live / "report.json")
-            return Loaded(live, report, already_live=True)
         files = settings.home / "loads" / name
+        live = stores.live_store()
+        if live and live.name in _names(name) and not force:
+            _clear(files)
+            return Loaded(live.name, load_report(live.folder / REPORT), already_live=True)
         report = transformed(release, options, files, version, limits, clock)
-        store = stores.create(next(free for free in _names(name) if free != live))
+        taken = live.name if live else None
+        store = stores.create(next(free for free in _names(name) if free != taken))
         _import(stores, store, files, clock)
+        shutil.copytree(files / CONTENTS, store.folder / CONTENTS)
         with stores.staging(store) as driver:
             create_schema(driver, clock)
             _verified(driver, release, report, clock)
-        save_report(report, store.folder / "report.json")
+            before_switch(store, report, driver)
+        save_report(report, store.folder / REPORT)
         with clock.step("switch to the new graph"):
             stores.activate(store)
         stores.prune()
-        shutil.rmtree(settings.home / "loads")
+        _clear(settings.home / "loads")
     return Loaded(store.name, report, already_live=False)
+
+
+def _clear(folder: Path) -> None:
+    """Remove import files, first of all what says that they are whole."""
+    for report in list(folder.rglob(REPORT)):
+        report.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _names(name: str) -> tuple[str, str]:

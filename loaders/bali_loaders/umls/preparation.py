@@ -15,7 +15,9 @@ from bali_loaders.umls.workspace import Limits
 from bali_platform.errors import BaliError
 from bali_platform.progress import Reporter
 
-__all__ = ["load_report", "opened", "save_report", "transformed"]
+__all__ = ["REPORT", "load_report", "opened", "save_report", "transformed"]
+
+REPORT = "report.json"
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def transformed(
     reporter: Reporter,
 ) -> Report:
     """Return the report of the import files in ``folder``, which are made unless they are whole."""
-    saved = folder / "report.json"
+    saved = folder / REPORT
     if saved.exists():
         reporter.say("going on from the import files of an interrupted load")
         return load_report(saved)

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from bali_platform.cli.common import JsonOption, fields, out, print_json, reporter, table
+from bali_platform.cli.filters import (
+    Attributes,
+    Hierarchies,
+    Languages,
+    Licences,
+    Maps,
+    Memory,
+    Preset,
+    Siblings,
+    Sources,
+    Suppressible,
+    Threads,
+    given,
+)
 from bali_platform.errors import BaliError, UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 PANEL = "Graph: load, verify, explore"
-Preset = Literal["training", "browse", "full"]
 
 
 def register(app: typer.Typer) -> None:
@@ -38,31 +51,16 @@ def load(
             "attributes, hierarchies, maps. full: everything. Options below change it.",
         ),
     ] = "training",
-    source: Annotated[
-        list[str] | None, typer.Option(help="Load only this source (MRSAB's RSAB); repeatable.")
-    ] = None,
-    language: Annotated[
-        list[str] | None, typer.Option(help="Load only names of this language; repeatable.")
-    ] = None,
-    licence: Annotated[
-        list[int] | None, typer.Option(help="Load only this licence category; repeatable.")
-    ] = None,
-    suppressible: Annotated[
-        bool | None,
-        typer.Option("--suppressible/--no-suppressible", help="Load suppressed and obsolete rows."),
-    ] = None,
-    siblings: Annotated[
-        bool | None, typer.Option("--siblings/--no-siblings", help="Load SIB relations.")
-    ] = None,
-    attributes: Annotated[
-        bool | None, typer.Option("--attributes/--no-attributes", help="Load MRSAT.")
-    ] = None,
-    hierarchies: Annotated[
-        bool | None, typer.Option("--hierarchies/--no-hierarchies", help="Load MRHIER.")
-    ] = None,
-    maps: Annotated[bool | None, typer.Option("--maps/--no-maps", help="Load MRMAP.")] = None,
-    memory: Annotated[str, typer.Option(help="Memory for the transform.")] = "2500MB",
-    threads: Annotated[int | None, typer.Option(help="Threads for the transform.")] = None,
+    sources: Sources = None,
+    languages: Languages = None,
+    licences: Licences = None,
+    suppressible: Suppressible = None,
+    siblings: Siblings = None,
+    attributes: Attributes = None,
+    hierarchies: Hierarchies = None,
+    maps: Maps = None,
+    memory: Memory = "2500MB",
+    threads: Threads = None,
     force: Annotated[bool, typer.Option("--force", help="Load again what is live.")] = False,
     online: Annotated[
         bool,
@@ -87,17 +85,16 @@ def load(
         return
     if release is None:
         raise UsageError("bali load: which RELEASE? Make an open one with `bali release open DIR`")
-    chosen = {
-        "sources": source,
-        "languages": language,
-        "licences": licence,
-        "suppressible": suppressible,
-        "siblings": siblings,
-        "attributes": attributes,
-        "hierarchies": hierarchies,
-        "maps": maps,
-    }
-    changes = {key: value for key, value in chosen.items() if value is not None}
+    changes = given(
+        sources=sources,
+        languages=languages,
+        licences=licences,
+        suppressible=suppressible,
+        siblings=siblings,
+        attributes=attributes,
+        hierarchies=hierarchies,
+        maps=maps,
+    )
     options = umls.LoadOptions(**umls.PRESETS[preset].model_dump() | changes)
     limits = umls.Limits(memory, threads)
     settings = load_settings()

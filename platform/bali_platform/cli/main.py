@@ -10,7 +10,18 @@ import typer
 from rich.markup import escape
 
 from bali_platform import __version__
-from bali_platform.cli import api, demo, graph, jobs, load, release, services, stream, text
+from bali_platform.cli import (
+    api,
+    demo,
+    graph,
+    jobs,
+    load,
+    release,
+    services,
+    stream,
+    text,
+    upgrade,
+)
 from bali_platform.cli.common import err
 from bali_platform.errors import BaliError
 
@@ -36,6 +47,7 @@ services.register(app)
 demo.register(app)
 release.register(app)
 load.register(app)
+upgrade.register(app)
 graph.register(app)
 text.register(app)
 jobs.register(app)

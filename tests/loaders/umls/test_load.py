@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -230,30 +227,3 @@ def test_damaged_release_leaves_the_graph_alone(
     with pytest.raises(BaliError, match=r"MRREL\.RRF, line 13: the line is cut off"):
         load(copy, LoadOptions(), load_settings)
     assert stores.live() == loaded.store
-
-
-def test_killed_load_leaves_the_old_graph_and_can_be_repeated(
-    load_settings: Settings, stores: GraphStores, tmp_path: Path
-) -> None:
-    before = stores.live()
-    path = write_release(tmp_path, small_release() | {"MRDEF": [], "MRCUI": []})
-    for moment in ("read relations", "import", "build indexes"):
-        kill_load_at(moment, path, load_settings)
-        assert stores.live() == before
-    assert load(path, LoadOptions(), load_settings).report.files["MRCONSO"]["kept"] == 7
-    assert stores.live() != before
-    assert not (load_settings.home / "loads").exists()
-
-
-def kill_load_at(moment: str, path: Path, settings: Settings) -> None:
-    """Start `bali load` in a process of its own and kill it once it reports ``moment``."""
-    environment = os.environ | {
-        "BALI_HOME": str(settings.home),
-        "BALI_CACHE": str(settings.cache),
-        "BALI_NEO4J_MEMORY_MB": "256",
-    }
-    command = [sys.executable, "-m", "bali_platform", "load", str(path)]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        assert any(moment in line for line in process.stderr)
-        process.kill()

@@ -1,0 +1,4 @@
+UNWIND $rows AS row
+MATCH (concept:Concept {cui: row.cui})
+SET concept += row.properties
+SET concept:$(row.labels);
