@@ -70,6 +70,14 @@ def test_hard_negatives_are_told_from_but_never_sought(labels, hard, seed):
     torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-6, atol=1e-6)
 
 
+def test_half_precision_stops_before_the_similarities():
+    torch.manual_seed(0)
+    vectors, labels = torch.randn(12, 8), torch.arange(6).repeat(2)
+    expected = ours(vectors, labels, 0.07).losses
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(ours(vectors, labels, 0.07).losses, expected)
+
+
 def test_counts_every_ordered_pair_of_a_concept():
     labels = torch.tensor([7, 7, 8, 7, 7, 8])
     result = ours(torch.randn(6, 3), labels, 0.07)

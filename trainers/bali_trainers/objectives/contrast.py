@@ -114,17 +114,17 @@ class _Contrast(Objective):
 
     def forward(self, views: Views) -> Outcome:
         """Return the mean loss; metric ``top1`` is the accuracy of the nearest other view."""
-        sides = self.sides(views)
-        anchors = torch.cat([sides.one, sides.other]).float()
-        labels = sides.labels.repeat(2)
+        one, other, own, hard = self.sides(views)
+        one, other = one.float(), other.float()
+        anchors, labels = torch.cat([one, other]), own.repeat(2)
         everyone, first = gather_rows(anchors)
-        negatives = gather_rows(sides.negatives.float())[0]
+        negatives = gather_rows(hard.float())[0]
         others = torch.cat([everyone, negatives])
         other_labels = torch.cat(
             [gather_rows(labels)[0], gather_rows(views.batch.negative_concepts)[0]]
         )
         outcome = self.contrast(anchors, labels, others, other_labels, first, len(negatives))
-        return Outcome(outcome.loss, {**outcome.metrics, "top1": _top1(sides)})
+        return Outcome(outcome.loss, {**outcome.metrics, "top1": _top1(one, other, own)})
 
     @abstractmethod
     def sides(self, views: Views) -> Sides:
@@ -247,7 +247,9 @@ def _mentions_and_graphs(views: Views) -> Sides:
 
 
 def _cosine(one: Tensor, other: Tensor) -> Tensor:
-    return functional.normalize(one) @ functional.normalize(other).T
+    # In half precision, similarities would be rounded to steps that a low temperature makes large.
+    with torch.autocast(one.device.type, enabled=False):
+        return functional.normalize(one) @ functional.normalize(other).T
 
 
 def _pairs(labels: Tensor, other_labels: Tensor, first: int, hard: int) -> tuple[Tensor, Tensor]:
@@ -266,10 +268,9 @@ def _log_one_plus(exponents: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _top1(sides: Sides) -> Tensor:
+def _top1(one: Tensor, other: Tensor, labels: Tensor) -> Tensor:
     """Return how often the nearest vector of the other side is of the same concept."""
-    labels = sides.labels
     count = torch.tensor(len(labels), device=labels.device)
     # With no vector at all there is no nearest one.
-    nearest = _cosine(sides.one, sides.other).argmax(1) if len(labels) else labels
+    nearest = _cosine(one, other).argmax(1) if len(labels) else labels
     return mean_over_ranks((labels[nearest] == labels).sum().float(), count)[1]
