@@ -73,6 +73,26 @@ def synthetic(
 
 
 @group.command()
+def tables(
+    nodes: Annotated[
+        Path,
+        typer.Argument(help="CSV or TSV: id, name; and, if there are, synonyms, type, definition."),
+    ],
+    edges: Annotated[Path, typer.Argument(help="CSV or TSV: source, target (ids), type.")],
+    folder: Folder,
+    source: Annotated[
+        str, typer.Option(help="Abbreviation of the vocabulary that the tables are.")
+    ] = "OWN",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a release of any graph: a table of its nodes and one of its edges."""
+    from bali_loaders.releases import tables as tabular
+
+    tabular.write(nodes, edges, folder, source=source, reporter=reporter())
+    _made(folder, as_json)
+
+
+@group.command()
 def info(
     release: Annotated[Path, typer.Argument(metavar="RELEASE", help="Folder, zip or .nlm files.")],
     preset: Annotated[
