@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ __all__ = ["ManagedProcess", "end_strays", "write_atomically"]
 
 # create_time is derived from the boot time, which the kernel restates to about a clock tick.
 CREATE_TIME_TOLERANCE = 1.0
-STRAY_PATIENCE_S = 60
+KILL_PATIENCE_S = 10
+POLL_S = 0.1
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
@@ -126,12 +128,23 @@ class ManagedProcess:
 
 
 def _end(process: psutil.Process, patience_s: float) -> None:
-    try:
-        process.wait(patience_s)
-    except psutil.TimeoutExpired:
+    if not _ends_within(process, patience_s):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
+        _ends_within(process, KILL_PATIENCE_S)
+
+
+def _ends_within(process: psutil.Process, patience_s: float) -> bool:
+    """Wait for a process; one that ended counts as gone although its parent does not reap it."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        try:
+            process.wait(POLL_S)
+        except psutil.TimeoutExpired:
+            if process.status() != psutil.STATUS_ZOMBIE:
+                continue
+        return True
+    return False
 
 
 def _reap(pid: int) -> None:
@@ -148,4 +161,4 @@ def end_strays(argument: str) -> None:
         if argument in (process.info["cmdline"] or ()):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-                process.wait(STRAY_PATIENCE_S)
+                _ends_within(process, KILL_PATIENCE_S)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from bali_platform.errors import BaliError
-from bali_platform.services.process import ManagedProcess, write_atomically
+from bali_platform.services.process import ManagedProcess, end_strays, write_atomically
 
 SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
@@ -51,6 +51,30 @@ def test_start_find_stop(process: ManagedProcess) -> None:
     assert not psutil.pid_exists(running.pid)
     assert process.find() is None
     assert not process.stop()
+
+
+STOP = """
+import sys
+from pathlib import Path
+from bali_platform.services.process import ManagedProcess
+assert ManagedProcess("sleeper", Path(sys.argv[1]), Path(sys.argv[2])).stop(patience_s=50)
+"""
+
+
+def test_another_than_its_parent_can_stop_it(process: ManagedProcess) -> None:
+    start(process, SLEEP)
+    command = [sys.executable, "-c", STOP, str(process.record), str(process.log)]
+    subprocess.run(command, check=True, timeout=40)
+    assert process.find() is None
+
+
+def test_what_runs_unrecorded_is_found_by_an_argument(process: ManagedProcess) -> None:
+    marker = f"--home-dir={process.record}"
+    with subprocess.Popen([sys.executable, "-c", SLEEP, marker]) as stray:
+        end_strays("--home-dir=another")
+        assert stray.poll() is None
+        end_strays(marker)
+        assert not psutil.pid_exists(stray.pid)
 
 
 def test_only_its_own_ports_count(process: ManagedProcess) -> None:
