@@ -146,8 +146,7 @@ def _report(seen: Seen, took: float) -> dict[str, Any]:
         **{f"p{p / 10:g}_ms": round(1000 * centiles[p - 1], 1) for p in (500, 900, 990, 999)},
         "longest_ms": round(1000 * max(seen.seconds), 1),
         "server_memory_mib": seen.memory[:: max(1, len(seen.memory) // 10)],
-        "grown_in_second_half_mib": max(seen.memory[half:], default=0)
-        - max(seen.memory[:half], default=0),
+        "grown_in_second_half_mib": seen.memory[-1] - seen.memory[half] if seen.memory else None,
     }
 
 

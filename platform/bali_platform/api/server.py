@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import json
 import os
@@ -63,6 +64,7 @@ def serve(
         reporter.say(f"BALI answers at http://{shown}:{bound}{PAGES}/ (Ctrl-C stops it)")
         if token:
             reporter.say(f"token: {TOKEN_VARIABLE}, or in {_token_file(settings)}")
+        gc.freeze()  # what was imported stays; looking through it again would hold up requests
         _Server(app, backend).run(sockets=[listener])
 
 
