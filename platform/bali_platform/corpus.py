@@ -8,13 +8,14 @@ rename it, so that a corpus that exists is whole.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -25,6 +26,7 @@ __all__ = [
     "CorpusInfo",
     "Mention",
     "Sentence",
+    "join_corpora",
     "open_corpus",
     "read_sentences",
     "write_corpus",
@@ -98,9 +100,7 @@ def write_corpus(
 
     An existing corpus at ``folder`` is replaced once the new one is whole.
     """
-    building = folder.with_name(f".{folder.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
+    building = _fresh(folder)
     digest = blake2b(digest_size=16)
     concepts: set[str] = set()
     count = mentions = 0
@@ -121,9 +121,41 @@ def write_corpus(
         sha=digest.hexdigest(),
         details=details or {},
     )
-    (building / "corpus.json").write_text(info.model_dump_json(indent=2), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    building.rename(folder)
+    _finish(building, folder, info)
+    return info
+
+
+def join_corpora(
+    folder: Path,
+    pieces: Sequence[Path],
+    *,
+    name: str,
+    graph_version: str,
+    details: dict[str, Any] | None = None,
+) -> CorpusInfo:
+    """Make one corpus of several, in their order, without copying what they hold.
+
+    The pieces stay as they are: their parts are linked into the new corpus.
+    """
+    building = _fresh(folder)
+    infos = [open_corpus(piece) for piece in pieces]
+    concepts: set[str] = set()
+    parts = [part for piece in pieces for part in sorted(piece.glob("part-*.parquet"))]
+    for number, part in enumerate(parts):
+        (building / f"part-{number:05d}.parquet").hardlink_to(part)
+        mentions = pq.read_table(part, columns=["mentions"])["mentions"]
+        cuis = pc.struct_field(pc.list_flatten(mentions), "cui")
+        concepts.update(pc.unique(cuis).to_pylist())
+    info = CorpusInfo(
+        name=name,
+        graph_version=graph_version,
+        sentences=sum(info.sentences for info in infos),
+        mentions=sum(info.mentions for info in infos),
+        concepts=len(concepts),
+        sha=blake2b("".join(info.sha for info in infos).encode(), digest_size=16).hexdigest(),
+        details=details or {},
+    )
+    _finish(building, folder, info)
     return info
 
 
@@ -146,6 +178,19 @@ def read_sentences(folder: Path) -> Iterator[Sentence]:
             for row in batch.to_pylist():
                 spans = tuple(Mention(**mention) for mention in row.pop("mentions"))
                 yield Sentence(**row, mentions=spans)
+
+
+def _fresh(folder: Path) -> Path:
+    building = folder.with_name(f".{folder.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    return building
+
+
+def _finish(building: Path, folder: Path, info: CorpusInfo) -> None:
+    (building / "corpus.json").write_text(info.model_dump_json(indent=2), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    building.rename(folder)
 
 
 def _as_row(sentence: Sentence) -> dict[str, Any]:

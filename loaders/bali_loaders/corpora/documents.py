@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from io import BufferedIOBase
 from pathlib import Path
 
 from bali_platform.errors import BaliError, UsageError
 
-__all__ = ["Annotation", "Document", "Reader", "checked", "lines_of", "open_bytes"]
+__all__ = [
+    "Annotation",
+    "Document",
+    "Reader",
+    "Relation",
+    "checked",
+    "lines_of",
+    "open_bytes",
+    "split_identifiers",
+]
+
+_SEVERAL = re.compile(r"[|;,+]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +32,8 @@ class Annotation:
 
     ``identifiers`` are as the source writes them (``MESH:D003920``, ``C0011849``, ``-1``); several
     when it gives several. ``surface`` is the text that the source says is there, None if it does
-    not; ``kind`` is its type (``Disease``), which tells what a bare identifier belongs to.
+    not; ``kind`` is its type (``Disease``), which tells what a bare identifier belongs to. Of a
+    discontinuous mention, ``start`` and ``end`` are those of the hull.
     """
 
     start: int
@@ -28,29 +41,70 @@ class Annotation:
     identifiers: tuple[str, ...]
     kind: str = ""
     surface: str | None = None
+    discontinuous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """That a document relates two things, named by their identifiers."""
+
+    kind: str
+    first: str
+    second: str
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text and what is marked in it."""
+    """A text and what is marked in it.
+
+    One that ``replaces`` stands for all that came before under its id, as records of MEDLINE do;
+    where its text is empty, they are deleted.
+    """
 
     id: str
     text: str
     annotations: tuple[Annotation, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    replaces: bool = False
 
 
 def checked(document: Document, counts: Counter[str]) -> Document:
-    """Return the document without annotations whose offsets do not fit its text, counting them."""
-    fitting = tuple(a for a in document.annotations if _fits(a, document.text))
+    """Return the document without annotations that cannot be a span of its text, counting them.
+
+    Overlapping annotations are kept, and counted.
+    """
+    whole = [a for a in document.annotations if not a.discontinuous]
+    fitting = tuple(a for a in whole if _fits(a, document.text))
     counts["annotations"] += len(document.annotations)
-    counts["annotations that do not match the text"] += len(document.annotations) - len(fitting)
-    return Document(document.id, document.text, fitting)
+    counts["discontinuous annotations"] += len(document.annotations) - len(whole)
+    counts["annotations that do not match the text"] += len(whole) - len(fitting)
+    counts["overlapping annotations"] += _overlapping(fitting)
+    return replace(document, annotations=fitting)
+
+
+def split_identifiers(text: str, kind: str = "") -> tuple[str, ...]:
+    """Take composite identifiers apart; those of variants (``c|SUB|A|123|G``) are one.
+
+    >>> split_identifiers("D003920|D006973")
+    ('D003920', 'D006973')
+    """
+    is_variant = any(word in kind.lower() for word in ("variant", "mutation", "snp"))
+    parts = [text] if is_variant else _SEVERAL.split(text)
+    return tuple(part.strip() for part in parts if part.strip())
 
 
 def _fits(annotation: Annotation, text: str) -> bool:
     inside = 0 <= annotation.start < annotation.end <= len(text)
     span = text[annotation.start : annotation.end]
     return inside and span.strip() != "" and annotation.surface in (None, span)
+
+
+def _overlapping(annotations: Iterable[Annotation]) -> int:
+    count = reach = 0
+    for annotation in sorted(annotations, key=lambda a: a.start):
+        count += annotation.start < reach
+        reach = max(reach, annotation.end)
+    return count
 
 
 def open_bytes(path: Path) -> BufferedIOBase:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from bali_loaders.corpora.bioc import read_bioc_json, read_bioc_xml
 from bali_loaders.corpora.documents import Document, Reader
+from bali_loaders.corpora.json_files import read_json, read_jsonl
 from bali_loaders.corpora.pubtator import read_pubtator
-from bali_loaders.corpora.tables import read_csv, read_jsonl, read_text
+from bali_loaders.corpora.tables import read_csv, read_text
+from bali_loaders.corpora.xml_files import read_xml
 from bali_platform.errors import UsageError
 
 __all__ = ["READERS", "read_documents"]
 
 READERS: dict[str, Reader] = {
     ".pubtator": read_pubtator,
-    ".xml": read_bioc_xml,
-    ".json": read_bioc_json,
+    ".xml": read_xml,
+    ".json": read_json,
     ".jsonl": read_jsonl,
     ".csv": read_csv,
     ".tsv": read_csv,

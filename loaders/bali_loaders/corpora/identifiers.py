@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
-from bali_loaders.corpora.documents import Annotation
+from bali_loaders.corpora.documents import Annotation, lines_of
+from bali_platform.errors import BaliError
 from bali_platform.graph.client import Graph
 
-__all__ = ["Code", "CodeSource", "GraphCodes", "IdentifierMap", "read_identifier"]
+__all__ = [
+    "Code",
+    "CodeSource",
+    "GraphCodes",
+    "IdentifierMap",
+    "TableCodes",
+    "read_identifier",
+]
 
 Outcome = Literal["mapped", "ambiguous", "unmapped"]
 
@@ -29,6 +38,7 @@ _SOURCES = {
     "SPECIES": "NCBI",
     "SNOMEDCT": "SNOMEDCT_US",
 }
+_WITHOUT_PREFIX = frozenset({"MSH", "CUI", "OMIM", "NCI", "NCBI", "NCBIGENE", "CELLOSAURUS"})
 _NIL = frozenset({"", "-", "-1", "none", "null", "nil", "cui-less", "cuiless"})
 _BARE = (
     (re.compile(r"C\d{7}"), "CUI"),
@@ -62,8 +72,7 @@ def read_identifier(identifier: str, kind: str = "") -> Code:
     prefix, colon, code = identifier.partition(":")
     if colon:
         source = _SOURCES.get(prefix.upper(), prefix.upper())
-        keeps_prefix = source not in {"MSH", "CUI", "OMIM", "NCI", "NCBI", "NCBIGENE"}
-        return Code(source, identifier if keeps_prefix else code)
+        return Code(source, code if source in _WITHOUT_PREFIX else identifier)
     for shape, source in _BARE:
         if shape.fullmatch(identifier):
             return Code(source, identifier)
@@ -101,6 +110,36 @@ class GraphCodes:
         return dict(found)
 
 
+class TableCodes:
+    """A table of codes beside a graph, for vocabularies that the graph does not hold.
+
+    Its lines are an identifier, a tab and a CUI; further columns are passed by. The graph is asked
+    first; what it does not know, the table may.
+    """
+
+    def __init__(self, path: Path, graph: CodeSource) -> None:
+        self._graph = graph
+        self._cuis: dict[Code, set[str]] = defaultdict(set)
+        for number, line in lines_of(path):
+            columns = line.split("\t")
+            if len(columns) < 2 or read_identifier(columns[1]).source != "CUI":
+                raise BaliError(f"{path}, line {number}: not an identifier, a tab and a CUI")
+            self._cuis[read_identifier(columns[0])].add(columns[1].strip())
+
+    def concepts(self, codes: Iterable[Code]) -> dict[Code, dict[str, set[str]]]:
+        """Look all codes up; CUIs of the table that the graph does not hold are unknown."""
+        asked = set(codes)
+        found = self._graph.concepts(asked)
+        rest = asked - found.keys()
+        wanted = {Code("CUI", cui) for code in rest for cui in self._cuis.get(code, ())}
+        live = self._graph.concepts(wanted)
+        for code in rest & self._cuis.keys():
+            cuis = [cui for known in self._cuis[code] for cui in live.get(Code("CUI", known), ())]
+            if cuis:
+                found[code] = {cui: set() for cui in cuis}
+        return found
+
+
 class IdentifierMap:
     """Maps the identifiers of annotations, and keeps a table of how that went.
 
@@ -111,10 +150,10 @@ class IdentifierMap:
         table: For each vocabulary, how many mentions were mapped, ambiguous, unmapped.
     """
 
-    def __init__(self, source: CodeSource) -> None:
+    def __init__(self, source: CodeSource, *, table: dict[str, Counter[str]] | None = None) -> None:
         self._source = source
         self._known: dict[Code, tuple[Outcome, str]] = {}
-        self.table: dict[str, Counter[str]] = defaultdict(Counter)
+        self.table = defaultdict[str, Counter[str]](Counter) if table is None else table
 
     def learn(self, annotations: Iterable[Annotation]) -> None:
         """Look up, at once, all identifiers of the annotations that are still unknown."""

@@ -14,7 +14,7 @@ from bali_loaders.linking.abbreviations import find_abbreviations
 from bali_loaders.linking.linker import Linker, Unlinked
 from bali_platform.corpus import Mention, Sentence
 
-__all__ = ["annotated_sentences", "linked_sentences", "unrepeated"]
+__all__ = ["annotated_sentences", "linked_sentences"]
 
 _DOCUMENTS_AT_ONCE = 500
 
@@ -43,21 +43,6 @@ def linked_sentences(documents: Iterable[Document], linker: Linker) -> Iterator[
             yield sentence
         else:
             linker.counts["sentences without a mention"] += 1
-
-
-def unrepeated(documents: Iterable[Document], counts: Counter[str]) -> Iterator[Document]:
-    """Pass each document once; empty ones and those whose id and text were seen are counted."""
-    seen: set[int] = set()
-    for document in documents:
-        counts["documents"] += 1
-        mark = hash((document.id, document.text))
-        if mark in seen:
-            counts["repeated documents"] += 1
-        elif not document.text.strip():
-            counts["empty documents"] += 1
-        else:
-            seen.add(mark)
-            yield document
 
 
 def _sentences(

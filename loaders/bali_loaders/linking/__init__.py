@@ -9,17 +9,22 @@ from bali_loaders.linking.linker import (
     graph_dictionary,
 )
 from bali_loaders.linking.matcher import Match, Matcher, Matches, Overlaps
+from bali_loaders.linking.reranking import Encoder, Question, Reranker, RerankerSource
 from bali_loaders.linking.scoring import LinkerScore, Score, score_linker
 
 __all__ = [
     "Ambiguous",
     "Dictionary",
+    "Encoder",
     "Linker",
     "LinkerScore",
     "Match",
     "Matcher",
     "Matches",
     "Overlaps",
+    "Question",
+    "Reranker",
+    "RerankerSource",
     "Score",
     "Unlinked",
     "compile_dictionary",

@@ -71,6 +71,7 @@ class Dictionary:
     """Names of concepts, ready to be matched.
 
     Attributes:
+        folder: Where it is kept.
         graph_version: The graph the names are from.
         withheld: Fraction of synonyms that are marked as withheld.
         filter: [2**k] bits of :class:`Cell`.
@@ -84,6 +85,7 @@ class Dictionary:
         cuis: [C] concepts, as bytes.
     """
 
+    folder: Path
     graph_version: str
     withheld: float
     filter: NDArray[np.uint8]
@@ -116,7 +118,7 @@ def open_dictionary(folder: Path) -> Dictionary:
         arrays: dict[str, Any] = {
             path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in folder.glob("*.npy")
         }
-        return Dictionary(**info, **arrays)
+        return Dictionary(folder=folder, **info, **arrays)
     except (OSError, ValueError, TypeError) as error:
         raise BaliError(f"{folder} is not a compiled dictionary ({error}): delete it") from None
 

@@ -17,6 +17,7 @@ from bali_loaders.linking.dictionary import (
     open_dictionary,
 )
 from bali_loaders.linking.matcher import Match, Matcher
+from bali_loaders.linking.reranking import Question, Reranker
 from bali_platform.corpus import Mention, Sentence
 from bali_platform.graph.client import Graph
 from bali_platform.progress import QUIET, Reporter
@@ -50,7 +51,8 @@ class Linker:
     """Links sentences to the names of a dictionary.
 
     A name of several concepts means the one that alone prefers it; where none or several do it is
-    ambiguous, and left out (``"skip"``), linked to the first (``"first"``) or to all (``"all"``).
+    ambiguous, and left out (``"skip"``), linked to the first (``"first"``) or to all (``"all"``);
+    or a ``reranker`` decides, by the sentence.
     An abbreviation means what its long form does, if that is a name, whatever else it may mean.
     Sentences with a withheld name are dropped, so that no training text holds one.
 
@@ -60,6 +62,7 @@ class Linker:
 
     dictionary: Dictionary
     ambiguous: Ambiguous = "skip"
+    reranker: Reranker | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
     def link(self, sentences: Iterable[Unlinked]) -> Iterator[Sentence]:
@@ -68,33 +71,59 @@ class Linker:
         for chunk in _chunks(sentences):
             found = matcher.match([sentence.text for sentence in chunk])
             meanings = self._meanings(matcher, chunk)
-            for sentence, matches, hidden in zip(
-                chunk, found.by_text, found.withheld.tolist(), strict=True
-            ):
-                self.counts["sentences read"] += 1
-                if hidden:
-                    self.counts["sentences with a withheld name"] += 1
-                else:
-                    yield self._linked(sentence, matches, meanings)
+            shown = ~found.withheld
+            self.counts["sentences read"] += len(chunk)
+            kept = list(compress(chunk, shown))
+            if len(kept) < len(chunk):
+                self.counts["sentences with a withheld name"] += len(chunk) - len(kept)
+            matches = [
+                self._matches(sentence, own, meanings)
+                for sentence, own in zip(kept, compress(found.by_text, shown), strict=True)
+            ]
+            yield from self._linked(kept, matches)
 
-    def _linked(
+    def _matches(
         self, sentence: Unlinked, matches: list[Match], meanings: Mapping[str, Match]
-    ) -> Sentence:
+    ) -> list[Match]:
         spelled_out = [
             meanings[long]._replace(start=match.start(), end=match.end())
             for short, long in sentence.abbreviations.items()
             if long in meanings
             for match in re.finditer(rf"(?<!\w){re.escape(short)}(?!\w)", sentence.text)
         ]
-        others = [m for m in matches if not any(_overlap(m, taken) for taken in spelled_out)]
-        mentions = tuple(
-            Mention(match.start, match.end, cui)
-            for match in sorted([*spelled_out, *others])
-            for cui in self._meant(match)
-            if cui != sentence.exclude
-        )
         self.counts["abbreviations"] += len(spelled_out)
-        return Sentence(sentence.document, sentence.sentence, sentence.text, mentions)
+        others = [m for m in matches if not any(_overlap(m, taken) for taken in spelled_out)]
+        return sorted([*spelled_out, *others])
+
+    def _linked(self, sentences: list[Unlinked], matches: list[list[Match]]) -> Iterator[Sentence]:
+        questions = [
+            Question(sentence.text, sentence.text[match.start : match.end], match.cuis)
+            for sentence, own in zip(sentences, matches, strict=True)
+            for match in own
+            if not match.cui
+        ]
+        answers = iter(self._answers(questions))
+        for sentence, own in zip(sentences, matches, strict=True):
+            mentions = tuple(
+                Mention(match.start, match.end, cui)
+                for match in own
+                for cui in ((match.cui,) if match.cui else next(answers))
+                if cui != sentence.exclude
+            )
+            yield Sentence(sentence.document, sentence.sentence, sentence.text, mentions)
+
+    def _answers(self, questions: list[Question]) -> list[tuple[str, ...]]:
+        if not questions:
+            return []
+        self.counts["ambiguous names"] += len(questions)
+        if self.reranker is None:
+            size = {"skip": 0, "first": 1, "all": None}[self.ambiguous]
+            return [question.cuis[:size] for question in questions]
+        chosen: list[tuple[str, ...]] = [
+            (cui,) if cui else () for cui in self.reranker.choose(questions)
+        ]
+        self.counts["ambiguous names that a model decided"] += sum(map(len, chosen))
+        return chosen
 
     def _meanings(self, matcher: Matcher, chunk: list[Unlinked]) -> dict[str, Match]:
         """Return what the long forms mean that are, as a whole, the name of something."""
@@ -105,12 +134,6 @@ class Linker:
             for match in matches
             if (match.start, match.end) == (0, len(form))
         }
-
-    def _meant(self, match: Match) -> tuple[str, ...]:
-        if match.cui:
-            return (match.cui,)
-        self.counts["ambiguous names"] += 1
-        return {"skip": (), "first": match.cuis[:1], "all": match.cuis}[self.ambiguous]
 
 
 def drop_withheld(

@@ -260,7 +260,7 @@ def _stop(settings: Settings) -> None:
 
 def _show(report: NameReport, settings: Settings) -> None:
     from bali_platform import services
-    from bali_platform.cli.text import show_report
+    from bali_platform.cli.evaluation import show_report
 
     show_report(report)
     found = services.status(settings).neo4j

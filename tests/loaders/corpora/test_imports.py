@@ -16,14 +16,15 @@ from bali_loaders.corpora import (
     Document,
     GraphCodes,
     IdentifierMap,
+    TableCodes,
     annotated_sentences,
     linked_sentences,
     read_identifier,
-    unrepeated,
 )
 from bali_loaders.corpora.identifiers import Code
 from bali_loaders.linking import Linker, compile_dictionary, drop_withheld
 from bali_platform.corpus import Mention, Sentence
+from bali_platform.errors import BaliError
 from bali_platform.graph.client import Graph
 from bali_platform.graph.names import is_withheld
 from bali_platform.settings import Settings
@@ -54,6 +55,7 @@ class DictCodes:
         ("9606", "OrganismTaxon", ("NCBI", "9606")),
         ("NCBITaxon:9606", "", ("NCBI", "9606")),
         ("CVCL_0030", "CellLine", ("CELLOSAURUS", "CVCL_0030")),
+        ("cellosaurus:CVCL_0030", "cell_line", ("CELLOSAURUS", "CVCL_0030")),
         ("HP:0001250", "", ("HPO", "HP:0001250")),
         ("MONDO:0005148", "", ("MONDO", "MONDO:0005148")),
         (" -1 ", "", ("NIL", "")),
@@ -90,9 +92,10 @@ def test_sentences_carry_what_could_be_mapped_and_the_rest_is_counted() -> None:
         "CUI": {"mapped": 1},
         "NIL": {"unmapped": 1},
     }
-    assert counts == {
+    assert +counts == {
         "annotations": 5,
         "annotations that do not match the text": 1,
+        "overlapping annotations": 2,
         "annotations across sentences": 1,
         "sentences read": 3,
     }
@@ -124,11 +127,15 @@ def test_mentions_keep_their_text(parts: list[str], data: st.DataObject) -> None
     )
 
 
-def test_repeated_and_empty_documents_are_counted() -> None:
-    counts: Counter[str] = Counter()
-    documents = [Document("1", "a"), Document("1", "a"), Document("2", " "), Document("1", "b")]
-    assert [d.text for d in unrepeated(documents, counts)] == ["a", "b"]
-    assert counts == {"documents": 4, "repeated documents": 1, "empty documents": 1}
+def test_a_table_answers_for_codes_that_the_graph_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "codes.tsv"
+    path.write_text("D000001\tC0000004\tx\nD000007\tC0000004\nD000008\tC0000099\n")
+    codes = [Code("MSH", f"D00000{i}") for i in (1, 7, 8, 9)]
+    found = TableCodes(path, DictCodes()).concepts(codes)
+    assert found == {codes[0]: KNOWN[codes[0]], codes[1]: {"C0000005": set()}}
+    path.write_text("D000001\tC0000004\nD000002 C0000004\n")
+    with pytest.raises(BaliError, match="line 2: not an identifier, a tab and a CUI"):
+        TableCodes(path, DictCodes())
 
 
 def test_annotated_sentences_with_a_withheld_name_can_be_dropped(tmp_path: Path) -> None:

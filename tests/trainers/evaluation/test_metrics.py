@@ -10,6 +10,7 @@ from scipy.stats import bootstrap as scipy_bootstrap
 from scipy.stats import permutation_test
 from sklearn.metrics import label_ranking_average_precision_score, top_k_accuracy_score
 
+from bali_trainers.evaluation import ranking
 from bali_trainers.evaluation.metrics import bootstrap, compare, estimate, rank_metrics
 from bali_trainers.evaluation.ranking import Bearers, Ranks, rank_concepts
 
@@ -25,41 +26,54 @@ def grid_vectors(random: np.random.Generator, count: int) -> np.ndarray:
     concepts=st.integers(1, 8),
     names=st.integers(1, 12),
     queries=st.integers(1, 6),
+    block=st.integers(1, 9),
 )
-def test_ranks_are_those_of_brute_force(seed: int, concepts: int, names: int, queries: int) -> None:
+def test_ranks_are_those_of_brute_force(
+    seed: int, concepts: int, names: int, queries: int, block: int
+) -> None:
     random = np.random.default_rng(seed)
     own = [
         random.choice(names, random.integers(1, names + 1), replace=False) for _ in range(concepts)
     ]
-    pairs = [(c, int(n)) for c in range(concepts) for n in sorted(own[c])]
+    pairs = [(c, int(n), place) for c in range(concepts) for place, n in enumerate(own[c])]
     name_vectors, query_vectors = grid_vectors(random, names), grid_vectors(random, queries)
     gold = [
         np.sort(random.choice(concepts, random.integers(1, concepts + 1), replace=False))
         for _ in range(queries)
     ]
-    concept, name = np.array(pairs, dtype=np.int64).T
-    ranks = rank_concepts(query_vectors, name_vectors, Bearers(concept, name), gold)
+    bearers = Bearers(*np.array(pairs, dtype=np.int64).T)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranking, "_PAIRS_AT_ONCE", block)
+        patch.setattr(ranking, "_QUERIES_AT_ONCE", block)
+        ranks = rank_concepts(query_vectors, name_vectors.astype(np.float16), bearers, gold)
     for q in range(queries):
-        nearness = [
-            max(float(query_vectors[q] @ name_vectors[n]) for c, n in pairs if c == which)
+        near = {
+            which: max(
+                (float(query_vectors[q] @ name_vectors[n]), -p) for c, n, p in pairs if c == which
+            )
             for which in range(concepts)
-        ]
-        best = max(nearness[c] for c in gold[q])
-        assert ranks.rank[q] == 1 + sum(value > best for value in nearness)
-        assert ranks.tied[q] == sum(value == best for value in nearness)
-        assert ranks.wanted[q] == sum(nearness[c] == best for c in gold[q])
+        }
+        ordered = sorted(near, key=lambda c: (-near[c][0], -near[c][1], c))
+        best = max(near[c][0] for c in gold[q])
+        assert ranks.rank[q] == 1 + min(ordered.index(c) for c in gold[q])
+        assert ranks.nearer[q] == sum(value > best for value, _ in near.values())
+        assert ranks.tied[q] == sum(value == best for value, _ in near.values())
+        assert ranks.wanted[q] == sum(near[c][0] == best for c in gold[q])
 
 
 def test_metrics_by_hand() -> None:
     ranks = Ranks(
-        rank=np.array([1, 1, 2, 6]), tied=np.array([1, 4, 1, 2]), wanted=np.array([1, 2, 1, 1])
+        nearer=np.array([0, 0, 1, 3]),
+        ahead=np.array([0, 1, 0, 2]),
+        tied=np.array([1, 4, 1, 3]),
+        wanted=np.array([1, 2, 1, 1]),
     )
     metrics = {name: values.tolist() for name, values in rank_metrics(ranks).items()}
     assert metrics == {
-        "acc@1": [1, 1, 0, 0],
+        "acc@1": [1, 0, 0, 0],
         "acc@1 expected": [1, 0.5, 0, 0],
         "acc@5": [1, 1, 1, 0],
-        "mrr": [1, 1, 0.5, 1 / 6],
+        "mrr": [1, 0.5, 0.5, 1 / 6],
     }
 
 
@@ -70,7 +84,7 @@ def test_metrics_agree_with_scikit_learn() -> None:
     ranks = rank_concepts(
         queries.astype(np.float32),
         names.astype(np.float32),
-        Bearers(np.arange(30), np.arange(30)),
+        Bearers(np.arange(30), np.arange(30), np.zeros(30, dtype=np.int64)),
         [np.array([wanted]) for wanted in gold],
     )
     metrics = {name: values.mean() for name, values in rank_metrics(ranks).items()}

@@ -12,14 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModel, AutoTokenizer
 
-from bali_platform.corpus import Mention, Sentence, write_corpus
 from bali_platform.errors import BaliError
 from bali_platform.graph.names import is_withheld, name_key
 from bali_trainers.evaluation import (
-    build_mention_task,
     build_name_task,
     evaluate_names,
-    report_mentions,
     report_names,
 )
 from bali_trainers.evaluation.embedding import NameEncoder
@@ -48,7 +45,8 @@ def test_the_task_is_what_the_rules_say(concepts: list[list[str]], fraction: flo
             build_name_task(named, withheld=fraction)
         return
     task = build_name_task(named, withheld=fraction)
-    assert {(c, task.names[n]) for c, n in task.bearers} == shown
+    assert {(c, task.names[n]) for c, n, _ in task.bearers.tolist()} == shown
+    assert all(named[c][1][place] == task.names[n] for c, n, place in task.bearers.tolist())
     assert len(set(task.names)) == len(task.names)
     got = {name_key(q): set(g) for q, g in zip(task.queries, task.gold, strict=True)}
     assert got == wanted
@@ -128,47 +126,3 @@ def test_a_folder_without_a_model_is_named(
 ) -> None:
     with pytest.raises(BaliError, match="is not a model: it has no config"):
         evaluate_names(str(tmp_path), build_name_task(words, withheld=0.2))
-
-
-def test_mentions_of_a_corpus_are_linked_by_their_text(
-    tiny_model: Callable[..., Path], words: list[tuple[str, tuple[str, ...]]], tmp_path: Path
-) -> None:
-    text = "w3 w4 and w90 w91 and W3 w4"
-    mentions = (
-        Mention(0, 5, "C3"),
-        Mention(10, 17, "C5"),
-        Mention(22, 27, "C3"),
-        Mention(0, 5, "C999"),
-    )
-    sentences = [Sentence("d1", 0, text, mentions), Sentence("d2", 0, text, mentions[:1])]
-    write_corpus(tmp_path / "c", sentences, name="gold", graph_version="g")
-    task = build_mention_task(words, tmp_path / "c")
-    assert task.names.queries == ("w3 w4", "w90 w91")
-    assert [task.names.cuis[c] for (c,) in task.names.gold] == ["C3", "C5"]
-    assert task.query.tolist() == [0, 1, 0, 0]
-    assert task.document.tolist() == [0, 0, 0, 1]
-    assert task.unmatched.tolist() == [False, True]
-    assert task.unknown == 1
-    outcomes = [
-        evaluate_names(str(tiny_model()), task.names),
-        evaluate_names(str(tiny_model(hidden_size=32)), task.names),
-    ]
-    assert all(outcome.scores["acc@1"][0] == 1 for outcome in outcomes)
-    report = report_mentions(task, outcomes, graph_version="g")
-    assert (report.mentions, report.distinct, report.unmatched) == (4, 2, 1)
-    first, second = (outcome.scores["acc@1"] for outcome in outcomes)
-    shown = report.models[outcomes[0].model]
-    assert shown["all"]["acc@1"].value == pytest.approx((3 * first[0] + first[1]) / 4)
-    assert shown["distinct"]["acc@1"].value == pytest.approx(first.mean())
-    assert shown["unmatched"]["acc@1"].value == first[1]
-    gain = report.differences[outcomes[1].model]["distinct"]["acc@1"]
-    assert gain.value == pytest.approx(second.mean() - first.mean())
-
-
-def test_a_corpus_of_another_graph_is_refused(
-    words: list[tuple[str, tuple[str, ...]]], tmp_path: Path
-) -> None:
-    sentences = [Sentence("d1", 0, "w3", (Mention(0, 2, "C999"),))]
-    write_corpus(tmp_path / "c", sentences, name="gold", graph_version="g")
-    with pytest.raises(BaliError, match="mentions no concept of this graph"):
-        build_mention_task(words, tmp_path / "c")

@@ -1,4 +1,4 @@
-"""Vectors of names by a language model, each distinct one computed once."""
+"""Vectors of names and of mentions in their sentences by a language model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bali_platform.progress import QUIET, Reporter
 from bali_trainers.data.tokens import WordPieces
 from bali_trainers.models.text import load_text_encoder, resolve_base
 
-__all__ = ["Embedded", "NameEncoder", "Precision"]
+__all__ = ["Embedded", "NameEncoder", "Precision", "Spans", "word_pieces"]
 
 Precision = Literal["fp32", "bf16"]
 _TOKENS_AT_ONCE = 1024  # activations of more do not fit a core's cache
@@ -32,14 +32,38 @@ class Embedded:
         row: [N] the vector of each name.
     """
 
-    vectors: NDArray[np.float32]
+    vectors: NDArray[np.floating]
     row: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Spans:
+    """M marked spans in some sentences.
+
+    Attributes:
+        sentences: The sentences.
+        row: [M] sentence of each span.
+        start: [M] its first character there.
+        end: [M] the character after its last.
+    """
+
+    sentences: tuple[str, ...]
+    row: NDArray[np.int64]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+
+    @property
+    def texts(self) -> list[str]:
+        """What is marked, [M]."""
+        columns = (self.row.tolist(), self.start.tolist(), self.end.tolist())
+        return [self.sentences[row][a:b] for row, a, b in zip(*columns, strict=True)]
 
 
 class NameEncoder:
     """A model folder or Hugging Face name, ready to encode names as in training (mean pooling).
 
-    ``bf16`` halves the time on processors that compute with it; cosines move by some 1e-4.
+    ``bf16`` halves the time on processors that compute with it, and the memory of the vectors;
+    cosines move by some 1e-4.
     """
 
     def __init__(
@@ -47,12 +71,15 @@ class NameEncoder:
         model: str,
         *,
         name_length: int = 32,
+        sentence_length: int = 128,
         precision: Precision = "fp32",
         device: str = "cpu",
     ) -> None:
         self._text = load_text_encoder(model).eval().to(device)
-        self._pieces = _word_pieces(resolve_base(model))
-        self._name_length, self._device = name_length, device
+        self._pieces = word_pieces(resolve_base(model))
+        self._name_length, self._sentence_length = name_length, sentence_length
+        self._device = device
+        self._stored = np.float16 if precision == "bf16" else np.float32
         self._autocast = torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
 
     def encode(self, names: Sequence[str], *, reporter: Reporter = QUIET) -> Embedded:
@@ -60,13 +87,54 @@ class NameEncoder:
         ids, mask = self._pieces.encode_names(names, self._name_length)
         distinct, row = np.unique(np.where(mask == 1, ids, -1), axis=0, return_inverse=True)
         lengths = (distinct >= 0).sum(axis=1)
-        vectors = np.empty((len(distinct), self._text.width), dtype=np.float32)
+        vectors = np.empty((len(distinct), self._text.width), dtype=self._stored)
         order = np.argsort(lengths, kind="stable")
         with reporter.step("encode names", len(distinct)) as step, torch.inference_mode():
             for batch in _batches(order, lengths):
                 vectors[batch] = self._vectors(distinct[batch, : lengths[batch[-1]]])
                 step.advance(len(batch))
         return Embedded(vectors, row.reshape(-1))
+
+    def encode_in_context(self, spans: Spans, *, reporter: Reporter = QUIET) -> NDArray[np.float32]:
+        """Encode spans as the mean state of their tokens in the sentence, unit vectors [M, d].
+
+        A span that the length of a sentence cuts off has a vector of zeros.
+        """
+        vectors = np.zeros((len(spans.row), self._text.width), dtype=np.float32)
+        order = np.argsort(spans.row, kind="stable")
+        bounds = np.searchsorted(spans.row[order], np.arange(len(spans.sentences) + 1))
+        lengths = np.array([len(sentence) for sentence in spans.sentences]) // 4 + 2
+        longest = np.argsort(lengths, kind="stable")
+        with reporter.step("Encoding sentences", len(longest)) as step, torch.inference_mode():
+            for batch in _batches(longest, lengths):
+                own = np.concatenate([order[bounds[row] : bounds[row + 1]] for row in batch])
+                row = np.repeat(np.arange(len(batch)), bounds[batch + 1] - bounds[batch])
+                texts = [spans.sentences[number] for number in batch]
+                vectors[own] = self._mentions(texts, row, spans.start[own], spans.end[own])
+                step.advance(len(batch))
+        return vectors
+
+    def _mentions(
+        self,
+        texts: list[str],
+        row: NDArray[np.int64],
+        start: NDArray[np.int64],
+        end: NDArray[np.int64],
+    ) -> NDArray[np.float32]:
+        pieces = self._pieces.encode(texts, self._sentence_length)
+        cover = (pieces.start[row] < end[:, None]) & (pieces.end[row] > start[:, None])
+        cover[end > pieces.end.max(axis=1)[row]] = False
+        mention, column = np.nonzero(cover)
+        with self._autocast:
+            states = self._text(
+                torch.from_numpy(pieces.ids).to(self._device),
+                torch.from_numpy(pieces.mask).to(self._device).long(),
+            )
+        tokens = states[row[mention], column].float().cpu()
+        sums = torch.zeros(len(row), self._text.width)
+        sums.index_add_(0, torch.from_numpy(mention), tokens)
+        unit: NDArray[np.float32] = torch.nn.functional.normalize(sums, dim=1).numpy()
+        return unit
 
     def _vectors(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
         mask = torch.from_numpy(ids >= 0).to(self._device)
@@ -87,7 +155,8 @@ def _batches(order: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[NDArr
     return batches
 
 
-def _word_pieces(source: str) -> WordPieces:
+def word_pieces(source: str) -> WordPieces:
+    """Load the tokenizer of a model folder or Hugging Face name."""
     if Path(source).is_dir() and (Path(source) / "tokenizer.json").is_file():
         return WordPieces(Path(source))
     with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,16 @@ from pydantic import BaseModel, ConfigDict
 
 from bali_trainers.evaluation.ranking import Ranks
 
-__all__ = ["Difference", "Estimate", "bootstrap", "compare", "estimate", "rank_metrics"]
+__all__ = [
+    "FLIPS",
+    "Difference",
+    "Estimate",
+    "bootstrap",
+    "compare",
+    "estimate",
+    "rank_metrics",
+    "resampled_clusters",
+]
 
 Values = NDArray[np.float64]
 Clusters = NDArray[np.int64]
@@ -41,13 +50,12 @@ class Difference(Estimate):
 def rank_metrics(ranks: Ranks) -> dict[str, Values]:
     """Return each query's share of each metric, [Q].
 
-    ``acc@1 expected`` is the chance of being right when one of the concepts that share the nearest
-    name is picked blindly; ``acc@1`` is right when the wanted one is among them.
+    Where several concepts are equally near, :data:`~bali_trainers.evaluation.ranking.RULE` orders
+    them; ``acc@1 expected`` is the chance of being right when one of them is picked blindly.
     """
-    first = ranks.rank == 1
     return {
-        "acc@1": first.astype(float),
-        "acc@1 expected": np.where(first, ranks.wanted / ranks.tied, 0.0),
+        "acc@1": (ranks.rank == 1).astype(float),
+        "acc@1 expected": np.where(ranks.nearer == 0, ranks.wanted / ranks.tied, 0.0),
         "acc@5": (ranks.rank <= 5).astype(float),
         "mrr": 1.0 / ranks.rank,
     }
@@ -70,10 +78,15 @@ def bootstrap(
     """
     clusters = np.arange(len(values)) if clusters is None else clusters
     sums, sizes = np.bincount(clusters, weights=values), np.bincount(clusters)
-    random = np.random.Generator(np.random.Philox(_SEED))
-    draws = random.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=resamples)
+    draws = resampled_clusters(len(sums), resamples=resamples)
     means: Values = (draws @ sums) / (draws @ sizes)
     return means
+
+
+def resampled_clusters(count: int, *, resamples: int = RESAMPLES) -> NDArray[np.int64]:
+    """Return how often each of ``count`` clusters is drawn in each resample, [resamples, count]."""
+    random = np.random.Generator(np.random.Philox(_SEED))
+    return random.multinomial(count, np.full(count, 1 / count), size=resamples)
 
 
 def compare(

@@ -6,27 +6,48 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bali_platform.errors import BaliError
 from bali_platform.graph.names import is_withheld, name_key
+from bali_trainers.evaluation.ranking import Bearers
 
-__all__ = ["NameTask", "build_name_task"]
+__all__ = ["NameTable", "NameTask", "build_name_task"]
 
 
 @dataclass(frozen=True)
-class NameTask:
-    """Queries that training never saw, and the dictionary in which to look them up.
+class NameTable:
+    """A dictionary: names, and the concepts that bear them.
 
     Attributes:
-        cuis: The concepts.
-        names: The dictionary: every name that training may see, once.
-        bearers: (concept, name) index pairs, ascending.
-        queries: Withheld synonyms, one spelling each.
-        gold: Indices of the concepts that a query is a synonym of.
+        cuis: The concepts, in order.
+        names: Every name, once.
+        bearers: [P, 3] concept, name and the name's place among the concept's, ascending.
     """
 
     cuis: tuple[str, ...]
     names: tuple[str, ...]
-    bearers: tuple[tuple[int, int], ...]
+    bearers: NDArray[np.int64]
+
+    def by_vector(self, row: NDArray[np.int64]) -> Bearers:
+        """Return the bearers of vectors, given the vector of each name, [N]."""
+        concept, name, place = self.bearers.T
+        order = np.lexsort((place, row[name], concept))
+        concept, vector, place = concept[order], row[name][order], place[order]
+        new = (np.diff(concept, prepend=-1) != 0) | (np.diff(vector, prepend=-1) != 0)
+        return Bearers(concept[new], vector[new], place[new])
+
+
+@dataclass(frozen=True)
+class NameTask(NameTable):
+    """Queries that training never saw, and the dictionary in which to look them up.
+
+    Attributes:
+        queries: Withheld synonyms, one spelling each.
+        gold: Indices of the concepts that a query is a synonym of.
+    """
+
     queries: tuple[str, ...]
     gold: tuple[tuple[int, ...], ...]
 
@@ -41,7 +62,7 @@ def build_name_task(
     """
     cuis: list[str] = []
     rows: dict[str, int] = {}
-    bearers: set[tuple[int, int]] = set()
+    bearers: list[tuple[int, int, int]] = []
     secret: dict[str, tuple[str, set[int]]] = {}
     for concept, (cui, names) in enumerate(concepts):
         cuis.append(cui)
@@ -49,7 +70,7 @@ def build_name_task(
             if place and is_withheld(name, withheld):
                 secret.setdefault(name_key(name), (name, set()))[1].add(concept)
             else:
-                bearers.add((concept, rows.setdefault(name, len(rows))))
+                bearers.append((concept, rows.setdefault(name, len(rows)), place))
     shown = {name_key(name) for name in rows}
     queries = sorted((key for key in secret if key not in shown), key=_shuffled)[:limit]
     if not queries:
@@ -59,7 +80,7 @@ def build_name_task(
     return NameTask(
         cuis=tuple(cuis),
         names=tuple(rows),
-        bearers=tuple(sorted(bearers)),
+        bearers=np.array(bearers, dtype=np.int64),
         queries=tuple(secret[key][0] for key in queries),
         gold=tuple(tuple(sorted(secret[key][1])) for key in queries),
     )

@@ -18,7 +18,7 @@ from bali_trainers.evaluation.metrics import (
     rank_metrics,
 )
 from bali_trainers.evaluation.name_task import NameTask
-from bali_trainers.evaluation.ranking import Bearers, rank_concepts
+from bali_trainers.evaluation.ranking import RULE, rank_concepts
 
 __all__ = ["NameOutcome", "NameReport", "evaluate_names", "report_names"]
 
@@ -46,6 +46,7 @@ class NameReport(BaseModel):
     names: int
     queries: int
     precision: Precision
+    rule: str = RULE
     models: dict[str, dict[str, Estimate]]
     differences: dict[str, dict[str, Difference]]
 
@@ -61,12 +62,10 @@ def evaluate_names(
     """Link every query to the concept with the nearest name, by cosine, over all names."""
     encoder = NameEncoder(model, precision=precision, device=device)
     embedded = encoder.encode([*task.names, *task.queries], reporter=reporter)
-    concept, name = np.array(task.bearers, dtype=np.int64).T
-    pairs = np.unique(np.stack([concept, embedded.row[name]]), axis=1)
     ranks = rank_concepts(
         embedded.vectors[embedded.row[len(task.names) :]],
         embedded.vectors,
-        Bearers(concept=pairs[0], name=pairs[1]),
+        task.by_vector(embedded.row),
         [np.array(gold) for gold in task.gold],
     )
     return NameOutcome(model, precision, rank_metrics(ranks))

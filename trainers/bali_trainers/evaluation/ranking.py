@@ -1,15 +1,25 @@
-"""Exact nearest-name ranking of concepts."""
+"""Exact nearest-name ranking of concepts, in bounded memory."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bearers", "Ranks", "rank_concepts"]
+__all__ = ["RULE", "Bearers", "Ranks", "rank_concepts"]
 
-_SCORES_AT_ONCE = 30_000_000
+RULE = (
+    "concepts whose nearest names are equally near (within 1e-6) are ordered by the place of that "
+    "name among their own, preferred name first, then by CUI"
+)
+_TIE = 1e-6
+_PAIRS_AT_ONCE = 32_768
+_QUERIES_AT_ONCE = 512
+
+Indices = NDArray[np.int64]
+Vectors = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -17,43 +27,47 @@ class Bearers:
     """Which concepts bear which names: P pairs, by concept, without repeats.
 
     Attributes:
-        concept: [P] concept of each pair, ascending, numbered without gaps.
+        concept: [P] concept of each pair, ascending, numbered without gaps in order of CUI.
         name: [P] row of its name's vector.
+        place: [P] place of the name among the concept's names, 0 for the preferred one.
     """
 
-    concept: NDArray[np.int64]
-    name: NDArray[np.int64]
-
-    @property
-    def starts(self) -> NDArray[np.int64]:
-        """Where each concept's pairs begin, [C]."""
-        return np.flatnonzero(np.diff(self.concept, prepend=-1))
+    concept: Indices
+    name: Indices
+    place: Indices
 
 
 @dataclass(frozen=True)
 class Ranks:
     """Where the wanted concepts stand, for each of Q queries.
 
-    A concept is as near as its nearest name. Concepts that are equally near share a rank.
+    A concept is as near as its nearest name.
 
     Attributes:
-        rank: [Q] 1 + the number of concepts nearer than the nearest wanted one.
-        tied: [Q] concepts with that rank.
+        nearer: [Q] concepts nearer than the nearest wanted one.
+        ahead: [Q] equally near ones that :data:`RULE` puts before every wanted one.
+        tied: [Q] concepts that are equally near.
         wanted: [Q] wanted ones among them.
     """
 
-    rank: NDArray[np.int64]
-    tied: NDArray[np.int64]
-    wanted: NDArray[np.int64]
+    nearer: Indices
+    ahead: Indices
+    tied: Indices
+    wanted: Indices
+
+    @property
+    def rank(self) -> Indices:
+        """Rank of the first wanted concept, from 1, [Q]."""
+        return 1 + self.nearer + self.ahead
 
 
 def rank_concepts(
-    queries: NDArray[np.float32],
-    names: NDArray[np.float32],
-    bearers: Bearers,
-    gold: list[NDArray[np.int64]],
+    queries: Vectors, names: Vectors, bearers: Bearers, gold: Sequence[NDArray[np.int64]]
 ) -> Ranks:
     """Rank all concepts for each query by the dot product with their names' vectors.
+
+    Memory: a block of scores of some 64 MiB beside the vectors themselves, which may be stored in
+    half precision.
 
     Args:
         queries: [Q, d] vectors of unit length.
@@ -61,36 +75,86 @@ def rank_concepts(
         bearers: Names of the concepts.
         gold: The wanted concepts of each query, one at least.
     """
-    starts = bearers.starts
-    size = max(1, _SCORES_AT_ONCE // len(bearers.name))
-    rows = [
-        _place(scores, wanted)
-        for first in range(0, len(queries), size)
-        for scores, wanted in zip(
-            _concept_scores(queries[first : first + size], names, bearers.name, starts),
-            gold[first : first + size],
-            strict=True,
+    starts = np.searchsorted(bearers.concept, np.arange(bearers.concept[-1] + 2))
+    blocks = _concept_blocks(starts)
+    parts = []
+    for first in range(0, len(queries), _QUERIES_AT_ONCE):
+        some = slice(first, first + _QUERIES_AT_ONCE)
+        parts.append(
+            _rank(queries[some].astype(np.float32), names, bearers, starts, blocks, gold[some])
         )
-    ]
-    rank, tied, wanted = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-    return Ranks(rank, tied, wanted)
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return Ranks(*columns) if columns else Ranks(*np.empty((4, 0), dtype=np.int64))
 
 
-def _concept_scores(
+def _concept_blocks(starts: Indices) -> list[tuple[int, int]]:
+    """Cut the concepts into runs of some :data:`_PAIRS_AT_ONCE` names, one concept at least."""
+    blocks, first, last = [], 0, len(starts) - 1
+    while first < last:
+        room = int(np.searchsorted(starts, starts[first] + _PAIRS_AT_ONCE, side="right")) - 1
+        end = min(max(room, first + 1), last)
+        blocks.append((first, end))
+        first = end
+    return blocks
+
+
+def _rank(
     queries: NDArray[np.float32],
-    names: NDArray[np.float32],
-    pair_names: NDArray[np.int64],
-    starts: NDArray[np.int64],
+    names: Vectors,
+    bearers: Bearers,
+    starts: Indices,
+    blocks: list[tuple[int, int]],
+    gold: Sequence[NDArray[np.int64]],
+) -> tuple[Indices, Indices, Indices, Indices]:
+    best = _nearest_wanted(queries, names, bearers, starts, gold)
+    nearer = np.zeros(len(queries), dtype=np.int64)
+    ties = []
+    for first, end in blocks:
+        pairs = slice(int(starts[first]), int(starts[end]))
+        scores = names[bearers.name[pairs]].astype(np.float32, copy=False) @ queries.T
+        concepts = np.maximum.reduceat(scores, starts[first:end] - starts[first], axis=0)
+        nearer += (concepts > best + _TIE).sum(axis=0)
+        pair, query = np.nonzero(np.abs(scores - best) <= _TIE)
+        concept = bearers.concept[pairs][pair]
+        level = concepts[concept - first, query] <= best[query] + _TIE
+        ties.append(np.stack([query, concept, bearers.place[pairs][pair]])[:, level])
+    return nearer, *_order_ties(np.concatenate(ties, axis=1), gold)
+
+
+def _nearest_wanted(
+    queries: NDArray[np.float32],
+    names: Vectors,
+    bearers: Bearers,
+    starts: Indices,
+    gold: Sequence[NDArray[np.int64]],
 ) -> NDArray[np.float32]:
-    # Names come first, so that the names of a concept are gathered and reduced as whole rows.
-    by_pair = (names @ queries.T)[pair_names]
-    return np.ascontiguousarray(np.maximum.reduceat(by_pair, starts, axis=0).T)
+    rows = [
+        np.concatenate([bearers.name[starts[c] : starts[c + 1]] for c in wanted]) for wanted in gold
+    ]
+    vectors = (names[own].astype(np.float32, copy=False) for own in rows)
+    nearest = ((own @ query).max() for own, query in zip(vectors, queries, strict=True))
+    return np.fromiter(nearest, dtype=np.float32, count=len(queries))
 
 
-def _place(scores: NDArray[np.float32], wanted: NDArray[np.int64]) -> tuple[int, int, int]:
-    best = scores[wanted].max()
-    return (
-        1 + int(np.count_nonzero(scores > best)),
-        int(np.count_nonzero(scores == best)),
-        int(np.count_nonzero(scores[wanted] == best)),
-    )
+def _order_ties(
+    ties: NDArray[np.int64], gold: Sequence[NDArray[np.int64]]
+) -> tuple[Indices, Indices, Indices]:
+    """Return (ahead, tied, wanted) by query from (query, concept, place) of every tied name."""
+    rows = [(0, 0, 0)] * len(gold)
+    for query, concepts in _by_query(ties):
+        right = np.flatnonzero(np.isin(concepts, gold[query]))
+        rows[query] = (int(right[0]), len(concepts), len(right))
+    ahead, tied, wanted = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    return ahead, tied, wanted
+
+
+def _by_query(ties: NDArray[np.int64]) -> Iterator[tuple[int, Indices]]:
+    """Yield each query and its tied concepts, each once, in the order of :data:`RULE`."""
+    query, concept, place = ties
+    order = np.lexsort((place, concept, query))
+    query, concept, place = query[order], concept[order], place[order]
+    new = (np.diff(query, prepend=-1) != 0) | (np.diff(concept, prepend=-1) != 0)
+    query, concept, place = query[new], concept[new], place[new]
+    order = np.lexsort((concept, place, query))
+    numbers, first = np.unique(query[order], return_index=True)
+    yield from zip(numbers.tolist(), np.split(concept[order], first[1:]), strict=True)

@@ -1,0 +1,156 @@
+"""Many files to one corpus: which documents are taken, in parallel, and after an interruption."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bali_loaders.corpora import Document, LinkNames, Notes, build_corpus
+from bali_loaders.corpora.listing import LISTED, choose_documents
+from bali_loaders.linking import compile_dictionary
+from bali_platform.corpus import CorpusInfo, Sentence, open_corpus, read_sentences
+from bali_platform.errors import BaliError
+
+DOCUMENT = st.tuples(
+    st.integers(0, 3), st.integers(0, 2), st.booleans()
+)  # id, text (0 is empty), whether it replaces
+
+
+def chosen_by_the_rules(documents: list[tuple[int, int, bool]]) -> list[bool]:
+    seen: set[tuple[int, int]] = set()
+    keep = []
+    for place, (name, text, _) in enumerate(documents):
+        later = [other for other in documents[place + 1 :] if other[0] == name and other[2]]
+        taken = bool(text) and not later and (name, text) not in seen
+        if taken:
+            seen.add((name, text))
+        keep.append(taken)
+    return keep
+
+
+@settings(max_examples=60)
+@given(files=st.lists(st.lists(DOCUMENT, max_size=5), max_size=3))
+def test_documents_are_chosen_across_files(files: list[list[tuple[int, int, bool]]]) -> None:
+    listings = [np.array([(i, t, r, t == 0) for i, t, r in file], dtype=LISTED) for file in files]
+    counts: Counter[str] = Counter()
+    keep = choose_documents(listings, counts)
+    every = [document for file in files for document in file]
+    assert [len(k) for k in keep] == [len(file) for file in files] or not files
+    assert [bool(x) for k in keep for x in k] == chosen_by_the_rules(every)
+    left_out = ("empty", "replaced", "deleted", "repeated")
+    assert counts["documents"] == sum(chosen_by_the_rules(every)) + sum(
+        counts[f"{why} documents"] for why in left_out
+    )
+
+
+def test_what_is_left_out_has_a_reason() -> None:
+    rows = [(1, 5, 0, 0), (1, 5, 0, 0), (2, 6, 1, 0), (2, 7, 1, 0), (3, 8, 1, 0), (3, 0, 1, 1)]
+    counts: Counter[str] = Counter()
+    (keep,) = choose_documents([np.array([*rows, (4, 0, 0, 1)], dtype=LISTED)], counts)
+    assert keep.tolist() == [True, False, False, True, False, False, False]
+    assert +counts == {
+        "documents": 6,
+        "repeated documents": 1,
+        "replaced documents": 1,
+        "deleted documents": 1,
+        "empty documents": 1,
+    }
+
+
+@pytest.fixture
+def convert(tmp_path: Path) -> LinkNames:
+    names = [("C0000001", ("Renal failure",)), ("C0000002", ("Asthma",))]
+    return LinkNames(compile_dictionary(names, tmp_path / "d", graph_version="g").folder)
+
+
+def write(folder: Path, name: str, *texts: str) -> Path:
+    rows = [json.dumps({"id": f"{name}{i}", "text": text}) for i, text in enumerate(texts)]
+    path = folder / f"{name}.jsonl"
+    path.write_text("\n".join(rows))
+    return path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    return [
+        write(tmp_path, "a", "Renal failure came. It went.", "Asthma."),
+        write(tmp_path, "b", "Nothing."),
+        write(tmp_path, "c", "Asthma and renal failure."),
+    ]
+
+
+def build(files: list[Path], folder: Path, convert: LinkNames | Fragile, jobs: int) -> CorpusInfo:
+    return build_corpus(
+        files, folder, convert, graph_version="g", details={"withheld": 0}, jobs=jobs
+    )
+
+
+def test_processes_make_the_same_corpus(
+    files: list[Path], convert: LinkNames, tmp_path: Path
+) -> None:
+    alone = build(files, tmp_path / "one", convert, jobs=1)
+    together = build(files, tmp_path / "two", convert, jobs=2)
+    assert together == alone.model_copy(update={"name": "two"})
+    assert open_corpus(tmp_path / "one") == alone
+    assert (alone.sentences, alone.mentions, alone.concepts) == (3, 4, 2)
+    texts = [s.text for s in read_sentences(tmp_path / "two")]
+    assert texts == ["Renal failure came.", "Asthma.", "Asthma and renal failure."]
+    assert alone.details["counts"]["sentences without a mention"] == 2
+    left = sorted(p.name for p in tmp_path.iterdir() if p.name.startswith("."))
+    assert left == []
+
+
+@dataclass(frozen=True)
+class Fragile:
+    """Fails on a document, as long as a file is there; notes what it is given."""
+
+    stop: Path
+    log: Path
+
+    def __call__(self, documents: Iterable[Document], notes: Notes) -> Iterator[Sentence]:
+        for document in documents:
+            if document.id == "c0" and self.stop.exists():
+                raise BaliError("stopped")
+            with self.log.open("a") as log:
+                log.write(document.id)
+            notes.counts["seen"] += 1
+            yield Sentence(document.id, 0, document.text, ())
+
+
+def test_a_stopped_import_goes_on(files: list[Path], tmp_path: Path) -> None:
+    convert = Fragile(tmp_path / "stop", tmp_path / "log")
+    convert.stop.touch()
+    with pytest.raises(BaliError, match="stopped"):
+        build(files, tmp_path / "corpus", convert, jobs=1)
+    assert not (tmp_path / "corpus").exists()
+    convert.stop.unlink()
+    info = build(files, tmp_path / "corpus", convert, jobs=1)
+    assert convert.log.read_text() == "a0a1b0c0"
+    assert (info.sentences, info.details["counts"]["seen"]) == (4, 4)
+
+
+def test_a_changed_file_starts_over(files: list[Path], tmp_path: Path) -> None:
+    convert = Fragile(tmp_path / "stop", tmp_path / "log")
+    convert.stop.touch()
+    with pytest.raises(BaliError, match="stopped"):
+        build(files, tmp_path / "corpus", convert, jobs=1)
+    convert.stop.unlink()
+    write(tmp_path, "a", "Other.")
+    build(files, tmp_path / "corpus", convert, jobs=1)
+    assert convert.log.read_text() == "a0a1b0" + "a0b0c0"
+
+
+def test_errors_of_workers_arrive(files: list[Path], convert: LinkNames, tmp_path: Path) -> None:
+    (tmp_path / "c.jsonl").write_text("{")
+    with pytest.raises(BaliError, match=r"c\.jsonl, line 1: not a document"):
+        build(files, tmp_path / "corpus", convert, jobs=2)
+    with pytest.raises(BaliError, match=r"cannot read .*gone"):
+        build([tmp_path / "gone.txt"], tmp_path / "corpus", convert, jobs=1)

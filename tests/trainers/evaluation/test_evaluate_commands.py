@@ -1,0 +1,79 @@
+"""``bali evaluate`` as typed, on files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from bali_loaders.corpora import Annotation, Document, Relation
+from bali_platform.cli.main import app
+from bali_platform.cli.tasks import pairs_of_document
+from bali_platform.errors import UsageError
+
+
+def run(*arguments: object) -> Any:
+    result = CliRunner().invoke(app, [*map(str, arguments), "--json"])
+    if result.exception:
+        raise result.exception
+    return json.loads(result.stdout)
+
+
+def test_pairs_of_a_document_carry_their_relation() -> None:
+    annotations = (
+        Annotation(0, 1, ("D1",), "Disease"),
+        Annotation(2, 3, ("672", "673"), "Gene"),
+        Annotation(4, 5, ("D1",), "Disease"),
+    )
+    document = Document("7", "a b c", annotations, (Relation("Bind", "673", "D1"),))
+    found = {(kinds, e.marked, e.label, e.document) for kinds, e in pairs_of_document(document)}
+    disease, gene = ((0, 1), (4, 5)), ((2, 3),)
+    assert found == {
+        (frozenset({"Disease", "Gene"}), (disease, gene), "none", "7"),
+        (frozenset({"Disease", "Gene"}), (disease, gene), "Bind", "7"),
+        (frozenset({"Gene"}), (gene, gene), "none", "7"),
+    }
+
+
+def pubtator(first: int, last: int) -> str:
+    blocks = []
+    for i in range(first, last):
+        lines = [
+            f"{i}|t|w{i} w8{i % 2} w9",
+            f"{i}\t0\t{1 + len(str(i))}\tw{i}\tDisease\tD1",
+            f"{i}\t{2 + len(str(i))}\t{5 + len(str(i))}\tw8{i % 2}\tGene\t672",
+        ]
+        if i % 2:
+            lines.append(f"{i}\tBind\tD1\t672")
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def test_relations_of_documents(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    train, test = tmp_path / "train.pubtator", tmp_path / "test.pubtator"
+    train.write_text(pubtator(10, 40))
+    test.write_text(pubtator(50, 60))
+    report = run("evaluate", tiny_model(), "--relations", train, test)
+    assert report["classes"] == {"Bind": 20, "none": 20}
+    assert report["models"][str(tiny_model())]["micro F1"]["value"] == 1
+
+
+def test_masked_tokens_of_documents(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("\n\n".join(f"w{i} w{i + 1} w{i + 2} w{i + 3}. W9 w8." for i in range(30)))
+    report = run("evaluate", tiny_model(), "--text", path)
+    assert 10 < report["texts"] <= 60
+    assert report["texts"] <= report["tokens"] < 80
+    shown = CliRunner().invoke(app, ["evaluate", str(tiny_model()), "--text", str(path)])
+    assert f"{report['tokens']} masked tokens of {report['texts']} sentences" in shown.stdout
+
+
+def test_one_task_at_a_time(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give one of"):
+        run("evaluate", "m", "--text", tmp_path, "--questions", tmp_path)
+    with pytest.raises(UsageError, match="are about mentions"):
+        run("evaluate", "m", "--encoding", "context")

@@ -1,0 +1,170 @@
+"""Mentions as questions: encodings, subsets, shared names, and overlap with training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModel, AutoTokenizer
+
+from bali_platform.corpus import Mention, Sentence, write_corpus
+from bali_platform.errors import BaliError
+from bali_trainers.evaluation import (
+    MentionTask,
+    build_mention_task,
+    evaluate_mentions,
+    overlapping_documents,
+    report_mentions,
+    require_apart,
+)
+from bali_trainers.evaluation.embedding import NameEncoder, Spans
+
+TEXT = "w3 w4 and w90 w91 and W3 w4"
+MENTIONS = (
+    Mention(0, 5, "C03"),
+    Mention(10, 17, "C05"),
+    Mention(22, 27, "C03"),
+    Mention(18, 21, "C999"),
+)
+
+
+@pytest.fixture
+def words() -> list[tuple[str, tuple[str, ...]]]:
+    return [(f"C{i:02}", tuple(f"w{i} w{j}" for j in range(i, i + 8))) for i in range(40)]
+
+
+def write(folder: Path, sentences: Sequence[Sentence]) -> Path:
+    write_corpus(folder, sentences, name="gold", graph_version="g")
+    return folder
+
+
+@pytest.fixture
+def task(words: list[tuple[str, tuple[str, ...]]], tmp_path: Path) -> MentionTask:
+    sentences = [
+        Sentence("d1", 0, TEXT, MENTIONS),
+        Sentence("d2", 0, "no mention", ()),
+        Sentence("d3", 0, TEXT, (Mention(0, 5, "C03"), Mention(0, 5, "C07"))),
+    ]
+    return build_mention_task(words, write(tmp_path / "c", sentences))
+
+
+def test_questions_are_spans_with_all_their_concepts(task: MentionTask) -> None:
+    assert task.spans.texts == ["w3 w4", "w90 w91", "W3 w4", "w3 w4"]
+    assert task.gold == ((3,), (5,), (3,), (3, 7))
+    assert task.document.tolist() == [0, 0, 0, 1]
+    assert task.unmatched.tolist() == [False, True, False, False]
+    assert task.refined.tolist() == [True, True, False, True]
+    assert task.unknown == 1
+
+
+def test_surface_forms_that_training_saw_are_not_refined(
+    words: list[tuple[str, tuple[str, ...]]], tmp_path: Path
+) -> None:
+    train = write(tmp_path / "t", [Sentence("t1", 0, "the W90 W91", (Mention(4, 11, "C01"),))])
+    test = write(tmp_path / "c", [Sentence("d1", 0, TEXT, MENTIONS)])
+    task = build_mention_task(words, test, training=[train])
+    assert task.refined.tolist() == [True, False, False]
+
+
+def test_models_are_reported_by_subset_and_compared(
+    tiny_model: Callable[..., Path], task: MentionTask
+) -> None:
+    encodings = ("name", "context", "mixed")
+    base = evaluate_mentions(str(tiny_model()), task, encodings)
+    wide = evaluate_mentions(str(tiny_model(hidden_size=32)), task, encodings)
+    assert [outcome.encoding for outcome in base] == list(encodings)
+    by_name = base[0].scores["acc@1"]
+    assert by_name[[0, 2, 3]].tolist() == [1, 1, 1]
+    report = report_mentions(task, [*base, *wide], graph_version="g", training=["t"])
+    assert (report.mentions, report.unmatched, report.refined, report.unknown) == (4, 1, 3, 1)
+    shown = report.models[base[0].label]
+    assert shown["all"]["acc@1"].value == pytest.approx(by_name.mean())
+    assert shown["unmatched"]["acc@1"].value == by_name[1]
+    assert shown["refined"]["acc@1"].value == pytest.approx(by_name[[0, 1, 3]].mean())
+    assert list(report.differences) == [outcome.label for outcome in wide]
+    gain = report.differences[wide[1].label]["all"]["mrr"].value
+    assert gain == pytest.approx((wide[1].scores["mrr"] - base[1].scores["mrr"]).mean())
+    assert type(report).model_validate_json(report.model_dump_json()) == report
+
+
+def test_context_is_the_mean_of_the_mentions_tokens(tiny_model: Callable[..., Path]) -> None:
+    folder = tiny_model()
+    sentences = ("w1 w2 w3 w4", "w5", "w6 w7")
+    spans = Spans(sentences, np.array([2, 0, 0]), np.array([0, 3, 0]), np.array([2, 8, 11]))
+    vectors = NameEncoder(str(folder)).encode_in_context(spans)
+    model, tokenizer = (
+        AutoModel.from_pretrained(folder).eval(),
+        AutoTokenizer.from_pretrained(folder),
+    )
+    for vector, (row, tokens) in zip(
+        vectors, [(2, [1]), (0, [2, 3]), (0, [1, 2, 3, 4])], strict=True
+    ):
+        with torch.no_grad():
+            inputs = tokenizer(sentences[row], return_tensors="pt")
+            mean = model(**inputs).last_hidden_state[0, tokens].mean(0).numpy()
+        np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=2e-6)
+
+
+def test_mentions_beyond_the_length_of_a_sentence_are_encoded_alone(
+    tiny_model: Callable[..., Path], words: list[tuple[str, tuple[str, ...]]], tmp_path: Path
+) -> None:
+    text = "w1 " * 130 + "w3 w4"
+    sentence = Sentence("d", 0, text, (Mention(390, 395, "C03"), Mention(0, 2, "C01")))
+    task = build_mention_task(words, write(tmp_path / "c", [sentence]))
+    model = str(tiny_model(max_position_embeddings=128))
+    name, context, mixed = evaluate_mentions(model, task, ("name", "context", "mixed"))
+    assert (name.cut, context.cut, mixed.cut) == (0, 1, 1)
+    for metric in name.scores:
+        assert context.scores[metric][1] == name.scores[metric][1]
+
+
+def test_a_shared_name_means_the_concept_that_ranks_it_highest(
+    tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    names = [("C01", ("w1", "w9")), ("C02", ("w9", "w2")), ("C03", ("w3", "w9")), ("C04", ("w9",))]
+    mentions = [Mention(0, 2, cui) for cui, _ in names]
+    sentences = [Sentence(f"d{i}", 0, "w9", (m,)) for i, m in enumerate(mentions)]
+    task = build_mention_task(names, write(tmp_path / "c", sentences))
+    (outcome,) = evaluate_mentions(str(tiny_model()), task)
+    assert outcome.scores["mrr"].tolist() == pytest.approx([1 / 3, 1, 1 / 4, 1 / 2])
+    assert outcome.scores["acc@1 expected"].tolist() == [0.25] * 4
+
+
+def test_a_corpus_of_another_graph_is_refused(
+    words: list[tuple[str, tuple[str, ...]]], tmp_path: Path
+) -> None:
+    corpus = write(tmp_path / "c", [Sentence("d1", 0, "w3", (Mention(0, 2, "C999"),))])
+    with pytest.raises(BaliError, match="mentions no concept of this graph"):
+        build_mention_task(words, corpus)
+
+
+LONG = [f"Sentence {i} is long enough to be recognised, wherever it is." for i in "abcdefgh"]
+
+
+def document(name: str, *texts: str) -> list[Sentence]:
+    return [Sentence(name, number, text, ()) for number, text in enumerate(texts)]
+
+
+def test_documents_of_training_are_refused_unless_forced(tmp_path: Path) -> None:
+    training = [
+        write(tmp_path / "one", [*document("12345678", "Short."), *document("7", LONG[0])]),
+        write(tmp_path / "two", document("x", LONG[1], LONG[2])),
+    ]
+    test = write(
+        tmp_path / "c",
+        [
+            *document("12345678", *LONG[3:5]),  # the same id of PubMed
+            *document("7", *LONG[3:5]),  # the same number by chance
+            *document("a", *LONG[3:6], LONG[1].upper().replace(",", " ,")),
+            *document("b", *LONG[3:8], LONG[1]),  # one sentence in six
+            *document("c", "Short."),
+        ],
+    )
+    assert overlapping_documents(test, training) == ["12345678", "a"]
+    with pytest.raises(BaliError, match=r"2 documents of .*, such as 12345678, are also in"):
+        require_apart(test, training)
+    assert require_apart(test, training, force=True) == 2
+    assert require_apart(test, []) == 0
