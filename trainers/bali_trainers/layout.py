@@ -13,7 +13,7 @@ __all__ = ["PASS_COST", "Layout", "Part"]
 
 # Token slots that one more pass of the encoder is worth, by device: a pass costs a CPU next to
 # nothing, but a GPU must be given enough to do at a time.
-PASS_COST = {"cpu": 16, "cuda": 2048}
+PASS_COST = {"cpu": 32, "cuda": 2048}
 
 
 class Part(NamedTuple):

@@ -62,10 +62,10 @@ class _Mlflow:
 
 class _WeightsAndBiases:
     def __init__(self, folder: Path, name: str) -> None:
+        os.environ.setdefault("WANDB_MODE", "offline")
         import wandb
 
-        mode = os.environ.get("WANDB_MODE", "offline")
-        self._run = wandb.init(project="bali", name=name, dir=folder, mode=mode)
+        self._run = wandb.init(project="bali", name=name, dir=folder)
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         self._run.log(dict(values), step=step)
