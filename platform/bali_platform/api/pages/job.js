@@ -50,8 +50,9 @@ function showJob(job) {
 }
 
 function remaining(job) {
-  if (job.state !== "running" || !job.step || job.step >= job.total || rows.length < 2) return "";
-  const last = rows.slice(-20);
+  // What was told at once on opening the page says nothing of the pace.
+  const last = rows.filter((row) => row.seen > rows[0].seen).slice(-20);
+  if (job.state !== "running" || job.step >= job.total || last.length < 2) return "";
   const pace = (last.at(-1).seen - last[0].seen) / (last.at(-1).step - last[0].step);
   return pace > 0 ? `${duration(pace * (job.total - job.step))} left` : "";
 }
@@ -72,12 +73,17 @@ function showMetrics(fresh) {
 
 function showEvent(event) {
   const details = Object.entries(event.data).filter(([, value]) => value !== "" && value !== null)
-    .map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "object" ? JSON.stringify(value) : value}`);
+    .map(([name, value]) => `${name.replaceAll("_", " ")} ${told(name, value)}`);
   const time = new Date(event.time * 1000);
   $("#events").prepend(h("li", {},
     h("strong", {}, event.type), " ",
     h("span", { class: "soft number", title: time.toISOString() }, time.toLocaleTimeString("en-GB")),
     details.length ? h("div", { class: "soft mono" }, details.join(" · ")) : ""));
+}
+
+function told(name, value) {
+  if (name.endsWith("_at")) return new Date(value * 1000).toLocaleTimeString("en-GB");
+  return typeof value === "object" ? JSON.stringify(value) : value;
 }
 
 async function showSettings() {
