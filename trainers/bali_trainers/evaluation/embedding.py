@@ -104,7 +104,8 @@ class NameEncoder:
         order = np.argsort(spans.row, kind="stable")
         bounds = np.searchsorted(spans.row[order], np.arange(len(spans.sentences) + 1))
         lengths = np.array([len(sentence) for sentence in spans.sentences]) // 4 + 2
-        longest = np.argsort(lengths, kind="stable")
+        rows = np.unique(spans.row)
+        longest = rows[np.argsort(lengths[rows], kind="stable")]
         with reporter.step("Encoding sentences", len(longest)) as step, torch.inference_mode():
             for batch in _batches(longest, lengths):
                 own = np.concatenate([order[bounds[row] : bounds[row + 1]] for row in batch])
