@@ -12,26 +12,33 @@ from bali_platform.graph.records import SearchHit
 __all__ = ["lucene_queries", "rank"]
 
 _WORDS = re.compile(r"\w+")
+# Marks that Lucene leaves inside a word between letters or between digits: o'clock, 1,2-xylene.
+_TERMS = re.compile(r"\w+(?:[.,:;'’·]\w+)*")
 
 
 def lucene_queries(text: str) -> Iterator[str]:
     """Yield queries for ``text``, strictest first: all words, misspelt words, any word.
 
-    Only letters, digits and underscores of ``text`` reach Lucene, in lower case, so nothing in it
-    is taken for an operator.
+    What is not plain letters and digits reaches Lucene in quotes, so that nothing in it is taken
+    for an operator, and Lucene takes it apart as it does the names.
 
     >>> next(lucene_queries("Heart att"))
-    '"heart att"^4 OR (heart AND (att OR att*))'
+    '"heart att"^4 OR ("heart" AND ("att" OR att*))'
     """
-    words = _WORDS.findall(text.lower())
+    words = _TERMS.findall(text.lower())
     if not words:
         return
-    *whole, last = words
+    *whole, last = (f'"{word}"' for word in words)
     # A prefix of one or two letters would match a large part of all names.
-    endings = f"({last} OR {last}*)" if len(last) > 2 else last
-    yield f'"{" ".join(words)}"^4 OR ({" AND ".join([*whole, endings])})'
-    yield " AND ".join(f"{word}~" if len(word) > 3 else word for word in words)
-    yield " OR ".join(words)
+    if len(words[-1]) > 2 and _WORDS.fullmatch(words[-1]):
+        last = f"({last} OR {words[-1]}*)"
+    yield f'"{" ".join(words)}"^4 OR ({" AND ".join([*whole, last])})'
+    yield " AND ".join(_misspelt(word) for word in words)
+    yield " OR ".join(f'"{word}"' for word in words)
+
+
+def _misspelt(word: str) -> str:
+    return f"{word}~" if len(word) > 3 and _WORDS.fullmatch(word) else f'"{word}"'
 
 
 def rank(text: str, rows: list[dict[str, Any]]) -> list[SearchHit]:

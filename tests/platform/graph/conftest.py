@@ -85,6 +85,7 @@ def make_oracle(seed: int = 7, concepts: int = 400) -> Oracle:
     }
     names["C0000010"] = ("Myocardial infarction", "Heart attack", 'quote " and \\ back', "心肌梗塞")
     names["C0000011"] = ("Heart attack fear", "Cardiophobia")
+    names["C0000013"] = ("1,2-Dichloroethane", "Dutchmen's oil")
     names["C0000012"] = tuple(f"many names {number}" for number in range(40))
     pairs = {(rng.choice(cuis), rng.choice(TYPES), rng.choice(cuis)) for _ in range(concepts * 5)}
     pairs |= {(cui, rng.choice(TYPES), HUB) for cui in rng.choices(cuis, k=900)}

@@ -62,6 +62,8 @@ def test_names_stream_in_order(graph: Graph, seeded) -> None:
         ("Cardiophobia", "C0000011"),
         ("心肌梗塞", "C0000010"),
         ("myocardial banana", "C0000010"),
+        ("1,2-dichloro", "C0000013"),
+        ("dutchmen's oil", "C0000013"),
     ],
 )
 def test_search_finds(graph: Graph, text: str, cui: str) -> None:
