@@ -129,7 +129,7 @@ def evaluate_classes(
     labels = np.array([classes.index(example.label) for example in task.examples])
     predicted = np.full(len(labels), -1)
     penalties: list[float] = []
-    with reporter.step("Fitting probes", len(task.folds)) as step:
+    with reporter.step("fit probes", len(task.folds)) as step:
         for fold in task.folds:
             train = features[fold.train], labels[fold.train]
             penalties.append(choose_penalty(*train, len(classes)))

@@ -106,7 +106,7 @@ class NameEncoder:
         lengths = np.array([len(sentence) for sentence in spans.sentences]) // 4 + 2
         rows = np.unique(spans.row)
         longest = rows[np.argsort(lengths[rows], kind="stable")]
-        with reporter.step("Encoding sentences", len(longest)) as step, torch.inference_mode():
+        with reporter.step("encode sentences", len(longest)) as step, torch.inference_mode():
             for batch in _batches(longest, lengths):
                 own = np.concatenate([order[bounds[row] : bounds[row + 1]] for row in batch])
                 row = np.repeat(np.arange(len(batch)), bounds[batch + 1] - bounds[batch])

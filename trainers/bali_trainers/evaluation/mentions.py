@@ -107,7 +107,7 @@ def evaluate_mentions(
     outcomes = []
     for encoding in encodings:
         row = own if encoding == "name" else np.arange(len(own))
-        with reporter.step(f"Ranking concepts, {encoding}"):
+        with reporter.step(f"rank concepts, {encoding}"):
             scores = _score(task, embedded.vectors, bearers, vectors[encoding], row)
         outcomes.append(
             MentionOutcome(model, encoding, precision, scores, 0 if encoding == "name" else cut)

@@ -60,7 +60,7 @@ def evaluate_perplexity(
         raise BaliError(f"model '{model}' has no masked-language-model head: no perplexity")
     pieces = word_pieces(resolve_base(model))
     parts = []
-    with reporter.step("Predicting masked tokens", len(texts)) as step, torch.inference_mode():
+    with reporter.step("predict masked tokens", len(texts)) as step, torch.inference_mode():
         for first in range(0, len(texts), _TEXTS_AT_ONCE):
             some = texts[first : first + _TEXTS_AT_ONCE]
             losses, tokens, row = _losses(encoder, pieces, some, first, device)
