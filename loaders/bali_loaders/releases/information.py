@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
 
 from bali_loaders.releases.release import Release
 from bali_loaders.releases.rrf import scan_sql, standard_files
+from bali_platform.errors import BaliError
 from bali_platform.graph.semantic_groups import group_of
 from bali_platform.progress import QUIET, Reporter
 
@@ -18,8 +21,10 @@ __all__ = [
     "ReleaseInfo",
     "SourceInfo",
     "describe",
-    "open_tables",
+    "tables",
 ]
+
+TABLES = ("MRCONSO", "MRREL", "MRDEF", "MRSTY", "MRSAB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +110,15 @@ COMBINATIONS = "SELECT types, count(*) FROM types GROUP BY types"
 
 def describe(release: Release, *, reporter: Reporter = QUIET) -> ReleaseInfo:
     """Count what ``release`` holds, by source, language and semantic group."""
-    with duckdb.connect() as database:
-        open_tables(database, release)
-        with reporter.step("count", 4) as step:
-            concepts, names, suppressed = database.sql(TOTALS).fetchall()[0]
-            step.advance()
-            sources = tuple(SourceInfo(*row) for row in database.sql(SOURCES).fetchall())
-            step.advance()
-            languages = tuple(LanguageInfo(*row) for row in database.sql(LANGUAGES).fetchall())
-            step.advance()
-            groups = _groups(database)
-            step.advance()
+    with tables(release) as database, reporter.step("count", 4) as step:
+        concepts, names, suppressed = database.sql(TOTALS).fetchall()[0]
+        step.advance()
+        sources = tuple(SourceInfo(*row) for row in database.sql(SOURCES).fetchall())
+        step.advance()
+        languages = tuple(LanguageInfo(*row) for row in database.sql(LANGUAGES).fetchall())
+        step.advance()
+        groups = _groups(database)
+        step.advance()
     return ReleaseInfo(
         version=release.version,
         path=str(release.path),
@@ -132,15 +135,32 @@ def describe(release: Release, *, reporter: Reporter = QUIET) -> ReleaseInfo:
     )
 
 
-def open_tables(database: duckdb.DuckDBPyConnection, release: Release) -> None:
-    """Make MRCONSO, MRREL, MRDEF, MRSTY and MRSAB tables to query; an absent file has no rows."""
-    for name in ("MRCONSO", "MRREL", "MRDEF", "MRSTY", "MRSAB"):
-        if name in release.files:
-            scan = scan_sql(release.local(name), release.files[name].columns)
-            database.sql(f"FROM {scan}").create_view(name)
-        else:
-            columns = ", ".join(f"'' AS {column}" for column in standard_files()[name].columns)
-            database.sql(f"SELECT {columns}").filter("false").create_view(name)
+@contextmanager
+def tables(release: Release) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a database in which the main files are tables to query; an absent one has no rows.
+
+    Raises :class:`BaliError` with file and line where a row that is queried is malformed.
+    """
+    with duckdb.connect() as database:
+        database.execute("SET enable_progress_bar = false")
+        for name in TABLES:
+            _add_table(database, release, name)
+        try:
+            yield database
+        except duckdb.Error as error:
+            for name in release.files.keys() & set(TABLES):
+                for _ in release.rows(name):
+                    pass  # raises the error that names the malformed line
+            raise BaliError(f"{release.path}: {str(error).splitlines()[0]}") from error
+
+
+def _add_table(database: duckdb.DuckDBPyConnection, release: Release, name: str) -> None:
+    if name in release.files:
+        scan = scan_sql(release.local(name), release.files[name].columns)
+        database.sql(f"FROM {scan}").create_view(name)
+    else:
+        columns = ", ".join(f"'' AS {column}" for column in standard_files()[name].columns)
+        database.sql(f"SELECT {columns}").filter("false").create_view(name)
 
 
 def _groups(database: duckdb.DuckDBPyConnection) -> tuple[GroupInfo, ...]:

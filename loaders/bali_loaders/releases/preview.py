@@ -8,7 +8,7 @@ from typing import Protocol
 
 import duckdb
 
-from bali_loaders.releases.information import open_tables
+from bali_loaders.releases.information import tables
 from bali_loaders.releases.release import Release
 from bali_platform.progress import QUIET, Reporter
 
@@ -89,8 +89,7 @@ RELATIONS = """
 
 def preview(release: Release, filters: Filters, *, reporter: Reporter = QUIET) -> Preview:
     """Count what ``filters`` would load of ``release``."""
-    with duckdb.connect() as database, reporter.step("preview", 3) as step:
-        open_tables(database, release)
+    with tables(release) as database, reporter.step("preview", 3) as step:
         _set_filters(database, filters)
         database.execute(PREPARE)
         concepts, names = database.sql(CONCEPTS).fetchall()[0]

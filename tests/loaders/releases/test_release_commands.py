@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -121,6 +122,16 @@ def test_what_would_be_loaded_is_what_the_loader_loads(
     assert told["definitions"] == report.nodes["Definition"]
     rows = report.files["MRREL"]
     assert told["relations"] == rows.get("kept", 0) + rows.get("merged", 0)
+
+
+def test_info_names_a_malformed_line(app: typer.Typer, folder: Path, tmp_path: Path) -> None:
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    (file,) = broken.rglob("MRCONSO.RRF")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    lines[4] += "surplus|"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(BaliError, match=r"MRCONSO\.RRF.*line 5"):
+        run(app, "info", str(broken))
 
 
 def test_info_is_readable(app: typer.Typer, folder: Path) -> None:
