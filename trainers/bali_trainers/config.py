@@ -95,7 +95,11 @@ class DataConfig(_Section):
 
 
 class GraphEncoderConfig(_Section):
-    """How a concept's neighbourhood becomes one vector."""
+    """How a concept's neighbourhood becomes one vector.
+
+    Where the base is an exported model, its graph encoder goes on, ``start = "fresh"`` apart;
+    ``frozen`` keeps it as it is.
+    """
 
     kind: Literal["gatv2", "sage", "mean", "none", "linearised"] = "gatv2"
     backend: Literal["pyg", "dgl"] = "pyg"
@@ -103,12 +107,14 @@ class GraphEncoderConfig(_Section):
     heads: Count = 2
     dropout: Fraction = 0.1
     relations: bool = True
+    start: Literal["base", "fresh"] = "base"
+    frozen: bool = False
 
     @model_validator(mode="after")
     def _options_fit_the_kind(self) -> Self:
         allowed = {
-            "gatv2": {"backend", "layers", "heads", "dropout", "relations"},
-            "sage": {"backend", "layers", "dropout"},
+            "gatv2": {"backend", "layers", "heads", "dropout", "relations", "start", "frozen"},
+            "sage": {"backend", "layers", "dropout", "start", "frozen"},
         }.get(self.kind, set())
         for option in sorted(self.model_fields_set - {"kind"} - allowed):
             if getattr(self, option) != type(self).model_fields[option].default:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from bali_trainers.loggers import Logger
 
-__all__ = ["Journal", "Remote"]
+__all__ = ["Journal", "Remote", "rows_until"]
 
 
 class Remote(Protocol):
@@ -70,7 +70,7 @@ class Journal:
         """Forget the metrics of steps after ``step``: they will be made again."""
         self.say(f"continuing after step {step}")
         if self._path is not None and self._path.exists():
-            rows = list(_rows_until(self._path, step))
+            rows = list(rows_until(self._path, step))
             self._path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
             self.last = rows[-1] if rows else {}
         self._event("resumed", step)
@@ -104,8 +104,8 @@ class Journal:
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
-def _rows_until(path: Path, step: int) -> Iterator[dict[str, float]]:
-    """Yield the whole rows up to ``step``: a killed run may have left half a row."""
+def rows_until(path: Path, step: int) -> Iterator[dict[str, float]]:
+    """Yield the rows of a ``metrics.jsonl`` up to ``step``, less half a row that a kill left."""
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
         if line.endswith("\n") and (row := json.loads(line))["step"] <= step:
             yield row

@@ -25,7 +25,14 @@ from torch import Tensor, nn
 from bali_platform.errors import BaliError
 from bali_trainers import distributed
 
-__all__ = ["Average", "Checkpoint", "Checkpoints", "restore", "save_tensors"]
+__all__ = [
+    "Average",
+    "Checkpoint",
+    "Checkpoints",
+    "open_checkpoint",
+    "restore",
+    "save_tensors",
+]
 
 _FORMAT = 2
 
@@ -141,14 +148,9 @@ class Checkpoints:
         return None
 
     def _open(self, folder: Path) -> Checkpoint:
-        state = json.loads((folder / "state.json").read_bytes())
-        if state["format"] != _FORMAT:
-            raise ValueError(f"format {state['format']}, not {_FORMAT}")
-        for name, description in state["files"].items():
-            if _describe(folder / name) != description:
-                raise ValueError(f"{name} is not what was written")
-        self._check_identity(folder, state["facts"]["identity"])
-        return Checkpoint(folder, state["step"], state["facts"])
+        checkpoint = _read(folder)
+        self._check_identity(folder, checkpoint.facts["identity"])
+        return checkpoint
 
     def _check_identity(self, folder: Path, theirs: Mapping[str, Any]) -> None:
         ours = json.loads(json.dumps(self._facts["identity"]))
@@ -195,6 +197,17 @@ class Checkpoints:
 
     def _folders(self) -> list[Path]:
         return sorted(self._folder.glob("step-*"))
+
+
+def open_checkpoint(folder: Path) -> Checkpoint:
+    """Read a checkpoint and compare its files with what was written.
+
+    Raises :class:`BaliError` when it is damaged, or none at all.
+    """
+    try:
+        return _read(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise BaliError(f"{folder} is no whole checkpoint ({error})") from None
 
 
 @torch.no_grad()
@@ -246,6 +259,16 @@ def _whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _state_like(value: Tensor, parameter: Tensor) -> Tensor:
     """Put a moment where its parameter is; the count of steps is a scalar."""
     return distributed.like(value, parameter) if value.ndim else value.to(parameter.device)
+
+
+def _read(folder: Path) -> Checkpoint:
+    state = json.loads((folder / "state.json").read_bytes())
+    if state["format"] != _FORMAT:
+        raise ValueError(f"format {state['format']}, not {_FORMAT}")
+    for name, description in state["files"].items():
+        if _describe(folder / name) != description:
+            raise ValueError(f"{name} is not what was written")
+    return Checkpoint(folder, state["step"], state["facts"])
 
 
 def _optimiser_tensors(task: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from bali_platform.jobs.store import JobStore
 from bali_trainers import distributed
 from bali_trainers.config import Config
 from bali_trainers.data.spec import DataSpec
-from bali_trainers.export import export_checkpoint, export_encoder
+from bali_trainers.export import export_checkpoint, export_model
 from bali_trainers.folder import read_config, read_spec
 from bali_trainers.journal import Journal
 from bali_trainers.layout import PASS_COST, Layout
@@ -28,6 +28,7 @@ from bali_trainers.models.adapting import transformer_layers
 from bali_trainers.sources import open_source
 from bali_trainers.state import Average, Checkpoints
 from bali_trainers.task import build_task, parameter_groups
+from bali_trainers.transfer import continue_from_base
 
 __all__ = ["choose_device", "train_folder"]
 
@@ -63,6 +64,7 @@ def _train(
     _settle(config, device)
     source, batches_per_epoch = open_source(config, spec, job, journal.say)
     task = build_task(config, len(spec.relation_types)).to(device)
+    continue_from_base(task, config, spec.relation_types, journal.say)
     if config.run.compile:
         task.text.compile_encoder()
     sharded = config.run.parallel == "fsdp"
@@ -106,7 +108,7 @@ def _train(
             return finished
         if average is not None:
             average.apply()
-        export_encoder(task.text, config, spec, journal.last, folder / "model")
+        export_model(task, config, spec, journal.last, folder / "model")
     return finished
 
 

@@ -16,6 +16,7 @@ from bali_platform.cli import (
     graph,
     jobs,
     load,
+    model,
     release,
     services,
     stream,
@@ -51,6 +52,7 @@ upgrade.register(app)
 graph.register(app)
 text.register(app)
 jobs.register(app)
+model.register(app)
 stream.register(app)
 api.register(app)
 

@@ -1,0 +1,83 @@
+"""The model card of an exported model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bali_trainers.config import Config
+from bali_trainers.data.spec import DataSpec
+
+__all__ = ["model_card"]
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def model_card(config: Config, spec: DataSpec, metrics: Mapping[str, Any]) -> str:
+    """Return the card: data, graph version, metrics and settings, with no path of this machine."""
+    base = _base(config.model.base)
+    rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in sorted(metrics.items()))
+    return f"""---
+library_name: sentence-transformers
+pipeline_tag: feature-extraction
+tags: [bali, sentence-transformers, feature-extraction, knowledge-graph]
+base_model: {base}
+---
+# {config.name}
+
+A language model aligned with a knowledge graph by BALI (arXiv 2509.07588). A name's or a
+mention's vector is the mean of its token states; compare vectors by cosine.
+
+```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("{config.name}")  # the path of this folder
+model.similarity(model.encode(["heart attack"]), model.encode(["myocardial infarction"]))
+```
+
+`AutoModel` loads the encoder, `AutoModelForMaskedLM` its masked-token head too. `graph_encoder`
+holds the other half: a run whose `[model] base` is this folder goes on from both.
+
+| | |
+| --- | --- |
+| base model | {base} |
+| corpus | {spec.corpus.name} ({spec.corpus_sha}) |
+| graph | {spec.graph_version}, {len(spec.relation_types)} relation types |
+| graph encoder | {config.graph_encoder.kind} |
+| names withheld from training | {spec.withheld:.0%} of synonyms |
+
+Names and relations of the graph shaped these weights: the licences of its sources apply.
+
+## Metrics when training was left
+
+| metric | value |
+| --- | --- |
+{rows}
+
+## Settings
+
+```json
+{_settings(config)}
+```
+"""
+
+
+def _base(base: str) -> str:
+    """Name the base model: a folder by its last part, so that the card holds no path."""
+    return MINILM if base == "minilm" else _last(base)
+
+
+def _settings(config: Config) -> str:
+    data = {"replay": None, "corpus": _last(config.data.corpus or "")}
+    shown = config.model_copy(
+        update={
+            "model": config.model.model_copy(update={"base": _base(config.model.base)}),
+            "data": config.data.model_copy(update=data),
+        }
+    )
+    return shown.model_dump_json(indent=2, exclude_none=True)
+
+
+def _last(path: str) -> str:
+    return Path(path).name if Path(path).is_absolute() else path
