@@ -177,6 +177,35 @@ def tree(
         out.print(_tree(found, down))
 
 
+@concept.command()
+def similar(
+    what: Annotated[str, typer.Argument(metavar="CUI|TEXT", help="A CUI, or any text.")],
+    limit: LimitOption = 10,
+    model: Annotated[
+        str | None,
+        typer.Option(help="The model of the graph's vectors, if it has moved; text needs it."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the concepts nearest in meaning to a concept or a text, by the vectors in the graph."""
+    from bali_platform.graph.vectors import Vectors
+
+    with open_graph() as graph:
+        vectors = Vectors(graph)
+        if live := list(graph.resolve([what.strip(), what.strip().upper()]).values()):
+            found = vectors.similar(live[0], limit)
+        else:
+            from bali_trainers.vectors import ConceptEncoder
+
+            encoder = ConceptEncoder.of_graph(vectors, model)
+            found = vectors.nearest(encoder.encode([what])[0].tolist(), limit)
+    if as_json:
+        print_json([asdict(row) for row in found])
+        return
+    rows = [(r.cui, r.name, f"{r.cosine:.3f}", ", ".join(r.semantic_types)) for r in found]
+    out.print(table("", ("CUI", "name", "cosine", "semantic types"), rows))
+
+
 def _note(asked: str, cui: str, suppressed: bool) -> str:
     notes = []
     if asked.strip().upper() != cui:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 from bali_platform.errors import UsageError
-from bali_platform.graph.records import Node
+from bali_platform.graph.records import Link, Node
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
 
 if TYPE_CHECKING:
+    import networkx
+
     from bali_platform.subgraphs.subgraph import Subgraph
 
-__all__ = ["COLOURS", "MAX_DRAWN", "draw"]
+__all__ = ["COLOURS", "MAX_DRAWN", "colour", "draw"]
 
 MAX_DRAWN = 400
 """Concepts that a picture may show."""
@@ -32,6 +34,7 @@ COLOURS = {group.label: colour for group, colour in zip(SEMANTIC_GROUPS, _PALETT
 _RADII = (22.0, 14.0, 9.0)
 _FONTS = (14.0, 11.5, 10.0)
 _MARGIN = 110.0
+_SMALLEST = 2 * _MARGIN, 140.0
 _LONGEST_LABEL = 34
 _MOST_EDGE_LABELS = 60
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -50,8 +53,11 @@ _STYLE = """
 Place = tuple[float, float]
 
 
-def draw(subgraph: Subgraph) -> str:
-    """Return the SVG text; raises :class:`UsageError` for more than ``MAX_DRAWN`` concepts."""
+def draw(subgraph: Subgraph, weights: Mapping[Link, float] | None = None) -> str:
+    """Return the SVG text; raises :class:`UsageError` for more than ``MAX_DRAWN`` concepts.
+
+    With ``weights``, from 0 to 1, edges are drawn wider and darker the more they weigh.
+    """
     if len(subgraph.nodes) > MAX_DRAWN:
         raise UsageError(
             f"{len(subgraph.nodes)} concepts are too many for a picture: "
@@ -59,7 +65,7 @@ def draw(subgraph: Subgraph) -> str:
         )
     width, height, places = _layout(subgraph)
     parts = [
-        *_edges(subgraph, places),
+        *_edges(subgraph, places, weights),
         *_circles(subgraph.nodes, places),
         *_names(subgraph.nodes, places),
         *_key(subgraph.nodes, height),
@@ -70,34 +76,61 @@ def draw(subgraph: Subgraph) -> str:
         f'width="{width:.0f}" height="{height:.0f}" role="img" '
         f'aria-label="{len(subgraph.nodes)} concepts, {len(subgraph.edges)} edges">\n'
         f"<style>{_STYLE}</style>\n"
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
-        'markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="#b4bcc9"/></marker>'
-        '</defs>\n<rect width="100%" height="100%" fill="#ffffff"/>\n'
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerUnits="userSpaceOnUse" '
+        'markerWidth="9" markerHeight="9" orient="auto"><path d="M0 0 L8 4 L0 8 z" '
+        'fill="#b4bcc9"/></marker></defs>\n<rect width="100%" height="100%" fill="#ffffff"/>\n'
         f"{body}\n</svg>\n"
     )
 
 
 def _layout(subgraph: Subgraph) -> tuple[float, float, dict[str, Place]]:
-    """Return the picture's width and height in pixels, and where each concept lies."""
+    """Return the picture's width and height in pixels, and where each concept lies.
+
+    What is connected is laid out together; such parts stand side by side, in rows.
+    """
     import networkx
 
     graph: networkx.Graph[str] = networkx.Graph()
     graph.add_nodes_from(node.cui for node in subgraph.nodes)
     graph.add_edges_from((edge.source, edge.target) for edge in subgraph.edges)
+    parts = [_part(graph, members, subgraph) for members in networkx.connected_components(graph)]
+    widest = max(
+        1.6 * math.sqrt(sum(width * height for width, height, _ in parts)),
+        max((width for width, _, _ in parts), default=_SMALLEST[0]),
+    )
+    places: dict[str, Place] = {}
+    left = top = right = bottom = 0.0
+    for width, height, own in parts:
+        if left + width > widest:
+            left, top = 0.0, bottom
+        places |= {cui: (left + x, top + y) for cui, (x, y) in own.items()}
+        left, right, bottom = left + width, max(right, left + width), max(bottom, top + height)
+    key = 24.0 * bool(subgraph.nodes)
+    return max(right, _SMALLEST[0]), max(bottom, _SMALLEST[1]) + key, places
+
+
+def _part(
+    graph: networkx.Graph[str], members: set[str], subgraph: Subgraph
+) -> tuple[float, float, dict[str, Place]]:
+    """Lay out concepts that are connected; return width, height and places."""
+    import networkx
+
+    nodes = [node for node in subgraph.nodes if node.cui in members]
+    if len(nodes) == 1:
+        return *_SMALLEST, {nodes[0].cui: (_SMALLEST[0] / 2, _SMALLEST[1] / 2)}
     # Starting from rings by hop, the springs have little left to do and always do the same.
     springs = networkx.spring_layout(
-        graph,
-        pos=_rings(subgraph.nodes) or None,
-        k=1.6 / math.sqrt(len(graph) or 1),
+        graph.subgraph(members),
+        pos=_rings(nodes),
+        k=1.6 / math.sqrt(len(nodes)),
         iterations=80,
         seed=1,
     )
-    size = 230 + 120 * math.sqrt(len(graph))
+    size = 230 + 120 * math.sqrt(len(nodes))
     width, height = 1.35 * size, size
     xs = _spread([float(place[0]) for place in springs.values()], width)
     ys = _spread([float(place[1]) for place in springs.values()], height)
-    key = 24.0 * bool(subgraph.nodes)
-    return width, height + key, dict(zip(springs, zip(xs, ys, strict=True), strict=True))
+    return width, height, dict(zip(springs, zip(xs, ys, strict=True), strict=True))
 
 
 def _rings(nodes: Iterable[Node]) -> dict[str, Place]:
@@ -122,10 +155,16 @@ def _spread(values: list[float], size: float) -> list[float]:
     return [_MARGIN + (value - low) * scale for value in values]
 
 
-def _edges(subgraph: Subgraph, places: dict[str, Place]) -> list[str]:
+def _edges(
+    subgraph: Subgraph, places: dict[str, Place], weights: Mapping[Link, float] | None
+) -> list[str]:
     types: dict[tuple[str, str], list[str]] = {}
+    heaviest: dict[tuple[str, str], float] = {}
     for edge in subgraph.edges:
-        types.setdefault((edge.source, edge.target), []).append(edge.type)
+        ends = edge.source, edge.target
+        types.setdefault(ends, []).append(edge.type)
+        if weights is not None:
+            heaviest[ends] = max(weights[edge], heaviest.get(ends, 0.0))
     hops = {node.cui: node.hop for node in subgraph.nodes}
     parts = []
     for (source, target), names in types.items():
@@ -137,7 +176,8 @@ def _edges(subgraph: Subgraph, places: dict[str, Place]) -> list[str]:
         bend = 14.0 if (target, source) in types else 0.0
         mx, my = (x1 + x2) / 2 - dy * bend, (y1 + y2) / 2 + dx * bend
         parts.append(
-            f'<path class="edge" marker-end="url(#tip)" d="M{x1 + dx * start:.1f} '
+            f'<path class="edge"{_stroke(heaviest.get((source, target)))} '
+            f'marker-end="url(#tip)" d="M{x1 + dx * start:.1f} '
             f"{y1 + dy * start:.1f} Q{mx:.1f} {my:.1f} {x1 + dx * end:.1f} "
             f'{y1 + dy * end:.1f}"/>'
         )
@@ -152,6 +192,12 @@ def _edges(subgraph: Subgraph, places: dict[str, Place]) -> list[str]:
     return parts
 
 
+def _stroke(weight: float | None) -> str:
+    if weight is None:
+        return ""
+    return f' style="stroke-width:{1 + 7 * weight:.1f}px;stroke-opacity:{0.35 + 0.65 * weight:.2f}"'
+
+
 def _circles(nodes: Iterable[Node], places: dict[str, Place]) -> list[str]:
     parts = []
     for node in nodes:
@@ -160,7 +206,7 @@ def _circles(nodes: Iterable[Node], places: dict[str, Place]) -> list[str]:
         details = f"{node.name} ({node.cui})\n{', '.join(node.semantic_types)}"
         parts.append(
             f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{_radius(node.hop):.0f}" '
-            f'fill="{_colour(node)}"><title>{_clean(details)}</title></circle>'
+            f'fill="{colour(node.groups)}"><title>{_clean(details)}</title></circle>'
         )
     return parts
 
@@ -211,8 +257,9 @@ def _radius(hop: int) -> float:
     return _RADII[min(hop, 2)]
 
 
-def _colour(node: Node) -> str:
-    return COLOURS.get(node.groups[0], _PLAIN) if node.groups else _PLAIN
+def colour(groups: Sequence[str]) -> str:
+    """Return the colour of a concept of these semantic groups: the first one's."""
+    return COLOURS.get(groups[0], _PLAIN) if groups else _PLAIN
 
 
 def _shortened(text: str) -> str:

@@ -23,6 +23,7 @@ FAVOURITES: dict[str, dict[str, Any]] = {
     "find-by-code": {"source": "MSH", "code": "D:C0000001"},
     "find-by-name": {"text": "heart"},
     "names": {"cui": HUB},
+    "near-not-connected": {"cui": "C0000050"},
     "neighbourhood": {"cui": HUB},
     "paths": {"from": HUB, "to": "C0000050"},
     "release": {},
@@ -59,6 +60,13 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     },
     "unfinished": {},
 }  # fmt: skip
+BY_VECTOR = ("near-not-connected", "similar")
+# These need vectors, or write: test_vectors.py has a case for each.
+OF_VECTORS = (
+    *("link", "nearest", "similar", "vectors", "vectors_await", "vectors_clear", "vectors_count"),
+    *("vectors_drop_index", "vectors_index", "vectors_mark", "vectors_pending", "vectors_read"),
+    "vectors_write",
+)
 # The one Release node has no index and needs none, nor have the marks of an import, which are few;
 # a walk over all definitions is one.
 SCANS_ALLOWED = {":Release", ":ImportProgress", "(concept)-[anon_0:DEFINED_BY]->(definition)"}
@@ -86,6 +94,7 @@ def test_every_file_of_cypher_is_covered() -> None:
     found = {str(file.relative_to(folder)) for file in folder.rglob("*.cypher")}
     covered = [f"{name}.cypher" for name in STATEMENTS]
     covered += [f"favourites/{name}.cypher" for name in FAVOURITES]
+    covered += [f"{name}.cypher" for name in OF_VECTORS]
     assert found == set(covered)
 
 
@@ -98,7 +107,7 @@ def test_statements_use_indexes_and_answer(graph: Graph, driver: neo4j.Driver, n
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("name", sorted(FAVOURITES.keys() - {"semantic-groups", "similar"}))
+@pytest.mark.parametrize("name", sorted(FAVOURITES.keys() - {"semantic-groups", *BY_VECTOR}))
 def test_favourites_use_indexes_and_answer(driver: neo4j.Driver, graph: Graph, name: str) -> None:
     query, parameters = favourite(name), FAVOURITES[name]
     query.check(parameters)
@@ -113,7 +122,7 @@ def test_semantic_groups_are_counted(graph: Graph, seeded) -> None:
 
 
 @pytest.mark.services
-def test_similar_concepts_by_vector(driver: neo4j.Driver, graph: Graph) -> None:
+def test_similar_concepts_by_vector(driver: neo4j.Driver, graph: Graph, oracle) -> None:
     driver.execute_query(
         "CREATE VECTOR INDEX concept_embedding IF NOT EXISTS FOR (c:Concept) ON c.embedding "
         "OPTIONS {indexConfig: {`vector.dimensions`: 2, "
@@ -125,10 +134,16 @@ def test_similar_concepts_by_vector(driver: neo4j.Driver, graph: Graph) -> None:
             rows=[["C0000050", [1.0, 0.0]], ["C0000051", [0.9, 0.1]], ["C0000052", [0.0, 1.0]]],
         )
         driver.execute_query("CALL db.awaitIndexes(60)")
-        query = favourite("similar")
-        check_plan(driver, query.text)
-        rows = run_cypher(graph, query.text, FAVOURITES["similar"]).to_dicts()
-        assert [row["cui"] for row in rows] == ["C0000051", "C0000052"]
+        found = {}
+        for name in BY_VECTOR:
+            query = favourite(name)
+            check_plan(driver, query.text)
+            rows = run_cypher(graph, query.text, FAVOURITES[name]).to_dicts()
+            found[name] = [row["cui"] for row in rows]
+        near = ["C0000051", "C0000052"]
+        joined = {neighbour for neighbour, _, _ in oracle.edges("C0000050")}
+        assert found["similar"] == near
+        assert found["near-not-connected"] == [cui for cui in near if cui not in joined]
     finally:
         driver.execute_query("DROP INDEX concept_embedding")
         driver.execute_query("MATCH (c:Concept) WHERE c.embedding IS NOT NULL REMOVE c.embedding")

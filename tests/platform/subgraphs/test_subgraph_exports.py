@@ -8,6 +8,7 @@ import json
 import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 
 import networkx
@@ -19,6 +20,7 @@ from bali_platform.errors import UsageError
 from bali_platform.graph import Link, Node
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
 from bali_platform.subgraphs import Subgraph, read_pyg
+from bali_platform.subgraphs.picture import draw
 
 LABELS = [group.label for group in SEMANTIC_GROUPS]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -165,6 +167,35 @@ def test_picture_shows_every_concept_and_is_valid(subgraph: Subgraph) -> None:
     assert len([p for p in root.iter(f"{SVG}path") if p.attrib.get("class") == "edge"]) == len(
         pairs
     )
+
+
+def test_edges_are_drawn_by_their_weight() -> None:
+    nodes = tuple(Node(cui, cui) for cui in ("C1", "C2", "C3"))
+    light, heavy = Link("C1", "C2", "ISA"), Link("C2", "C3", "ISA")
+    root = ET.fromstring(draw(Subgraph(nodes, (light, heavy)), {light: 0.1, heavy: 0.9}))  # noqa: S314
+    edges = [path for path in root.iter(f"{SVG}path") if path.attrib.get("class") == "edge"]
+    widths = [float(edge.attrib["style"].split("px")[0].split(":")[1]) for edge in edges]
+    assert widths[0] < widths[1]
+
+
+def test_what_is_not_connected_stands_apart() -> None:
+    nodes = tuple(Node(f"C{number}", "x", hop=number % 2) for number in range(9))
+    ends = [(0, 1), (0, 3), (2, 5), (2, 7)]
+    edges = tuple(Link(f"C{one}", f"C{two}", "ISA") for one, two in ends)
+    root = ET.fromstring(Subgraph(nodes, edges).to_svg())  # noqa: S314
+    places = {
+        circle[0].text[3:5]: (float(circle.attrib["cx"]), float(circle.attrib["cy"]))
+        for circle in root.iter(f"{SVG}circle")
+        if len(circle)
+    }
+    parts = [("C0", "C1", "C3"), ("C2", "C5", "C7"), ("C4",), ("C6",), ("C8",)]
+    for one, other in combinations(parts, 2):
+        apart = (
+            max(places[cui][axis] for cui in first) + 100 < min(places[c][axis] for c in second)
+            for axis in (0, 1)
+            for first, second in ((one, other), (other, one))
+        )
+        assert any(apart), (one, other)
 
 
 def test_names_cannot_break_out_of_the_picture() -> None:

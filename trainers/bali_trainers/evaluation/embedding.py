@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
@@ -81,6 +83,20 @@ class NameEncoder:
         self._device = device
         self._stored = np.float16 if precision == "bf16" else np.float32
         self._autocast = torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
+
+    @property
+    def width(self) -> int:
+        """Length of a vector."""
+        return self._text.width
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the encoder's weights: models of the same one make the same vectors."""
+        total = blake2b(digest_size=16)
+        for name, value in sorted(self._text.model.base_model.state_dict().items()):
+            total.update(name.encode())
+            total.update(value.cpu().reshape(-1).view(torch.uint8).numpy())
+        return total.hexdigest()
 
     def encode(self, names: Sequence[str], *, reporter: Reporter = QUIET) -> Embedded:
         """Encode names; those that tokenise alike get one vector, so that they tie exactly."""

@@ -37,7 +37,8 @@ model.similarity(model.encode(["heart attack"]), model.encode(["myocardial infar
 ```
 
 `AutoModel` loads the encoder, `AutoModelForMaskedLM` its masked-token head too. `graph_encoder`
-holds the other half: a run whose `[model] base` is this folder goes on from both.
+holds the other half: `bali explain` reads it, and a run whose `[model] base` is this folder
+goes on from both.
 
 | | |
 | --- | --- |

@@ -35,6 +35,12 @@ MATCH (:Concept)-[edge]->(:Concept)
 RETURN type(edge) AS relationship, count(*) AS edges
 ORDER BY edges DESC;
 
+// Concepts nearest in meaning (after bali embed)
+MATCH (concept:Concept {cui: 'C0024796'})
+CALL db.index.vector.queryNodes('concept_embedding', 15, concept.embedding)
+YIELD node AS near, score
+RETURN near.cui AS cui, near.name AS name, 2 * score - 1 AS cosine;
+
 // What is loaded
 MATCH (release:Release), (source:Source)
 RETURN release.version AS release, source.sab AS vocabulary, source.version AS version, source.atoms AS names

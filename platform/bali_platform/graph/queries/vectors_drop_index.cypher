@@ -1,0 +1,2 @@
+// Vectors of another length need another index.
+DROP INDEX concept_embedding IF EXISTS
