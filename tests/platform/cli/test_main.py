@@ -14,6 +14,7 @@ def run(work: str) -> subprocess.CompletedProcess[str]:
         "from bali_platform.cli.main import app, main\n"
         "@app.command('work')\n"
         "def work():\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         f"    {work}\n"
         "main()\n"

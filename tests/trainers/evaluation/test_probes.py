@@ -185,7 +185,9 @@ def test_relations_are_told_by_what_is_marked(tiny_model: Callable[..., Path]) -
 TEXTS = ["w1 w2 w3 w4 w5 w6 w7", "w9", "w3 w4 w5 w3 w4", *(f"w{i} w{i + 1}" for i in range(30))]
 
 
-def test_perplexity_is_that_of_the_models_own_head(tiny_model: Callable[..., Path]) -> None:
+def test_perplexity_is_that_of_the_models_own_head(
+    tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
     folder = tiny_model()
     outcome = evaluate_perplexity(str(folder), TEXTS)
     report = report_perplexity([outcome, outcome])
@@ -198,10 +200,10 @@ def test_perplexity_is_that_of_the_models_own_head(tiny_model: Callable[..., Pat
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-    model.save_pretrained(folder / "zero")
+    model.save_pretrained(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        (folder / "zero" / name).write_bytes((folder / name).read_bytes())
-    zero = evaluate_perplexity(str(folder / "zero"), TEXTS)
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    zero = evaluate_perplexity(str(tmp_path), TEXTS)
     np.testing.assert_allclose(zero.losses, uniform, atol=1e-5)
 
 
