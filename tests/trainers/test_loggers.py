@@ -40,7 +40,10 @@ def test_mlflow(tmp_path):
 
 
 def test_weights_and_biases_offline(tmp_path):
+    import wandb
+
     journal("wandb", tmp_path)
+    wandb.teardown()  # its own process writes; this waits for it
     (record,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
     assert b"sentences_s" in record.read_bytes()
 
