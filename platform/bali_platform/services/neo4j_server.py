@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "USER",
     "Neo4jServer",
+    "PortTakenError",
     "Runtime",
     "answers_bolt",
     "connect_neo4j",

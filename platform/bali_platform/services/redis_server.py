@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from bali_platform.errors import BaliError
 from bali_platform.services.home import Home
 from bali_platform.services.machine import LOOPBACK, memory_limit
+from bali_platform.services.neo4j_server import PortTakenError
 from bali_platform.services.process import write_atomically
 
 __all__ = ["RedisServer", "answers_redis", "find_redis", "without_password"]
@@ -50,6 +51,7 @@ class RedisServer:
         """Start it and wait until it has read its data back and answers.
 
         Raises:
+            PortTakenError: try again with another port.
             BaliError: it ends instead; the message quotes its last line.
         """
         process = self.home.process("redis")
@@ -67,6 +69,8 @@ class RedisServer:
             if process.find() is None or time.monotonic() > deadline:
                 lines = process.output_since(position).strip().splitlines()
                 reason = lines[-1] if lines else "no reason given"
+                if "listening on port" in reason:
+                    raise PortTakenError(f"Redis: port {self.port} is taken; see {process.log}")
                 raise BaliError(f"Redis does not start: {reason}; see {process.log}")
             time.sleep(POLL_S)
 

@@ -20,7 +20,7 @@ import redis
 from pydantic import SecretStr
 
 from bali_platform.errors import BaliError
-from bali_platform.services import Neo4jLogin, down, neo4j_login, redis_url, status, up
+from bali_platform.services import Neo4jLogin, down, home, neo4j_login, redis_url, status, up
 from bali_platform.services.home import Home
 from bali_platform.services.logs import log_names, tail
 from bali_platform.services.process import write_atomically
@@ -308,3 +308,19 @@ def test_commands_on_a_home_where_nothing_runs(own_settings: Settings) -> None:
     assert refused.returncode == 1
     assert "run `bali up`" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.services
+def test_a_port_of_redis_that_is_snatched_is_given_up(
+    own_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = home.free_port
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        snatched = [stranger.getsockname()[1]]
+        monkeypatch.setattr(
+            home, "free_port", lambda *wanted: snatched.pop() if snatched else free(*wanted)
+        )
+        up(own_settings)
+        assert not snatched
+    with redis.Redis.from_url(redis_url(own_settings)) as client:
+        assert client.ping()
