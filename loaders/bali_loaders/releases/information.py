@@ -148,9 +148,7 @@ def tables(release: Release) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             yield database
         except duckdb.Error as error:
-            for name in release.files.keys() & set(TABLES):
-                for _ in release.rows(name):
-                    pass  # raises the error that names the malformed line
+            release.check(*release.files.keys() & set(TABLES))
             raise BaliError(f"{release.path}: {str(error).splitlines()[0]}") from error
 
 

@@ -71,6 +71,12 @@ class Release:
         with damage_named(file.label), file.open() as stream:
             yield from read_rows(stream, file.columns, file.label)
 
+    def check(self, *names: str) -> None:
+        """Read files line by line, for the :class:`BaliError` that names a malformed line."""
+        for name in names:
+            for _ in self.rows(name):
+                pass
+
     def close(self) -> None:
         """Close the archives and remove what was unpacked."""
         self._stack.close()

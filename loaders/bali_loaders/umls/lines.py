@@ -162,8 +162,7 @@ class Lines:
             else:
                 yield from self._processes.map(work, _pieces(path, size, self._cores))
         except IndexError:
-            for _ in self._release.rows(file):
-                pass  # raises the error that names the malformed line
+            self._release.check(file)
             raise
 
     @cached_property

@@ -132,14 +132,8 @@ class Workspace:
         except duckdb.Error as error:
             if any(reason in str(error) for reason in DISK_FULL):
                 raise BaliError(f"disk full in {self._folder}: make room and run again") from error
-            self._find_bad_line()
+            self._release.check(*READ.keys() & self._release.files.keys())
             raise BaliError(f"the transform failed: {str(error).splitlines()[0]}") from error
-
-    def _find_bad_line(self) -> None:
-        """Read the release in plain Python, which raises an error that names file and line."""
-        for name in READ.keys() & self._release.files.keys():
-            for _ in self._release.rows(name):
-                pass
 
 
 def _cell(column: str, kind: str) -> str:

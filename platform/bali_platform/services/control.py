@@ -11,8 +11,8 @@ from bali_platform.errors import BaliError
 from bali_platform.progress import QUIET, Reporter
 from bali_platform.services.graphs import GraphStores
 from bali_platform.services.home import Home
-from bali_platform.services.machine import LOOPBACK
-from bali_platform.services.neo4j_server import USER, PortTakenError, connect_neo4j
+from bali_platform.services.machine import LOOPBACK, on_free_ports
+from bali_platform.services.neo4j_server import USER, connect_neo4j
 from bali_platform.services.redis_server import RedisServer, answers_redis, without_password
 from bali_platform.services.workers import QUEUES, start_workers, worker_process
 from bali_platform.settings import Settings
@@ -41,8 +41,6 @@ PROCESSES = (
     "redis",
 )
 """Everything that may run in a home, in the order in which it is stopped."""
-
-PORT_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -207,14 +205,12 @@ def _start_redis(home: Home, reporter: Reporter) -> None:
         if home.process("redis").find() is not None:
             server.wait()
             return
-        for attempt in range(PORT_ATTEMPTS):
-            home.choose_ports("redis")
-            try:
-                _redis(home).start()
-                break
-            except PortTakenError:
-                if attempt == PORT_ATTEMPTS - 1:
-                    raise
+        on_free_ports(lambda: _start_on_free_port(home))
+
+
+def _start_on_free_port(home: Home) -> None:
+    home.choose_ports("redis")
+    _redis(home).start()
 
 
 def _neo4j_status(settings: Settings) -> Neo4jStatus:

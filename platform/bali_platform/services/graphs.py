@@ -24,12 +24,11 @@ from bali_platform.progress import QUIET, Reporter
 from bali_platform.services.distribution import provide
 from bali_platform.services.home import Home
 from bali_platform.services.java import find_java
-from bali_platform.services.machine import free_port
+from bali_platform.services.machine import free_port, on_free_ports
 from bali_platform.services.neo4j_server import (
     DATABASE,
     START_PATIENCE_S,
     Neo4jServer,
-    PortTakenError,
     Runtime,
     last_error,
     run_admin,
@@ -44,7 +43,6 @@ __all__ = ["GraphStore", "GraphStores"]
 
 EMPTY = "empty"
 LOADER, STAGING = "neo4j-admin", "staging"
-ATTEMPTS = 3
 # The importer asks for 1 GiB of heap; more would starve its off-heap caches.
 IMPORTER = ("-Xmx1200m", "-XX:+UseParallelGC")
 
@@ -293,15 +291,13 @@ class GraphStores:
 
     def _start(self, server: Callable[[], Neo4jServer]) -> Neo4jServer:
         """Start what ``server`` returns; when its port was snatched, ask for another."""
-        for attempt in range(ATTEMPTS):
+
+        def start() -> Neo4jServer:
             candidate = server()
-            try:
-                candidate.start(self._runtime, self._memory)
-                break
-            except PortTakenError:
-                if attempt == ATTEMPTS - 1:
-                    raise
-        return candidate
+            candidate.start(self._runtime, self._memory)
+            return candidate
+
+        return on_free_ports(start)
 
     def _server_on_free_ports(self) -> Neo4jServer:
         self._home.choose_ports("bolt", "http")

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
-__all__ = ["free_port", "is_free", "memory_limit"]
+from bali_platform.errors import BaliError
+
+__all__ = ["PortTakenError", "free_port", "is_free", "memory_limit", "on_free_ports"]
+
+T = TypeVar("T")
 
 LOOPBACK = "127.0.0.1"
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+ATTEMPTS = 3
+
+
+class PortTakenError(BaliError):
+    """Another program took the port between choosing and listening."""
 
 
 def memory_limit() -> int:
@@ -42,3 +54,11 @@ def free_port(*preferred: int) -> int:
         probe.bind((LOOPBACK, 0))
         port = probe.getsockname()[1]
     return int(port)
+
+
+def on_free_ports(start: Callable[[], T]) -> T:
+    """Return what ``start`` does, which chooses ports; it chooses again when one is snatched."""
+    for _ in range(ATTEMPTS - 1):
+        with suppress(PortTakenError):
+            return start()
+    return start()

@@ -16,7 +16,7 @@ from bali_platform.errors import BaliError
 from bali_platform.services.browser import install_browser
 from bali_platform.services.distribution import Distribution
 from bali_platform.services.home import Home
-from bali_platform.services.machine import LOOPBACK, memory_limit
+from bali_platform.services.machine import LOOPBACK, PortTakenError, memory_limit
 from bali_platform.services.process import ManagedProcess, end_strays, write_atomically
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = [
     "USER",
     "Neo4jServer",
-    "PortTakenError",
     "Runtime",
     "answers_bolt",
     "connect_neo4j",
@@ -58,10 +57,6 @@ class Runtime:
 
     java: Path
     distribution: Distribution
-
-
-class PortTakenError(BaliError):
-    """Another program took the port between choosing and listening."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from bali_platform.errors import BaliError
 from bali_platform.services.home import Home
-from bali_platform.services.machine import LOOPBACK, memory_limit
-from bali_platform.services.neo4j_server import PortTakenError
+from bali_platform.services.machine import LOOPBACK, PortTakenError, memory_limit
 from bali_platform.services.process import write_atomically
 
 __all__ = ["RedisServer", "answers_redis", "find_redis", "without_password"]
