@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -142,10 +143,8 @@ class Graph:
 
     def concepts(self, cuis: Sequence[str]) -> dict[str, Concept]:
         """Return the concepts found, by the CUI asked for; retired CUIs have their successor's."""
-        live = self.resolve(cuis)
-        rows = self.query("concepts", cuis=list(set(live.values())))
-        concepts = {row["cui"]: Concept(**_tuples(row)) for row in rows}
-        return {asked: concepts[cui] for asked, cui in live.items()}
+        rows = self.query("concepts", cuis=list(dict.fromkeys(cuis)))
+        return {row.pop("asked"): Concept(**_tuples(row)) for row in rows}
 
     def resolve(self, cuis: Sequence[str]) -> dict[str, str]:
         """Return the live CUI of each one asked for, in that order; unknown ones are left out."""
@@ -266,6 +265,8 @@ class Graph:
         return self.driver.session(default_access_mode=neo4j.READ_ACCESS, **options)
 
     def _search_cui(self, text: str, limit: int) -> list[SearchHit]:
+        if not text or re.search(r"\s", text):
+            return []
         found = self.concepts([text, text.upper()])
         return [
             SearchHit(concept.cui, concept.name, asked, concept.semantic_types, 1.0)
