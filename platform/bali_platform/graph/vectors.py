@@ -87,16 +87,23 @@ class Vectors:
         """Make the graph ready for vectors of ``maker``, or go on with them.
 
         Raises:
-            BaliError: the graph holds another model's, and they are not to be replaced.
+            BaliError: the graph holds others, and they are not to be replaced.
         """
-        present = self.maker()
-        if present and present.digest != maker.digest and not replace:
-            raise BaliError(
-                f"the graph holds vectors of {present.model}, which do not compare with those of "
-                f"{maker.model}: give --replace to remove them first"
-            )
-        if replace or present is None:
+        if replace:
             self.clear()
+        elif present := self.maker():
+            if present.digest != maker.digest:
+                raise BaliError(
+                    f"the graph holds vectors of {present.model}, which do not compare with those "
+                    f"of {maker.model}: give --replace to remove them first"
+                )
+        elif self._graph.query("vectors_any"):
+            raise BaliError(
+                "the graph holds vectors that `bali embed` did not write: "
+                "give --replace to remove them first"
+            )
+        else:
+            self._run("vectors_drop_index")  # which may be of another length
         self._mark(maker, complete=False)
 
     def pending(

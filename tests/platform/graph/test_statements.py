@@ -63,9 +63,9 @@ STATEMENTS: dict[str, dict[str, Any]] = {
 BY_VECTOR = ("near-not-connected", "similar")
 # These need vectors, or write: test_vectors.py has a case for each.
 OF_VECTORS = (
-    *("link", "nearest", "similar", "vectors", "vectors_await", "vectors_clear", "vectors_count"),
-    *("vectors_drop_index", "vectors_index", "vectors_mark", "vectors_pending", "vectors_read"),
-    "vectors_write",
+    *("link", "nearest", "similar", "vectors", "vectors_any", "vectors_await", "vectors_clear"),
+    *("vectors_count", "vectors_drop_index", "vectors_index", "vectors_mark", "vectors_pending"),
+    *("vectors_read", "vectors_write"),
 )
 # The one Release node has no index and needs none, nor have the marks of an import, which are few;
 # a walk over all definitions is one.

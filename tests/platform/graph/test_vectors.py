@@ -91,6 +91,17 @@ def test_two_models_never_mix(vectors, written):
         vectors.similar("C0000011")
 
 
+def test_vectors_of_unknown_origin_are_not_removed_unasked(vectors, seeded):
+    vectors.write([("C0000010", [1.0, 0.0, 0.0])])
+    with pytest.raises(BaliError, match=r"vectors that `bali embed` did not write: .*--replace"):
+        vectors.begin(MAKER)
+    assert vectors.read(["C0000010"]) == [[1.0, 0.0, 0.0]]
+    assert vectors.maker() is None
+    vectors.begin(MAKER, replace=True)
+    assert vectors.read(["C0000010"]) == [None]
+    assert vectors.maker() == MAKER
+
+
 def test_a_graph_without_vectors_says_how_to_make_some(vectors):
     assert vectors.maker() is None
     with pytest.raises(BaliError, match="bali embed MODEL"):
