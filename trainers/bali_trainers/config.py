@@ -69,8 +69,10 @@ class ModelConfig(_Section):
 class DataConfig(_Section):
     """Text, neighbourhoods and how batches arrive.
 
-    ``hard_negatives`` siblings, those with like names first, are contrasted with each concept that
-    is mentioned. The sentences of ``dev_batches`` are held out of training, to evaluate on.
+    ``hard_negatives`` concepts, half of them siblings and half with names that look alike, are
+    contrasted with each concept that is mentioned. The sentences of ``dev_batches`` are held out
+    of training, to evaluate on; so are ``withheld`` synonyms and ``withheld_edges``, fractions of
+    all.
     """
 
     corpus: str | None = None
@@ -82,6 +84,7 @@ class DataConfig(_Section):
     neighbours: Annotated[int, Field(ge=0, le=64)] = 3
     hops: Count = 1
     withheld: Fraction = 0.1
+    withheld_edges: Fraction = 0.0
     mlm_probability: Fraction = 0.15
     hard_negatives: Annotated[int, Field(ge=0, le=8)] = 0
     dev_batches: Annotated[int, Field(ge=0)] = 0

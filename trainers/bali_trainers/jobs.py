@@ -65,6 +65,7 @@ def _choices(config: Config, settings: Settings) -> dict[str, Any]:
         "neighbours": config.data.neighbours,
         "hops": config.data.hops,
         "withheld": config.data.withheld,
+        "withheld_edges": config.data.withheld_edges,
         "mlm_probability": config.data.mlm_probability if predicts else 0.0,
         "hard_negatives": config.data.hard_negatives,
         "synonyms": config.objectives.name_name is not None,

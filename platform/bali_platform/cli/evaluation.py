@@ -22,12 +22,21 @@ if TYPE_CHECKING:
         ClassificationReport,
         Difference,
         Estimate,
+        GeneralReport,
+        LinkReport,
         MentionReport,
         NameReport,
         PerplexityReport,
     )
 
-    Report = NameReport | MentionReport | ClassificationReport | PerplexityReport
+    Report = (
+        NameReport
+        | MentionReport
+        | LinkReport
+        | ClassificationReport
+        | PerplexityReport
+        | GeneralReport
+    )
 
 __all__ = ["register", "show_report"]
 
@@ -74,6 +83,15 @@ def evaluate(
     text: Annotated[
         Path | None, typer.Option(help="Predict masked tokens of the documents in this file.")
     ] = None,
+    edges: Annotated[
+        bool, typer.Option("--edges", help="Find the ends of edges that training withheld.")
+    ] = False,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Tell how the ends of withheld edges are related.")
+    ] = False,
+    general: Annotated[
+        bool, typer.Option("--general", help="Tell everyday sentences apart: what was forgotten.")
+    ] = False,
     encoding: Annotated[
         list[Encoding] | None,
         typer.Option(help="Mentions by their text, in their sentence, or both; may be repeated."),
@@ -89,10 +107,18 @@ def evaluate(
         Path | None,
         typer.Option(help="With a file: table of identifier, tab, CUI, as for corpus import."),
     ] = None,
-    queries: Annotated[int, typer.Option(min=1, help="At most so many withheld synonyms.")] = 2000,
+    queries: Annotated[
+        int, typer.Option(min=1, help="At most so many withheld synonyms, or edges.")
+    ] = 2000,
     withheld: Annotated[
         float, typer.Option(min=0, max=0.99, help="Fraction of synonyms that training withheld.")
     ] = 0.1,
+    withheld_edges: Annotated[
+        float, typer.Option(min=0, max=0.99, help="Fraction of edges that training withheld.")
+    ] = 0.1,
+    candidates: Annotated[
+        int, typer.Option(min=1, help="Concepts among which the ends of edges are looked for.")
+    ] = 50_000,
     precision: Annotated[
         Precision, typer.Option(help="bf16 is faster on processors that compute with it.")
     ] = Precision.fp32,
@@ -102,11 +128,14 @@ def evaluate(
     """Compare models at one task; by default, at linking synonyms that training never saw.
 
     Linking looks up the nearest name in the graph. Questions and relations are read off frozen
-    vectors by a linear probe. Intervals are 95 %, by bootstrap over synonyms or documents.
+    vectors by a linear probe; so are --pairs. Intervals are 95 %, by bootstrap over synonyms,
+    documents or pairs of concepts.
     """
-    given = [option for option in (corpus, questions, relations, text) if option]
-    if len(given) > 1:
-        raise UsageError("give one of --corpus, --questions, --relations, --text")
+    wanted = (corpus, questions, relations, text, edges, pairs, general)
+    if sum(map(bool, wanted)) > 1:
+        raise UsageError(
+            "give one of --corpus, --questions, --relations, --text, --edges, --pairs, --general"
+        )
     encodings = list(dict.fromkeys(encoding or [Encoding.name]))
     if corpus is None and (training or encodings != [Encoding.name]):
         raise UsageError("--encoding and --training are about mentions: give a --corpus")
@@ -117,6 +146,17 @@ def evaluate(
         report = tasks.evaluate_relations(models, *relations, precision.value)
     elif text:
         report = tasks.evaluate_text(models, text)
+    elif edges or pairs:
+        ask = tasks.evaluate_edges if edges else tasks.evaluate_pairs_of_concepts
+        report = ask(
+            models,
+            precision.value,
+            withheld=withheld_edges,
+            asked=queries,
+            candidates=candidates,
+        )
+    elif general:
+        report = tasks.evaluate_general_language(models, precision.value)
     elif corpus:
         with _linked(corpus, codes) as folder:
             report = _evaluate_mentions(
@@ -214,7 +254,13 @@ def _evaluate_mentions(
 
 def show_report(report: Report) -> None:
     """Print a table of the models, and of what each gains over the first, for every subset."""
-    from bali_trainers.evaluation import ClassificationReport, NameReport, PerplexityReport
+    from bali_trainers.evaluation import (
+        ClassificationReport,
+        GeneralReport,
+        LinkReport,
+        NameReport,
+        PerplexityReport,
+    )
 
     if isinstance(report, NameReport):
         title = f"{report.queries:,} withheld synonyms among {report.names:,} names"
@@ -222,6 +268,14 @@ def show_report(report: Report) -> None:
     elif isinstance(report, ClassificationReport):
         title = f"{report.task}: {report.test:,} tested, {report.folds} folds"
         _show_models(title, report.models, report.differences)
+    elif isinstance(report, LinkReport):
+        title = f"{report.asked:,} withheld edges among {report.concepts:,} concepts"
+        gains = {f"{model}, neighbours": by for model, by in report.neighbours.items()}
+        _show_models(title, report.models, {**report.differences, **gains})
+    elif isinstance(report, GeneralReport):
+        _show_models(f"{report.triplets} everyday sentences", report.models, report.differences)
+        if report.agreement:
+            _show_models("agreement with the first model", report.agreement, {})
     elif isinstance(report, PerplexityReport):
         _show_perplexity(report)
     else:

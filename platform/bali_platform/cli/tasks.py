@@ -1,9 +1,10 @@
-"""What ``bali evaluate`` asks besides linking: questions, relations, masked tokens."""
+"""What ``bali evaluate`` asks besides linking: edges, questions, relations, language itself."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +16,18 @@ if TYPE_CHECKING:
     from bali_trainers.evaluation import (
         ClassificationReport,
         ClassificationTask,
+        EdgeTask,
         Example,
+        GeneralReport,
+        LinkReport,
         PerplexityReport,
     )
     from bali_trainers.evaluation.embedding import Precision
 
 __all__ = [
+    "evaluate_edges",
+    "evaluate_general_language",
+    "evaluate_pairs_of_concepts",
     "evaluate_questions",
     "evaluate_relations",
     "evaluate_text",
@@ -29,6 +36,70 @@ __all__ = [
 
 UNRELATED = "none"
 """The label of two things that a document mentions and does not relate."""
+
+
+def evaluate_edges(
+    models: list[str], precision: Precision, *, withheld: float, asked: int, candidates: int
+) -> LinkReport:
+    """Look for the ends of edges of the live graph that training withheld."""
+    from bali_trainers.evaluation import evaluate_links, report_links
+
+    with _edges(withheld, asked, candidates) as task:
+        outcomes = [
+            outcome
+            for model in models
+            for outcome in evaluate_links(model, task, precision=precision, reporter=reporter())
+        ]
+        return report_links(task, outcomes)
+
+
+def evaluate_pairs_of_concepts(
+    models: list[str], precision: Precision, *, withheld: float, asked: int, candidates: int
+) -> ClassificationReport:
+    """Probe models on how the ends of these edges are related."""
+    from bali_trainers.evaluation import build_pair_task, evaluate_pairs, report_classes
+
+    with _edges(withheld, asked, candidates) as edges:
+        task = build_pair_task(edges)
+        outcomes = [
+            outcome
+            for model in models
+            for outcome in evaluate_pairs(model, task, precision=precision, reporter=reporter())
+        ]
+        return report_classes(task.classes, outcomes)
+
+
+def evaluate_general_language(models: list[str], precision: Precision) -> GeneralReport:
+    """Compare what models make of everyday sentences."""
+    from bali_trainers.evaluation import evaluate_general, general_triplets, report_general
+
+    triplets = general_triplets()
+    return report_general(
+        [
+            evaluate_general(model, triplets, precision=precision, reporter=reporter())
+            for model in models
+        ]
+    )
+
+
+@contextmanager
+def _edges(withheld: float, asked: int, candidates: int) -> Iterator[EdgeTask]:
+    """Read the withheld edges of the live graph, and leave it open for the neighbourhoods."""
+    from bali_platform.graph.client import Graph
+    from bali_platform.settings import load_settings
+    from bali_platform.subgraphs import GraphNeighbourhoods
+    from bali_trainers.evaluation import build_edge_task
+
+    with Graph.connect(load_settings()) as graph:
+        with reporter().step("read the edges"):
+            task = build_edge_task(
+                (cui for cui, _ in graph.names()),
+                GraphNeighbourhoods(graph),
+                withheld=withheld,
+                limit=asked,
+                candidates=candidates,
+            )
+        yield task
 
 
 def evaluate_questions(models: list[str], path: Path, precision: Precision) -> ClassificationReport:

@@ -26,6 +26,7 @@ from bali_platform.streaming.source import BatchKey
 from bali_platform.subgraphs import Edge, Neighbourhood
 from bali_trainers.batch import Batch
 from bali_trainers.data import BatchBuilder, DataSpec, concept_label
+from bali_trainers.data.lookalikes import LookAlikes, likeness
 from bali_trainers.data.names import NameDrawer
 from bali_trainers.data.negatives import draw_negatives
 from bali_trainers.data.order import DEV_EPOCH
@@ -119,7 +120,7 @@ def test_little_of_a_batch_is_padding(make_builder: MakeBuilder, max_length: int
     assert 1 - count / slots <= 0.08
 
 
-def test_hard_negatives_are_siblings_that_are_not_mentioned(
+def test_hard_negatives_are_siblings_or_look_alikes_that_are_not_mentioned(
     make_builder: MakeBuilder, graph: Any
 ) -> None:
     batch = make_builder(hard_negatives=2, batch_size=4).build(BatchKey(0, 0))
@@ -136,7 +137,10 @@ def test_hard_negatives_are_siblings_that_are_not_mentioned(
         for other in graph.concepts[edge.neighbour].edges
         if (other.type, other.outgoing) == (edge.type, not edge.outgoing)
     }
-    assert set(negatives) <= siblings
+    names = {label: concept.names[0] for label, concept in by_label.items()}
+    for negative in set(negatives) - siblings:
+        assert max(likeness(names[label], names[negative]) for label in mentioned) > 0.3
+    assert siblings & set(negatives)
 
 
 def test_the_first_hard_negatives_are_those_with_like_names(make_builder: MakeBuilder) -> None:
@@ -153,11 +157,31 @@ def test_the_first_hard_negatives_are_those_with_like_names(make_builder: MakeBu
             [concepts["C0"]],
             source,
             NameDrawer(source, 0.0),
+            LookAlikes([], source),
             count=count,
             random=np.random.default_rng(count),
         )
         assert len(drawn) == count
         assert expected <= {negative.cui for negative in drawn}
+
+
+def test_look_alikes_need_not_be_siblings(make_builder: MakeBuilder) -> None:
+    names = {"C0": "acute gastritis", "C1": "acute gastritis A", "C2": "Acute Gastritis"}
+    names |= {"OLD": "acute gastritis B", "C3": "something else"}
+    concepts = {cui: Neighbourhood(cui, (name,), ()) for cui, name in names.items()}
+    source = dataclasses.replace(
+        make_builder()._source, concepts=concepts, replaced={"OLD": "C3", "C9": "C0"}
+    )
+    drawn = draw_negatives(
+        [concepts["C0"]],
+        source,
+        NameDrawer(source, 0.0),
+        LookAlikes([*names, "C9"], source),
+        count=4,
+        random=np.random.default_rng(1),
+    )
+    # One of the same name cannot be told apart by it, and a retired one stands for its successor.
+    assert [negative.cui for negative in drawn] == ["C1", "C3"]
 
 
 def test_second_names_are_others_of_the_same_concept(

@@ -77,3 +77,13 @@ def test_one_task_at_a_time(tmp_path: Path) -> None:
         run("evaluate", "m", "--text", tmp_path, "--questions", tmp_path)
     with pytest.raises(UsageError, match="are about mentions"):
         run("evaluate", "m", "--encoding", "context")
+
+
+def test_everyday_sentences(tiny_model: Callable[..., Path]) -> None:
+    models = str(tiny_model()), str(tiny_model(hidden_size=32))
+    report = run("evaluate", *models, "--general")
+    assert report["triplets"] == 60
+    assert 0 < report["agreement"][models[1]]["neighbours kept"]["value"] < 1
+    shown = CliRunner().invoke(app, ["evaluate", *models, "--general"])
+    assert "60 everyday sentences" in shown.stdout
+    assert "agreement with the first model" in shown.stdout

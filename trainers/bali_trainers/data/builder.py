@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,9 @@ from bali_platform.errors import BaliError
 from bali_platform.streaming.codec import Arrays
 from bali_platform.streaming.source import BatchKey
 from bali_platform.subgraphs import Neighbourhood, NeighbourhoodSource
+from bali_trainers.data.edges import without_withheld
 from bali_trainers.data.linearised import Lineariser
+from bali_trainers.data.lookalikes import LookAlikes
 from bali_trainers.data.masking import mask_tokens
 from bali_trainers.data.mentions import concept_label, pool_mentions, token_cover
 from bali_trainers.data.names import NameDrawer, numbered
@@ -36,7 +38,8 @@ class BatchBuilder:
 
     def __init__(self, spec: DataSpec, source: NeighbourhoodSource) -> None:
         _check_origin(spec, source)
-        self._spec, self._source = spec, source
+        self._spec = spec
+        self._source = without_withheld(source, spec.withheld_edges)
         self._sentences = LinkedSentences(spec.corpus)
         self._step = spec.batch_size * spec.world_size
         _check_size(spec, len(self._sentences))
@@ -56,6 +59,11 @@ class BatchBuilder:
             if spec.encoder == "linearised"
             else None
         )
+
+    @cached_property
+    def _look_alikes(self) -> LookAlikes:
+        """Names of all concepts of the corpus, read once they are needed."""
+        return LookAlikes(self._sentences.concepts.to_pylist(), self._source)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -172,6 +180,7 @@ class BatchBuilder:
             targets,
             self._source,
             self._names,
+            self._look_alikes,
             count=self._spec.hard_negatives,
             random=self._random(Purpose.NEGATIVES, key),
         )

@@ -8,10 +8,11 @@ from typing import TypeVar
 import numpy as np
 
 from bali_platform.subgraphs import Neighbourhood, NeighbourhoodSource
+from bali_trainers.data.lookalikes import LookAlikes, likeness
 from bali_trainers.data.names import NameDrawer
 from bali_trainers.data.randomness import sample_without_replacement
 
-__all__ = ["draw_negatives", "likeness"]
+__all__ = ["draw_negatives"]
 
 T = TypeVar("T")
 SHARED = 2  # neighbours of a concept through which its siblings are sought
@@ -22,45 +23,36 @@ def draw_negatives(
     targets: Sequence[Neighbourhood],
     source: NeighbourhoodSource,
     names: NameDrawer,
+    alike: LookAlikes,
     *,
     count: int,
     random: np.random.Generator,
 ) -> list[Neighbourhood]:
-    """Draw up to ``count`` siblings for each target; a target of the batch is none.
+    """Draw up to ``count`` concepts for each target; a target of the batch is none.
 
-    Siblings have the same relation to the same neighbour. Of the siblings found, half of
-    ``count`` (rounded up) are those whose preferred names look most like the target's, see
-    :func:`likeness`; the others are drawn evenly.
+    Half of ``count`` (rounded up) are look-alikes: those whose preferred names look most like the
+    target's, see :func:`~bali_trainers.data.lookalikes.likeness`, among its siblings and the
+    concepts of the corpus. The others are siblings, drawn evenly: concepts with the same relation
+    to the same neighbour.
     """
     concepts = sorted({target.cui: target for target in targets}.values(), key=lambda t: t.cui)
     siblings = _siblings(concepts, source, random)
-    known = sorted({cui for found in siblings for cui in found} | {c.cui for c in concepts})
+    own = names.preferred([concept.cui for concept in concepts])
+    wanted = -(-count // 2)
+    lookalikes = [alike.nearest(name, wanted) for name in own]
+    known = sorted({cui for found in (*siblings, *lookalikes) for cui in found})
     name = dict(zip(known, names.preferred(known), strict=True))
     chosen: set[str] = set()
-    for concept, found in zip(concepts, siblings, strict=True):
-        own = name[concept.cui]
-        by_likeness = sorted(found, key=lambda cui: (-likeness(name[cui], own), cui))
-        alike = by_likeness[: -(-count // 2)]
+    for mine, others, near in zip(own, siblings, lookalikes, strict=True):
+        ranked = sorted({*others, *near}, key=lambda cui: (-likeness(name[cui], mine), cui))
+        chosen.update(ranked[:wanted])
         # Siblings come in random order.
-        others = [cui for cui in found if cui not in alike]
-        chosen.update(alike + others[: count - len(alike)])
-    drawn = source.neighbourhoods(sorted(chosen - {concept.cui for concept in concepts})).found
-    return [drawn[cui] for cui in sorted(drawn)]
-
-
-def likeness(one: str, other: str) -> float:
-    """Return the share of character trigrams that two names have in common, without case.
-
-    >>> likeness("acute gastritis", "Acute Gastritis"), likeness("fever", "cough")
-    (1.0, 0.0)
-    """
-    ours, theirs = _trigrams(one), _trigrams(other)
-    return len(ours & theirs) / len(ours | theirs)
-
-
-def _trigrams(name: str) -> set[str]:
-    padded = f"  {name.lower()} "
-    return {padded[i : i + 3] for i in range(len(padded) - 2)}
+        rest = [cui for cui in others if cui not in ranked[:wanted]]
+        chosen.update(rest[: count - wanted])
+    mentioned = {concept.cui for concept in concepts}
+    # A concept of the corpus may have been retired: what counts is its successor.
+    live = {one.cui: one for one in source.neighbourhoods(sorted(chosen)).found.values()}
+    return [live[cui] for cui in sorted(live.keys() - mentioned)]
 
 
 def _siblings(

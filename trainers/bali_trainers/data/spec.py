@@ -26,6 +26,7 @@ class DataSpec(BaseModel):
         neighbours: Neighbours drawn for every node that is expanded.
         hops: Distance from the mentioned concept up to which nodes are drawn.
         withheld: Fraction of synonyms that no batch may contain.
+        withheld_edges: Fraction of related pairs of concepts whose edges no batch may contain.
         mlm_probability: Fraction of tokens to predict.
         hard_negatives: Concepts easily confused with it that are drawn for each concept mentioned.
         synonyms: Whether a second name is drawn for each concept mentioned.
@@ -51,6 +52,7 @@ class DataSpec(BaseModel):
     neighbours: int = Field(3, ge=0, le=64)
     hops: int = Field(1, ge=0, le=4)
     withheld: float = Field(0.1, ge=0, lt=1)
+    withheld_edges: float = Field(0.0, ge=0, lt=1)
     mlm_probability: float = Field(0.15, ge=0, lt=1)
     hard_negatives: int = Field(0, ge=0, le=8)
     synonyms: bool = False

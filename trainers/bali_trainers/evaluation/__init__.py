@@ -9,6 +9,21 @@ from bali_trainers.evaluation.classification import (
     evaluate_classes,
     report_classes,
 )
+from bali_trainers.evaluation.concepts import View, concept_vectors
+from bali_trainers.evaluation.edge_task import EdgeTask, build_edge_task
+from bali_trainers.evaluation.general import (
+    GeneralOutcome,
+    GeneralReport,
+    evaluate_general,
+    general_triplets,
+    report_general,
+)
+from bali_trainers.evaluation.links import (
+    LinkOutcome,
+    LinkReport,
+    evaluate_links,
+    report_links,
+)
 from bali_trainers.evaluation.mention_task import MentionTask, build_mention_task
 from bali_trainers.evaluation.mentions import (
     Encoding,
@@ -26,6 +41,7 @@ from bali_trainers.evaluation.naming import (
     report_names,
 )
 from bali_trainers.evaluation.overlap import overlapping_documents, require_apart
+from bali_trainers.evaluation.pairs import PairTask, build_pair_task, evaluate_pairs
 from bali_trainers.evaluation.perplexity import (
     PerplexityOutcome,
     PerplexityReport,
@@ -40,10 +56,15 @@ __all__ = [
     "ClassificationReport",
     "ClassificationTask",
     "Difference",
+    "EdgeTask",
     "Encoding",
     "Estimate",
     "Example",
     "Fold",
+    "GeneralOutcome",
+    "GeneralReport",
+    "LinkOutcome",
+    "LinkReport",
     "MentionOutcome",
     "MentionReport",
     "MentionTask",
@@ -51,20 +72,31 @@ __all__ = [
     "NameReport",
     "NameTable",
     "NameTask",
+    "PairTask",
     "PerplexityOutcome",
     "PerplexityReport",
+    "View",
+    "build_edge_task",
     "build_mention_task",
     "build_name_task",
+    "build_pair_task",
+    "concept_vectors",
     "evaluate_classes",
+    "evaluate_general",
+    "evaluate_links",
     "evaluate_mentions",
     "evaluate_names",
+    "evaluate_pairs",
     "evaluate_perplexity",
+    "general_triplets",
     "official_folds",
     "overlapping_documents",
     "read_marked_relations",
     "read_pubmedqa",
     "relation_task",
     "report_classes",
+    "report_general",
+    "report_links",
     "report_mentions",
     "report_names",
     "report_perplexity",

@@ -28,6 +28,7 @@ __all__ = [
     "Example",
     "Fold",
     "evaluate_classes",
+    "probe_classes",
     "report_classes",
 ]
 
@@ -124,7 +125,20 @@ def evaluate_classes(
         precision=precision,
         device=device,
     )
-    features = _features(encoder, task.examples, reporter)
+    return probe_classes(
+        model, task, _features(encoder, task.examples, reporter), precision, reporter=reporter
+    )
+
+
+def probe_classes(
+    model: str,
+    task: ClassificationTask,
+    features: NDArray[np.float32],
+    precision: Precision,
+    *,
+    reporter: Reporter = QUIET,
+) -> ClassificationOutcome:
+    """Fit a probe for every fold on the features of the examples, [N, d], and test it."""
     classes = task.classes
     labels = np.array([classes.index(example.label) for example in task.examples])
     predicted = np.full(len(labels), -1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoTokenizer
 
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.progress import QUIET, Reporter, Step
 from bali_trainers.data.tokens import WordPieces
 from bali_trainers.models.text import load_text_encoder, resolve_base
 
@@ -98,18 +98,32 @@ class NameEncoder:
             total.update(value.cpu().reshape(-1).view(torch.uint8).numpy())
         return total.hexdigest()
 
-    def encode(self, names: Sequence[str], *, reporter: Reporter = QUIET) -> Embedded:
-        """Encode names; those that tokenise alike get one vector, so that they tie exactly."""
+    @property
+    def pieces(self) -> WordPieces:
+        """Its tokenizer."""
+        return self._pieces
+
+    def encode(
+        self, names: Sequence[str], *, unit: bool = True, reporter: Reporter = QUIET
+    ) -> Embedded:
+        """Encode names; those that tokenise alike get one vector, so that they tie exactly.
+
+        Without ``unit``, vectors are the mean states themselves: what a graph encoder reads.
+        """
         ids, mask = self._pieces.encode_names(names, self._name_length)
         distinct, row = np.unique(np.where(mask == 1, ids, -1), axis=0, return_inverse=True)
-        lengths = (distinct >= 0).sum(axis=1)
-        vectors = np.empty((len(distinct), self._text.width), dtype=self._stored)
-        order = np.argsort(lengths, kind="stable")
-        with reporter.step("encode names", len(distinct)) as step, torch.inference_mode():
-            for batch in _batches(order, lengths):
-                vectors[batch] = self._vectors(distinct[batch, : lengths[batch[-1]]])
-                step.advance(len(batch))
-        return Embedded(vectors, row.reshape(-1))
+        with reporter.step("encode names", len(distinct)) as step:
+            vectors = self._encode_rows(distinct, self._text.pooled, step)
+        if unit:
+            vectors = _unit(vectors)
+        return Embedded(vectors.astype(self._stored), row.reshape(-1))
+
+    def encode_first(
+        self, ids: NDArray[np.int32], mask: NDArray[np.uint8], *, reporter: Reporter = QUIET
+    ) -> NDArray[np.float32]:
+        """Return the state of the first of each row of word pieces ``[N, L]``, ``[N, d]``."""
+        with reporter.step("encode texts", len(ids)) as step:
+            return self._encode_rows(np.where(mask == 1, ids, -1), self._text.first, step)
 
     def encode_in_context(self, spans: Spans, *, reporter: Reporter = QUIET) -> NDArray[np.float32]:
         """Encode spans as the mean state of their tokens in the sentence, unit vectors [M, d].
@@ -153,13 +167,27 @@ class NameEncoder:
         unit: NDArray[np.float32] = torch.nn.functional.normalize(sums, dim=1).numpy()
         return unit
 
-    def _vectors(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
-        mask = torch.from_numpy(ids >= 0).to(self._device)
-        tokens = torch.from_numpy(np.maximum(ids, 0)).to(self._device)
-        with self._autocast:
-            pooled = self._text.pooled(tokens, mask.long())
-        unit: NDArray[np.float32] = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
-        return unit
+    def _encode_rows(
+        self,
+        ids: NDArray[np.int32],
+        encode: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+        step: Step,
+    ) -> NDArray[np.float32]:
+        """Encode rows of word pieces, -1 where there are none, shortest first."""
+        lengths = (ids >= 0).sum(axis=1)
+        vectors = np.empty((len(ids), self._text.width), dtype=np.float32)
+        with torch.inference_mode(), self._autocast:
+            for batch in _batches(np.argsort(lengths, kind="stable"), lengths):
+                some = torch.from_numpy(ids[batch, : lengths[batch[-1]]]).to(self._device)
+                vectors[batch] = encode(some.clamp(min=0), (some >= 0).long()).cpu().numpy()
+                step.advance(len(batch))
+        return vectors
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)
+    return unit
 
 
 def _batches(order: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from bali_platform.errors import BaliError
-from bali_platform.subgraphs import Lookup, NeighbourhoodSource
+from bali_platform.subgraphs import NeighbourhoodSource
+from bali_trainers.data.edges import SomeEdges
 from bali_trainers.data.linearised import Lineariser
 from bali_trainers.data.randomness import Purpose, generator
 from bali_trainers.data.tokens import Pieces, WordPieces
@@ -109,7 +110,8 @@ class Explainer:
         self._text = load_text_encoder(str(model)).eval()
         self._pieces = WordPieces(model)
         self._relations = {name: i for i, name in enumerate(self.facts.relation_types)}
-        self._source = _Known(source, frozenset(self._relations))
+        # What a model has never seen it cannot read.
+        self._source = SomeEdges(source, lambda cui, edge: edge.type in self._relations)
 
     @torch.inference_mode()
     def explain(
@@ -189,24 +191,6 @@ class Explainer:
             torch.from_numpy(trees.edge_type).long(),
             torch.arange(targets),
         )
-
-
-class _Known:
-    """Neighbourhoods without the relation types that a model has never seen."""
-
-    def __init__(self, source: NeighbourhoodSource, types: Collection[str]) -> None:
-        self._source, self._types = source, types
-        self.graph_version = source.graph_version
-        self.names = source.names
-
-    def neighbourhoods(self, cuis: Sequence[str]) -> Lookup:
-        """Look up CUIs; see :class:`~bali_platform.subgraphs.NeighbourhoodSource`."""
-        lookup = self._source.neighbourhoods(cuis)
-        found = {
-            cui: replace(one, edges=tuple(edge for edge in one.edges if edge.type in self._types))
-            for cui, one in lookup.found.items()
-        }
-        return Lookup(found, lookup.missing)
 
 
 def _tokens(pieces: Pieces, span: Span) -> NDArray[np.int64]:

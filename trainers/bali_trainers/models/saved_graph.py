@@ -29,7 +29,8 @@ class GraphFacts(BaseModel):
     """What a saved graph encoder is, and how the subgraphs that it read were drawn.
 
     ``relation_types`` are in the order that numbers them, see
-    :class:`~bali_trainers.data.spec.DataSpec`, from which the lengths are, too.
+    :class:`~bali_trainers.data.spec.DataSpec`, from which the lengths are, too, and
+    ``withheld_edges``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +40,7 @@ class GraphFacts(BaseModel):
     width: int
     relation_types: tuple[str, ...]
     graph_version: str
+    withheld_edges: float = 0.0
     neighbours: int
     hops: int
     max_length: int
@@ -63,6 +65,7 @@ def save_graph_encoder(task: Task, config: Config, spec: DataSpec, model: Path) 
         width=task.text.width,
         relation_types=spec.relation_types,
         graph_version=spec.graph_version,
+        withheld_edges=spec.withheld_edges,
         neighbours=spec.neighbours,
         hops=spec.hops,
         max_length=spec.max_length,

@@ -1,0 +1,110 @@
+"""Edges that training never saw, and the concepts among which to look for their ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bali_platform.errors import BaliError
+from bali_platform.subgraphs import NeighbourhoodSource
+from bali_trainers.data.edges import is_withheld_edge, without_withheld
+
+__all__ = ["EdgeTask", "build_edge_task"]
+
+_CONCEPTS_AT_ONCE = 4096
+Fact = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class EdgeTask:
+    """C concepts of a graph, and the edges between them.
+
+    Attributes:
+        source: Neighbourhoods as training sees them, without the withheld edges.
+        withheld: The fraction of related pairs that training withheld.
+        cuis: The concepts, ascending.
+        names: Their preferred names.
+        relations: The types of edges, ascending.
+        known: [K, 3] head, type and tail of the edges that training sees.
+        secret: [S, 3] of those withheld.
+        asked: [Q, 3] of those of them that are asked about, in random order.
+    """
+
+    source: NeighbourhoodSource
+    withheld: float
+    cuis: tuple[str, ...]
+    names: tuple[str, ...]
+    relations: tuple[str, ...]
+    known: NDArray[np.int64]
+    secret: NDArray[np.int64]
+    asked: NDArray[np.int64]
+
+
+def build_edge_task(
+    cuis: Iterable[str],
+    source: NeighbourhoodSource,
+    *,
+    withheld: float,
+    limit: int | None = None,
+    candidates: int = 50_000,
+) -> EdgeTask:
+    """Ask for the edges of a graph that training withheld; its ``cuis`` come in any order.
+
+    ``candidates`` keeps that many concepts, chosen by hash, and the ends of what is asked;
+    ``limit`` that many of the edges. A hub shows 64 of its edges, as everywhere; the others are not
+    asked, and known only where the other end shows them.
+    """
+    pool = sorted(cuis, key=_shuffled)[:candidates]
+    facts = _read(pool, source)
+    secret = (fact for fact in facts if is_withheld_edge(fact[0], fact[2], withheld))
+    asked = sorted(secret, key=lambda fact: _shuffled("|".join(fact)))[:limit]
+    if not asked:
+        raise BaliError(f"no edge is withheld at a fraction of {withheld}: nothing to evaluate")
+    chosen = sorted({*pool, *(end for head, _, tail in asked for end in (head, tail))})
+    facts |= _read(sorted({*chosen} - {*pool}), source)
+    relations = sorted({relation for _, relation, _ in facts})
+    numbers = {cui: number for number, cui in enumerate(chosen)}
+    kinds = {relation: number for number, relation in enumerate(relations)}
+
+    def numbered(some: Iterable[Fact]) -> NDArray[np.int64]:
+        rows = [(numbers[head], kinds[kind], numbers[tail]) for head, kind, tail in some]
+        return np.array(rows, dtype=np.int64).reshape(-1, 3)
+
+    within = sorted(fact for fact in facts if fact[0] in numbers and fact[2] in numbers)
+    hidden = [is_withheld_edge(head, tail, withheld) for head, _, tail in within]
+    return EdgeTask(
+        source=without_withheld(source, withheld),
+        withheld=withheld,
+        cuis=tuple(chosen),
+        names=tuple(_preferred(chosen, source)),
+        relations=tuple(relations),
+        known=numbered(fact for fact, away in zip(within, hidden, strict=True) if not away),
+        secret=numbered(fact for fact, away in zip(within, hidden, strict=True) if away),
+        asked=numbered(asked),
+    )
+
+
+def _read(cuis: Sequence[str], source: NeighbourhoodSource) -> set[Fact]:
+    """Return every edge of the concepts as (head, type, tail)."""
+    facts: set[Fact] = set()
+    for first in range(0, len(cuis), _CONCEPTS_AT_ONCE):
+        found = source.neighbourhoods(cuis[first : first + _CONCEPTS_AT_ONCE]).found
+        for cui, one in found.items():
+            for neighbour, kind, outgoing in one.edges:
+                facts.add((cui, kind, neighbour) if outgoing else (neighbour, kind, cui))
+    return facts
+
+
+def _preferred(cuis: Sequence[str], source: NeighbourhoodSource) -> list[str]:
+    names: dict[str, tuple[str, ...]] = {}
+    for first in range(0, len(cuis), _CONCEPTS_AT_ONCE):
+        names |= source.names(cuis[first : first + _CONCEPTS_AT_ONCE])
+    return [names[cui][0] for cui in cuis]
+
+
+def _shuffled(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=8, salt=b"edges").digest()
