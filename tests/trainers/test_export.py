@@ -142,7 +142,7 @@ def test_an_unfinished_job_is_refused_but_its_checkpoint_exports(job, tmp_path):
     damaged.mkdir()
     export_run(run, tmp_path / "model", checkpoint=True)
     assert same_weights(tmp_path / "model", task)
-    assert "| loss | 1.75 |" in (tmp_path / "model" / "README.md").read_text()
+    assert "| loss | 1.75 |  |" in (tmp_path / "model" / "README.md").read_text()
     shutil.rmtree(run / "checkpoints" / "step-00000007")
     with pytest.raises(BaliError, match="no whole checkpoint"):
         export_run(run, tmp_path / "model", checkpoint=True)

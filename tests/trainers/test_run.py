@@ -305,6 +305,10 @@ def test_the_best_step_is_kept_and_exported(job):
     exported = weights(folder)
     name = "bert.encoder.layer.0.output.dense.weight"
     assert np.array_equal(exported[name], saved[f"text.model.{name}"])
+    card = (folder / "model" / "README.md").read_text()
+    row = next(row for row in rows if row["step"] == best)
+    assert f"| loss | {row['loss']:.4g} | {row['dev/loss']:.4g} |" in card
+    assert f"| step | {best} |  |" in card
 
 
 def test_a_run_that_no_longer_improves_ends(job):

@@ -11,13 +11,16 @@ from bali_trainers.data.spec import DataSpec
 
 __all__ = ["model_card"]
 
+_HELD_OUT = "dev/"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 def model_card(config: Config, spec: DataSpec, metrics: Mapping[str, Any]) -> str:
-    """Return the card: data, graph version, metrics and settings, with no path of this machine."""
+    """Return the card: data, graph version, metrics and settings, with no path of this machine.
+
+    ``metrics`` are as the run reported them; those named ``dev/...`` are of held-out sentences.
+    """
     base = _base(config.model.base)
-    rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in sorted(metrics.items()))
     return f"""---
 library_name: sentence-transformers
 pipeline_tag: feature-extraction
@@ -47,14 +50,13 @@ goes on from both.
 | graph | {spec.graph_version}, {len(spec.relation_types)} relation types |
 | graph encoder | {config.graph_encoder.kind} |
 | names withheld from training | {spec.withheld:.0%} of synonyms |
+| edges withheld from training | {spec.withheld_edges:.0%} of related pairs |
 
 Names and relations of the graph shaped these weights: the licences of its sources apply.
 
 ## Metrics when training was left
 
-| metric | value |
-| --- | --- |
-{rows}
+{_metrics(metrics)}
 
 ## Settings
 
@@ -67,6 +69,17 @@ Names and relations of the graph shaped these weights: the licences of its sourc
 def _base(base: str) -> str:
     """Name the base model: a folder by its last part, so that the card holds no path."""
     return MINILM if base == "minilm" else _last(base)
+
+
+def _metrics(metrics: Mapping[str, Any]) -> str:
+    """Return a table; of a model kept for its evaluation, with a column of what that gave."""
+    trained = {name: value for name, value in metrics.items() if not name.startswith(_HELD_OUT)}
+    held_out = {name.removeprefix(_HELD_OUT): metrics[name] for name in metrics.keys() - trained}
+    lines = ["| metric | in training | on held-out sentences |", "| --- | --- | --- |"]
+    for name in sorted(trained | held_out):
+        cells = [f"{part[name]:.4g}" if name in part else "" for part in (trained, held_out)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _settings(config: Config) -> str:
