@@ -2,7 +2,8 @@
 
 Needs a running home (``bali up``) with a loaded graph. Takes turns, several rounds, on the same
 random concepts: one Cypher call for each concept with py2neo and with the official driver, then
-batches straight from Neo4j, from Redis, and from the cache in the process. Prints JSON.
+batches straight from Neo4j, from Redis, and from the cache in the process, with three edges read of
+each answer, as a training batch does. Prints JSON.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from bali_platform.settings import load_settings
 from bali_platform.subgraphs import (
     MAX_EDGES,
     CachedNeighbourhoods,
+    Edge,
     GraphNeighbourhoods,
     NeighbourhoodSource,
     open_cache,
@@ -37,6 +39,7 @@ RETURN concept.names[..32] AS names, neighbour.cui AS neighbour, type(edge) AS t
        startNode(edge) = concept AS outgoing
 LIMIT 64
 """
+DRAWN = 3
 
 Method = Callable[[Sequence[str]], object]
 
@@ -53,8 +56,12 @@ def one_by_one_py2neo() -> Method:
 
 
 def batched(source: NeighbourhoodSource) -> Method:
-    """Ask a source for all concepts of a batch at once."""
-    return source.neighbourhoods
+    """Ask a source for all concepts of a batch at once, and read some edges of each."""
+
+    def draw(edges: Sequence[Edge]) -> list[Edge]:
+        return [edges[len(edges) * at // DRAWN] for at in range(DRAWN)] if edges else []
+
+    return lambda cuis: [draw(one.edges) for one in source.neighbourhoods(cuis).found.values()]
 
 
 def check(session: neo4j.Session, source: NeighbourhoodSource, cuis: Sequence[str]) -> None:

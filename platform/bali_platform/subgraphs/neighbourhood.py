@@ -48,7 +48,7 @@ class Neighbourhood:
 
     cui: str
     names: tuple[str, ...]
-    edges: tuple[Edge, ...]
+    edges: Sequence[Edge]
 
 
 @dataclass(frozen=True)

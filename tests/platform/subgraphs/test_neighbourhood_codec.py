@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,20 @@ edges = st.builds(
 @given(st.builds(Neighbourhood, identifiers, names, st.lists(edges, max_size=64).map(tuple)))
 def test_neighbourhoods_survive(neighbourhood: Neighbourhood) -> None:
     assert decode(encode(neighbourhood)) == neighbourhood
+
+
+@given(st.lists(edges, max_size=64).map(tuple), st.data())
+def test_edges_read_from_bytes_are_like_a_tuple(
+    edges: tuple[Edge, ...], data: st.DataObject
+) -> None:
+    read = decode(encode(Neighbourhood("C0027051", ("Myocardial infarction",), edges))).edges
+    assert (len(read), hash(read), repr(read)) == (len(edges), hash(edges), repr(edges))
+    assert tuple(read[at] for at in range(-len(edges), len(edges))) == 2 * edges
+    part = data.draw(st.slices(len(edges)))
+    assert read[part] == edges[part]
+    assert edges == read != (*edges, "another")
+    with pytest.raises(IndexError):
+        read[len(edges)]
 
 
 @given(names)
