@@ -42,32 +42,38 @@ class Answer:
 
 
 class AnswerCache:
-    """Answers by (entity tag, address), least recently used out first, within ``max_bytes``.
+    """Answers of the live graph by address, least recently used out first, within ``max_bytes``.
 
-    It belongs to the event loop: no thread may touch it.
+    Another entity tag empties it, also one that was live before: what was read while the graphs
+    changed must not come back. It belongs to the event loop: no thread may touch it.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._answers: OrderedDict[tuple[str, bytes], Answer] = OrderedDict()
+        self._tag = ""
+        self._answers: OrderedDict[bytes, Answer] = OrderedDict()
         self.bytes = self.hits = self.misses = 0
 
     def __iter__(self) -> Iterator[Answer]:
         return iter(self._answers.values())
 
     def get(self, tag: str, address: bytes) -> Answer | None:
-        """Return the answer kept for an address under this tag."""
-        if answer := self._answers.get((tag, address)):
+        """Return the answer kept for an address under this tag, which is the live graph's."""
+        if tag != self._tag:
+            self._tag, self.bytes = tag, 0
+            self._answers.clear()
+        if answer := self._answers.get(address):
             self.hits += 1
-            self._answers.move_to_end((tag, address))
+            self._answers.move_to_end(address)
         return answer
 
     def put(self, address: bytes, answer: Answer) -> None:
-        """Keep an answer, unless it is very large."""
+        """Keep an answer about the live graph, unless it is very large."""
         self.misses += 1
-        if answer.size > MAX_ANSWER_BYTES or (answer.tag, address) in self._answers:
+        large = answer.size > MAX_ANSWER_BYTES
+        if large or answer.tag != self._tag or address in self._answers:
             return
-        self._answers[answer.tag, address] = answer
+        self._answers[address] = answer
         self.bytes += answer.size
         while self.bytes > self._max_bytes:
             self.bytes -= self._answers.popitem(last=False)[1].size

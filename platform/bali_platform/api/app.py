@@ -18,6 +18,7 @@ from bali_platform.api.backend import Backend
 from bali_platform.api.guard import Access, Guard
 from bali_platform.api.metrics import Measured
 from bali_platform.api.routes import cypher, graph, jobs, service, streams
+from bali_platform.api.routes.one_hop import OneHopRoute
 
 __all__ = ["PAGES", "PUBLIC", "create_app"]
 
@@ -76,6 +77,7 @@ def create_app(backend: Backend, access: Access) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.backend = backend
+    app.router.routes.append(OneHopRoute(backend))
     for routes in (graph, cypher, jobs, streams, service):
         app.include_router(routes.router)
     app.add_api_route("/", _to_pages, include_in_schema=False)

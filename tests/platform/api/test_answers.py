@@ -70,6 +70,22 @@ def test_a_new_version_gets_new_answers() -> None:
     assert new.headers["etag"] != old.headers["etag"]
 
 
+def test_an_old_version_that_comes_back_gets_new_answers() -> None:
+    server = Server()
+    for version in ("one", "two", "one"):
+        server.version = version
+        server.get("/graph/heart")
+    assert server.worked == 3
+    assert [answer.tag for answer in server.cache] == [entity_tag("one")]
+
+
+def test_an_answer_about_a_graph_that_went_away_meanwhile_is_not_kept() -> None:
+    cache = AnswerCache()
+    cache.get("new", b"heart")
+    cache.put(b"heart", Answer("old", [], b"", None))
+    assert list(cache) == []
+
+
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
 def test_who_has_the_answer_is_told_so(form: str) -> None:
     server = Server()
@@ -113,6 +129,7 @@ def test_the_cache_keeps_what_was_used_last_within_its_bytes(puts: list[tuple[in
 
 def test_one_answer_cannot_empty_the_cache() -> None:
     cache = AnswerCache(max_bytes=10 * 2**20)
+    cache.get("tag", b"small")
     cache.put(b"small", Answer("tag", [], b"", None))
     cache.put(b"huge", Answer("tag", [], bytes(5 * 2**20), None))
     assert cache.get("tag", b"huge") is None

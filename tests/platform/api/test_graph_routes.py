@@ -113,6 +113,28 @@ def test_no_hop_means_the_edges_among_the_concepts(api, facts) -> None:
     assert edges_of(answer) == {e for e in facts.edges if {e.source, e.target} <= inside}
 
 
+@pytest.mark.parametrize(
+    "written", ["fanout=7&seed=3&hops=1", "fanout=%37&seed=3", "&seed=+3&fanout=07"]
+)
+def test_it_is_the_same_question_however_it_is_written(api, facts, written) -> None:
+    asked = {"cuis": [facts.hub, "gone", facts.retired[0]], "fanout": 7, "seed": 3}
+    cuis = "&".join(f"cui={cui}" for cui in asked["cuis"])
+    answer = api.get(f"/subgraphs?{cuis}&{written}")
+    assert answer.json() == api.post("/subgraphs", json=asked).json()
+    assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["fanout=0", "fanout=257", "fanout=-1", "fanout=1e1", "hops=4", "seed=-1", "seed=9" + "9" * 19,
+     "cui=", "cui=" + "x" * 41, "cui=C%00", "&".join(["cui=C1"] * 101)],
+)  # fmt: skip
+def test_what_is_not_plain_is_checked(api, wrong) -> None:
+    answer = api.get(f"/subgraphs?cui=C0000001&{wrong}")
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:bali:problem:invalid-request"
+
+
 def test_hierarchy_goes_up_and_down(api, facts) -> None:
     assert cuis_of(api.get("/concepts/C0000001/hierarchy")) == ["C0000001", "C0000004", facts.hub]
     below = api.get(f"/concepts/{facts.hub}/hierarchy?descendants=true&depth=2")

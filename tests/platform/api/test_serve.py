@@ -19,6 +19,7 @@ from bali_platform.services.workers import settings_environment
 pytestmark = pytest.mark.services
 TOKEN = "0123456789abcdef-of-the-test"  # noqa: S105
 PRIVATE = ["/status", "/concepts?q=heart", "/concepts/C0000001", "/jobs", "/metrics", "/events"]
+KEPT = "/subgraphs?cui=C0000001"
 EVERYWHERE = "0.0.0.0"  # noqa: S104
 PUBLIC = ["/ui/", "/openapi.json", "/"]
 
@@ -63,14 +64,15 @@ def check_token(address: str, token: str) -> None:
         for url in PUBLIC:
             assert client.get(url, follow_redirects=True).status_code == 200
         assert client.get("/health").status_code in (200, 503)
-        for url in PRIVATE:
-            for headers in ({}, {"Authorization": "Bearer wrong"}):
+        right = {"Authorization": f"Bearer {token}"}
+        assert client.get("/status", headers=right).status_code == 200
+        tag = client.get(KEPT, headers=right).headers["etag"]
+        for url in [*PRIVATE, KEPT]:
+            for headers in ({}, {"Authorization": "Bearer wrong"}, {"If-None-Match": tag}):
                 answer = client.get(url, headers=headers)
                 assert answer.status_code == 401
                 assert token not in answer.text
         assert client.post("/jobs", json={"config": "demo"}).status_code == 401
-        headers = {"Authorization": f"Bearer {token}"}
-        assert client.get("/status", headers=headers).status_code == 200
 
 
 def test_a_short_token_is_refused(services, settings) -> None:

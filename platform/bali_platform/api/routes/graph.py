@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Annotated, Any
 
-from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.datastructures import URL
 
@@ -31,10 +29,10 @@ from bali_platform.api.models import (
 from bali_platform.api.problems import ProblemError, documented
 from bali_platform.errors import BaliError, UsageError
 from bali_platform.graph import Graph, Link, Node
-from bali_platform.subgraphs.exploration import OneHop, explore, hierarchy, induced, of_paths
+from bali_platform.subgraphs.exploration import explore, hierarchy, induced, of_paths
 from bali_platform.subgraphs.subgraph import Subgraph
 
-__all__ = ["LiveGraph", "router"]
+__all__ = ["LiveGraph", "router", "subgraph_answer"]
 
 MAX_FOUND = 1_000
 router = APIRouter(tags=["graph"])
@@ -136,11 +134,13 @@ def show_hierarchy(
 ) -> SubgraphAnswer:
     """Return the ancestors of a concept, or its descendants, with their distance as `hop`."""
     with _looking_up():
-        return _answer(hierarchy(graph, cui, descendants=descendants, depth=depth, types=types))
+        return subgraph_answer(
+            hierarchy(graph, cui, descendants=descendants, depth=depth, types=types)
+        )
 
 
 @router.get("/subgraphs", responses=documented("unknown-concept", "too-slow"))
-async def get_subgraph(
+def get_subgraph(
     graph: LiveGraph,
     cui: Annotated[list[CuiText], Query(min_length=1, max_length=100, examples=[["C0027051"]])],
     hops: Annotated[int, Query(ge=0, le=3)] = 1,
@@ -153,12 +153,7 @@ async def get_subgraph(
 ) -> SubgraphAnswer:
     """Return what surrounds some concepts; as `POST /subgraphs`, for few of them."""
     filters = {"types": types, "sources": sources, "groups": groups, "outgoing": outgoing}
-    question = OneHop(cui, fanout, seed)
-    filtered = any(value is not None for value in filters.values())
-    if hops == 1 and not filtered and graph.shares(question):
-        return _answer(await graph.around(question))
-    ask = partial(_explore, graph, cui, hops, fanout=fanout, seed=seed, **filters)
-    return await to_thread.run_sync(ask)
+    return _explore(graph, cui, hops, fanout=fanout, seed=seed, **filters)
 
 
 @router.post("/subgraphs", responses=documented("unknown-concept", "too-slow"))
@@ -195,14 +190,8 @@ def find_paths(
     )
 
 
-def _explore(graph: Graph, cuis: list[str], hops: int, **options: Any) -> SubgraphAnswer:
-    with _looking_up():
-        if hops:
-            return _answer(explore(graph, cuis, hops=hops, **options))
-        return _answer(induced(graph, cuis))
-
-
-def _answer(found: Subgraph) -> SubgraphAnswer:
+def subgraph_answer(found: Subgraph) -> SubgraphAnswer:
+    """Return what is said of a subgraph; raises :class:`ProblemError` for an empty one."""
     if not found.nodes:
         shown = ", ".join(found.missing[:5])
         raise ProblemError("unknown-concept", f"the graph has none of {shown}")
@@ -212,6 +201,13 @@ def _answer(found: Subgraph) -> SubgraphAnswer:
         edges=list(found.edges),
         missing=list(found.missing),
     )
+
+
+def _explore(graph: Graph, cuis: list[str], hops: int, **options: Any) -> SubgraphAnswer:
+    with _looking_up():
+        if hops:
+            return subgraph_answer(explore(graph, cuis, hops=hops, **options))
+        return subgraph_answer(induced(graph, cuis))
 
 
 @contextmanager
