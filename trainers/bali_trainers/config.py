@@ -7,17 +7,15 @@ and a combination that cannot work is refused before any work is done.
 
 from __future__ import annotations
 
-import tomllib
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bali_platform.errors import UsageError, did_you_mean
+from bali_trainers.reading import check, read_toml, shipped
 
 __all__ = [
+    "ENCODER_OPTIONS",
     "AlignmentConfig",
     "Config",
     "DataConfig",
@@ -41,6 +39,15 @@ __all__ = [
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
+
+ENCODER_OPTIONS = {
+    "gatv2": {"backend", "layers", "heads", "dropout", "relations", "start", "frozen"},
+    "sage": {"backend", "layers", "dropout", "start", "frozen"},
+    "mean": set[str](),
+    "none": set[str](),
+    "linearised": set[str](),
+}
+"""The options of ``[graph_encoder]`` that each kind has."""
 
 
 class _Section(BaseModel):
@@ -73,6 +80,10 @@ class DataConfig(_Section):
     contrasted with each concept that is mentioned. The sentences of ``dev_batches`` are held out
     of training, to evaluate on; so are ``withheld`` synonyms and ``withheld_edges``, fractions of
     all.
+
+    Controls, from which nothing can be gained: ``graph = "shuffled"`` gives every concept the edges
+    of another, ``"random"`` edges to anything; ``links = "shuffled"`` says of every mention that it
+    means what another one does.
     """
 
     corpus: str | None = None
@@ -88,6 +99,8 @@ class DataConfig(_Section):
     mlm_probability: Fraction = 0.15
     hard_negatives: Annotated[int, Field(ge=0, le=8)] = 0
     dev_batches: Annotated[int, Field(ge=0)] = 0
+    graph: Literal["real", "shuffled", "random"] = "real"
+    links: Literal["real", "shuffled"] = "real"
     window: Count = 8
 
     @model_validator(mode="after")
@@ -115,10 +128,7 @@ class GraphEncoderConfig(_Section):
 
     @model_validator(mode="after")
     def _options_fit_the_kind(self) -> Self:
-        allowed = {
-            "gatv2": {"backend", "layers", "heads", "dropout", "relations", "start", "frozen"},
-            "sage": {"backend", "layers", "dropout", "start", "frozen"},
-        }.get(self.kind, set())
+        allowed = ENCODER_OPTIONS[self.kind]
         for option in sorted(self.model_fields_set - {"kind"} - allowed):
             if getattr(self, option) != type(self).model_fields[option].default:
                 raise ValueError(f"'{option}' does not apply to kind = '{self.kind}': remove it")
@@ -312,8 +322,7 @@ class Config(_Section):
 
 def shipped_configs() -> list[str]:
     """Names of the configurations that come with the package."""
-    found = files("bali_trainers").joinpath("configs").iterdir()
-    return sorted(entry.name.removesuffix(".toml") for entry in found)
+    return shipped("configs")
 
 
 def load_config(path: str | Path, **overrides: dict[str, Any]) -> Config:
@@ -321,22 +330,7 @@ def load_config(path: str | Path, **overrides: dict[str, Any]) -> Config:
 
     ``overrides`` replace single keys, section by section: ``data={"corpus": "notes"}``.
     """
-    source = Path(path)
-    try:
-        text = source.read_text(encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError):
-        if str(path) not in shipped_configs():
-            known = ", ".join(shipped_configs())
-            raise UsageError(
-                f"no configuration {path}: give a TOML file, or one of {known}"
-            ) from None
-        text = files("bali_trainers").joinpath("configs", f"{path}.toml").read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text at byte {error.start}") from None
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}") from None
+    data = read_toml(path, "configs")
     for section, values in overrides.items():
         data[section] = {**data.get(section, {}), **values}
     return parse_config(data, str(path))
@@ -344,32 +338,4 @@ def load_config(path: str | Path, **overrides: dict[str, Any]) -> Config:
 
 def parse_config(data: Any, where: str) -> Config:
     """Check a configuration read from ``where``; one line says what is wrong with it."""
-    try:
-        return Config.model_validate(data)
-    except ValidationError as error:
-        unknown_first = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-        raise UsageError(f"{where}: {_explain(unknown_first[0])}") from None
-
-
-def _explain(error: ErrorDetails) -> str:
-    location = [str(part) for part in error["loc"]]
-    key = ".".join(location)
-    if error["type"] == "extra_forbidden":
-        known = _section(location[:-1]).model_fields
-        return f"unknown key '{key}'{did_you_mean(location[-1], known)}"
-    if error["type"] == "value_error":
-        reason = error["msg"].removeprefix("Value error, ")
-        return f"[{key}] {reason}" if key else reason
-    if error["type"] == "missing":
-        return f"'{key}' is missing"
-    return f"{key} = {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
-
-
-def _section(path: list[str]) -> type[BaseModel]:
-    """Find the model that describes the section at ``path``."""
-    model: type[BaseModel] = Config
-    for part in path:
-        annotation = model.model_fields[part].annotation
-        choices = getattr(annotation, "__args__", (annotation,))
-        model = next(c for c in choices if isinstance(c, type) and issubclass(c, BaseModel))
-    return model
+    return check(Config, data, where)

@@ -13,6 +13,7 @@ from transformers import AutoTokenizer
 from bali_platform.corpus import open_corpus
 from bali_platform.errors import BaliError, UsageError
 from bali_platform.graph.client import Graph
+from bali_platform.jobs import Job, JobState, JobStore, code_version
 from bali_platform.settings import Settings
 from bali_platform.streaming import ReplaySource
 from bali_trainers.config import Config, load_config
@@ -20,7 +21,7 @@ from bali_trainers.data.places import tokenizer_sha
 from bali_trainers.data.spec import DataSpec
 from bali_trainers.models.text import resolve_base
 
-__all__ = ["PreparedJob", "prepare"]
+__all__ = ["PreparedJob", "find_corpus", "pin", "prepare", "queue_once"]
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,25 @@ class PreparedJob:
     config: dict[str, Any]
     spec: dict[str, Any]
 
+    @property
+    def content(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What decides the weights: all but what it is called."""
+        return _unnamed(self.config), self.spec
+
 
 def prepare(
     config_path: str | Path, settings: Settings, **overrides: dict[str, Any]
 ) -> PreparedJob:
-    """Check a configuration, and pin what its batches depend on.
+    """Read a configuration, with overrides as in :func:`load_config`, and :func:`pin` it."""
+    return pin(load_config(config_path, **overrides), settings)
+
+
+def pin(config: Config, settings: Settings) -> PreparedJob:
+    """Pin what the batches of a configuration depend on.
 
     That is the live graph and a corpus; or, with ``source = "replay"``, what the recording says of
-    itself: then neither is needed. ``overrides`` are those of
-    :func:`~bali_trainers.config.load_config`. Whatever cannot work is refused here, before anything
-    is queued.
+    itself: then neither is needed. Whatever cannot work is refused here, before anything is queued.
     """
-    config = load_config(config_path, **overrides)
     if config.data.replay is not None:
         recording = config.data.replay.absolute()
         data = config.data.model_copy(update={"replay": recording})
@@ -51,6 +59,39 @@ def prepare(
     else:
         spec = _live_spec(config, settings)
     return PreparedJob(config.name, config.model_dump(mode="json"), spec.model_dump(mode="json"))
+
+
+def queue_once(prepared: PreparedJob, store: JobStore, folder: Path) -> Job:
+    """Return the job that trains the same with this version of the code, whatever it is called.
+
+    One that failed or was cancelled is queued again; where there is none, a new one is queued, in
+    ``folder``. Records that Redis has lost are restored first.
+    """
+    store.recover(folder)
+    job = next((job for job in store.list() if _trains_the_same(job, prepared)), None)
+    if job is None:
+        return store.submit("train", prepared.name, prepared.config, prepared.spec, folder)
+    return store.resume(job.id) if job.state.ended and job.state != JobState.SUCCEEDED else job
+
+
+def find_corpus(name: str | None, settings: Settings) -> Path:
+    """Look for a corpus as a folder, then by name among the corpora of this installation."""
+    if name is None:
+        raise UsageError(
+            "no corpus to train on: name one with [data] corpus, or make one with `bali corpus`"
+        )
+    folder = Path(name)
+    named = settings.home / "corpora" / name
+    return named if named.is_dir() and not folder.is_dir() else folder
+
+
+def _trains_the_same(job: Job, prepared: PreparedJob) -> bool:
+    content = (_unnamed(job.config), job.spec)
+    return (content, job.code_version) == (prepared.content, code_version())
+
+
+def _unnamed(config: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key != "name"}
 
 
 def _choices(config: Config, settings: Settings) -> dict[str, Any]:
@@ -70,13 +111,15 @@ def _choices(config: Config, settings: Settings) -> dict[str, Any]:
         "hard_negatives": config.data.hard_negatives,
         "synonyms": config.objectives.name_name is not None,
         "dev_batches": config.data.dev_batches,
+        "graph": config.data.graph,
+        "links": config.data.links,
         "world_size": config.run.processes,
         "encoder": "linearised" if config.graph_encoder.kind == "linearised" else "graph",
     }
 
 
 def _live_spec(config: Config, settings: Settings) -> DataSpec:
-    corpus = _find_corpus(config, settings)
+    corpus = find_corpus(config.data.corpus, settings)
     info = open_corpus(corpus)
     with Graph.connect(settings) as graph:
         version, relation_types = graph.version, graph.relation_types
@@ -125,17 +168,6 @@ def _recorded_spec(config: Config, recording: Path, settings: Settings) -> DataS
             )
     tokenizer = _tokenizer_folder(config.model.base, settings)
     return spec.model_copy(update={"tokenizer": tokenizer})
-
-
-def _find_corpus(config: Config, settings: Settings) -> Path:
-    """Look for the corpus as a folder, then by name among the corpora of this installation."""
-    if config.data.corpus is None:
-        raise UsageError(
-            "no corpus to train on: name one with [data] corpus, or make one with `bali corpus`"
-        )
-    folder = Path(config.data.corpus)
-    named = settings.home / "corpora" / config.data.corpus
-    return named if named.is_dir() and not folder.is_dir() else folder
 
 
 def _tokenizer_folder(base: str, settings: Settings) -> Path:

@@ -59,6 +59,7 @@ class Meter:
 
         ``sentences_s`` and ``tokens_s`` are per second of this rank; ``padding`` is the share of
         token slots that held none; ``data_wait`` the share of time spent waiting for batches;
+        ``cpu_s`` the processor time of this process, its prefetching thread included;
         ``memory_mib`` the peak so far, of the GPU or else of the process; ``mfu`` the share of the
         device's peak that 6 FLOP a weight and token amount to, attention and recomputation not
         counted.
@@ -72,6 +73,7 @@ class Meter:
             "data_wait": (waited_s - self._waited) / elapsed,
             "mentions": self._mentions / self._batches,
             "lost_mentions": float(self._lost),
+            "cpu_s": time.process_time() - self._used,
         }
         values["memory_mib"] = _peak_memory(self._device) / 2**20
         if self._peak is not None:
@@ -81,6 +83,7 @@ class Meter:
 
     def _clear(self, waited_s: float = 0.0) -> None:
         self._started, self._waited = time.perf_counter(), waited_s
+        self._used = time.process_time()
         self._batches = self._sentences = self._mentions = self._lost = 0
         self._tokens = self._slots = 0
         self._sums: dict[str, Tensor | int] = {}

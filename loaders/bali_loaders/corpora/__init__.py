@@ -13,6 +13,7 @@ from bali_loaders.corpora.identifiers import (
 )
 from bali_loaders.corpora.imports import annotated_sentences, linked_sentences
 from bali_loaders.corpora.sentences import split_sentences
+from bali_loaders.corpora.splitting import split_corpus
 
 __all__ = [
     "READERS",
@@ -32,6 +33,7 @@ __all__ = [
     "linked_sentences",
     "read_documents",
     "read_identifier",
+    "split_corpus",
     "split_sentences",
     "write_definitions",
 ]

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from bali_platform.errors import BaliError
 from bali_platform.progress import ConsoleReporter, Reporter
 
-__all__ = ["JsonOption", "err", "fields", "out", "print_json", "reporter", "table"]
+if TYPE_CHECKING:
+    from bali_platform.jobs import JobStore
+
+__all__ = ["JsonOption", "err", "fields", "job_store", "out", "print_json", "reporter", "table"]
 
 out = Console()
 err = Console(stderr=True)
@@ -29,6 +33,20 @@ def reporter() -> Reporter:
 def print_json(data: Any) -> None:
     """Print ``data`` as indented JSON on standard output."""
     sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def job_store() -> JobStore:
+    """Return the jobs of this installation's Redis; raises :class:`BaliError` when it is away."""
+    from redis.exceptions import RedisError
+
+    from bali_platform.jobs import JobStore, connect
+
+    redis = connect()
+    try:
+        redis.ping()
+    except RedisError as error:
+        raise BaliError(f"Redis does not answer ({error}): run `bali up`") from error
+    return JobStore(redis)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

@@ -7,13 +7,12 @@ interruption goes on where the last one was stopped.
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -21,7 +20,7 @@ from bali_platform.cli.common import fields, out, reporter
 from bali_platform.errors import BaliError
 
 if TYPE_CHECKING:
-    from bali_platform.jobs import Job, JobStore
+    from bali_platform.jobs import Job
     from bali_platform.settings import Settings
     from bali_trainers.evaluation import NameReport
 
@@ -30,7 +29,6 @@ __all__ = ["register"]
 T = TypeVar("T")
 
 CORPUS = "definitions"
-REPAIR_EVERY_S = 5.0
 TRY_NEXT = """\
 bali browser                          the graph: its style and a guide are open
 bali concept search "heart attack"    by any name, or by SOURCE:CODE
@@ -146,19 +144,18 @@ class _Demo:
     def _train(self) -> Job:
         from bali_platform.cli.watch import watch
         from bali_platform.jobs import JobState, JobStore, connect
-        from bali_trainers.jobs import prepare
+        from bali_platform.jobs.app import wake
+        from bali_platform.services import kept_up
+        from bali_trainers.jobs import prepare, queue_once
 
         prepared = prepare("demo", self._settings, run={"max_steps": self._scale.steps})
         store = JobStore(connect(self._settings))
-        job = _same_job(store, prepared.config, prepared.spec)
-        if job is None:
-            jobs = self._settings.home / "jobs"
-            job = store.submit("train", prepared.name, prepared.config, prepared.spec, jobs)
+        job = queue_once(prepared, store, self._settings.home / "jobs")
         if job.state == JobState.SUCCEEDED:
             out.print(f"there already: job {job.id} in {job.folder}", highlight=False)
             return job
-        _wake(store, job)
-        with _kept_up(self._settings):
+        wake()
+        with kept_up(self._settings):
             job = watch(store, job.id, out)
         if job.state != JobState.SUCCEEDED:
             raise BaliError(f"job {job.id} {job.state}: {job.message}; `bali jobs logs {job.id}`")
@@ -191,49 +188,6 @@ class _Demo:
         report = report_names(task, outcomes, graph_version=version, withheld=withheld)
         path.write_text(report.model_dump_json(indent=2), encoding="utf-8")
         return report
-
-
-def _same_job(store: JobStore, config: dict[str, Any], spec: dict[str, Any]) -> Job | None:
-    """Find the newest job that would train the same model with this version of the code."""
-    from bali_platform.jobs import code_version
-
-    return next(
-        (
-            job
-            for job in store.list()
-            if (job.config, job.spec, job.code_version) == (config, spec, code_version())
-        ),
-        None,
-    )
-
-
-def _wake(store: JobStore, job: Job) -> None:
-    from bali_platform.jobs.app import wake
-
-    if job.state.ended:
-        store.resume(job.id)
-    wake()
-
-
-@contextmanager
-def _kept_up(settings: Settings) -> Iterator[None]:
-    """Repair the services every few seconds, should one of them be killed."""
-    from bali_platform import services
-
-    over = threading.Event()
-
-    def repair() -> None:
-        while not over.wait(REPAIR_EVERY_S):
-            with suppress(BaliError):  # the next turn tries again
-                services.up(settings, workers=True)
-
-    thread = threading.Thread(target=repair, name="repair", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _start(settings: Settings) -> None:

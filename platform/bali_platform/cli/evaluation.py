@@ -60,7 +60,7 @@ def evaluate(
     models: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL..", help="Model folders or names; the first is the baseline."
+            metavar="MODEL..", help="Model folders or names, or tf-idf; the first is the baseline."
         ),
     ],
     corpus: Annotated[
@@ -227,6 +227,7 @@ def _evaluate_mentions(
     from bali_trainers.evaluation import (
         build_mention_task,
         evaluate_mentions,
+        read_names,
         report_mentions,
         require_apart,
     )
@@ -234,13 +235,13 @@ def _evaluate_mentions(
     overlapping = require_apart(corpus, training, force=force)
     with Graph.connect(load_settings()) as graph:
         version = graph.version
-        task = build_mention_task(graph.names(), corpus, training=training)
+        task = build_mention_task(read_names(graph.names()), corpus, training=training)
     chosen: list[Literal["name", "context", "mixed"]] = [encoding.value for encoding in encodings]
     outcomes = [
         outcome
         for model in models
         for outcome in evaluate_mentions(
-            model, task, chosen, precision=precision.value, reporter=reporter()
+            model, [task], chosen, precision=precision.value, reporter=reporter()
         )
     ]
     return report_mentions(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bali_platform.cli.common import JsonOption, fields, out, print_json, table
+from bali_platform.cli.common import JsonOption, fields, job_store, out, print_json, table
 from bali_platform.errors import BaliError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def train(
     if local:
         _train_here(prepared, settings)
         return
-    store = _store()
+    store = job_store()
     job = store.submit(
         "train",
         prepared.name,
@@ -118,7 +118,7 @@ def _train_here(prepared: PreparedJob, settings: Settings) -> None:
 @jobs.command("list")
 def list_jobs(as_json: JsonOption = False) -> None:
     """List the jobs, newest first."""
-    found = _store().list()
+    found = job_store().list()
     if as_json:
         print_json([job.model_dump(mode="json", exclude={"config", "spec"}) for job in found])
         return
@@ -132,7 +132,7 @@ def list_jobs(as_json: JsonOption = False) -> None:
 @jobs.command()
 def show(job: JobArgument, as_json: JsonOption = False) -> None:
     """Show a job's record and everything that happened to it."""
-    store = _store()
+    store = job_store()
     found = store.find(job)
     events = list(store.events(found.id))
     if as_json:
@@ -171,7 +171,7 @@ def _reached(job: Job) -> str:
 @jobs.command()
 def watch(job: JobArgument) -> None:
     """Show a job until it ends: progress, loss, throughput, data wait."""
-    store = _store()
+    store = job_store()
     _watch(store, store.find(job).id)
 
 
@@ -183,7 +183,7 @@ def logs(
     ] = False,
 ) -> None:
     """Print what a job's trainer has printed."""
-    store = _store()
+    store = job_store()
     found = store.find(job)
     if not follow and not found.log.exists():
         raise BaliError(f"{found.log} does not exist: the job has not started on this machine")
@@ -197,7 +197,7 @@ def logs(
 @jobs.command()
 def cancel(job: JobArgument) -> None:
     """Cancel a job; a running one makes a checkpoint first."""
-    store = _store()
+    store = job_store()
     cancelled = store.request_cancel(store.find(job).id)
     out.print(f"job {cancelled.id}: {'cancelled' if cancelled.state.ended else 'will stop'}")
 
@@ -207,7 +207,7 @@ def resume(job: JobArgument) -> None:
     """Queue a failed or cancelled job again, to go on from its last checkpoint."""
     from bali_platform.jobs.app import wake
 
-    store = _store()
+    store = job_store()
     resumed = store.resume(store.find(job).id)
     wake()
     out.print(f"job {resumed.id}: queued")
@@ -216,7 +216,7 @@ def resume(job: JobArgument) -> None:
 @jobs.command()
 def priority(job: JobArgument, value: Annotated[int, typer.Argument(help="Default: 0.")]) -> None:
     """Let a queued job start before those of a lower priority."""
-    store = _store()
+    store = job_store()
     changed = store.prioritise(store.find(job).id, value)
     out.print(f"job {changed.id}: priority {changed.priority}")
 
@@ -226,21 +226,8 @@ def prune(
     days: Annotated[float, typer.Option(min=0, help="Forget jobs that ended so long ago.")] = 30,
 ) -> None:
     """Forget the records of old jobs; their folders stay."""
-    forgotten = _store().prune(days * 86400)
+    forgotten = job_store().prune(days * 86400)
     out.print(f"forgot {len(forgotten)} jobs")
-
-
-def _store() -> JobStore:
-    from redis.exceptions import RedisError
-
-    from bali_platform.jobs import JobStore, connect
-
-    redis = connect()
-    try:
-        redis.ping()
-    except RedisError as error:
-        raise BaliError(f"Redis does not answer ({error}): run `bali up`") from error
-    return JobStore(redis)
 
 
 def _watch(store: JobStore, job_id: str) -> None:

@@ -20,6 +20,7 @@ from bali_platform.cli import (
     release,
     services,
     stream,
+    study,
     text,
     upgrade,
 )
@@ -53,6 +54,7 @@ graph.register(app)
 text.register(app)
 jobs.register(app)
 model.register(app)
+study.register(app)
 stream.register(app)
 api.register(app)
 

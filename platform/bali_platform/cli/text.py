@@ -199,6 +199,25 @@ def _build(
     show(folder, as_json)
 
 
+def split(
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A linked corpus.")],
+    folder: Output,
+    every: Annotated[
+        int, typer.Option(min=3, help="One document of so many is tested on, one chosen on.")
+    ] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Cut a corpus by document into train, dev and test, each a corpus in FOLDER."""
+    from bali_loaders.corpora import split_corpus
+
+    parts = split_corpus(corpus, folder, every=every)
+    if as_json:
+        print_json({part: info.model_dump() for part, info in parts.items()})
+        return
+    rows = [(str(folder / part), i.sentences, i.mentions) for part, i in parts.items()]
+    out.print(table("", ("corpus", "sentences", "mentions"), rows))
+
+
 def stats(
     folder: Annotated[Path, typer.Argument(metavar="CORPUS", help="A linked corpus.")],
     as_json: JsonOption = False,
@@ -261,6 +280,7 @@ def register(app: typer.Typer) -> None:
     corpus.command("import")(import_)
     corpus.command()(link)
     corpus.command()(score)
+    corpus.command()(split)
     corpus.command()(stats)
     app.add_typer(corpus, name="corpus", rich_help_panel="Text")
     evaluation.register(app)

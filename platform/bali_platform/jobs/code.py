@@ -11,11 +11,12 @@ from bali_platform import __version__
 
 __all__ = ["code_version", "code_version_on_disk"]
 
-# The parts that batches and weights depend on; the command line or the API may change freely.
+# The parts that batches and weights depend on; command line, API and evaluation change freely.
 _PARTS = {
     "bali_platform": ("corpus.py", "graph", "jobs", "streaming", "subgraphs"),
     "bali_trainers": (".",),
 }
+_APART = {"bali_trainers": ("evaluation", "explain", "study")}
 _SOURCES = ("*.py", "*.cypher")
 
 
@@ -33,7 +34,10 @@ def code_version_on_disk() -> str:
     digest = blake2b(digest_size=4)
     for package, parts in _PARTS.items():
         root = _folder(package)
+        apart = [root / part for part in _APART.get(package, ())]
         for path in sorted(path for part in parts for path in _sources(root / part)):
+            if any(path.is_relative_to(folder) for folder in apart):
+                continue
             digest.update(f"{package}/{path.relative_to(root).as_posix()}\0".encode())
             digest.update(path.read_bytes())
     return f"{__version__}+{digest.hexdigest()}"

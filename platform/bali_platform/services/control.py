@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,7 @@ __all__ = [
     "Neo4jLogin",
     "Status",
     "down",
+    "kept_up",
     "neo4j_login",
     "redis_url",
     "running",
@@ -41,6 +44,8 @@ PROCESSES = (
     "redis",
 )
 """Everything that may run in a home, in the order in which it is stopped."""
+
+_REPAIR_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,25 @@ def up(settings: Settings, reporter: Reporter = QUIET, workers: bool = False) ->
         if not server.running:
             raise BaliError(f"no answer from {address}: check the address and the password")
     return found
+
+
+@contextmanager
+def kept_up(settings: Settings) -> Iterator[None]:
+    """Repair services and workers every few seconds, should one of them be killed."""
+    over = threading.Event()
+
+    def repair() -> None:
+        while not over.wait(_REPAIR_EVERY_S):
+            with suppress(BaliError):  # the next turn tries again
+                up(settings, workers=True)
+
+    thread = threading.Thread(target=repair, name="repair", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def running(settings: Settings) -> set[str]:

@@ -11,12 +11,13 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from bali_platform.corpus import Mention, Sentence, write_corpus
-from bali_platform.errors import BaliError
+from bali_platform.errors import BaliError, UsageError
 from bali_trainers.evaluation import (
     MentionTask,
     build_mention_task,
     evaluate_mentions,
     overlapping_documents,
+    read_names,
     report_mentions,
     require_apart,
 )
@@ -48,7 +49,7 @@ def task(words: list[tuple[str, tuple[str, ...]]], tmp_path: Path) -> MentionTas
         Sentence("d2", 0, "no mention", ()),
         Sentence("d3", 0, TEXT, (Mention(0, 5, "C03"), Mention(0, 5, "C07"))),
     ]
-    return build_mention_task(words, write(tmp_path / "c", sentences))
+    return build_mention_task(read_names(words), write(tmp_path / "c", sentences))
 
 
 def test_questions_are_spans_with_all_their_concepts(task: MentionTask) -> None:
@@ -65,7 +66,7 @@ def test_surface_forms_that_training_saw_are_not_refined(
 ) -> None:
     train = write(tmp_path / "t", [Sentence("t1", 0, "the W90 W91", (Mention(4, 11, "C01"),))])
     test = write(tmp_path / "c", [Sentence("d1", 0, TEXT, MENTIONS)])
-    task = build_mention_task(words, test, training=[train])
+    task = build_mention_task(read_names(words), test, training=[train])
     assert task.refined.tolist() == [True, False, False]
 
 
@@ -73,8 +74,8 @@ def test_models_are_reported_by_subset_and_compared(
     tiny_model: Callable[..., Path], task: MentionTask
 ) -> None:
     encodings = ("name", "context", "mixed")
-    base = evaluate_mentions(str(tiny_model()), task, encodings)
-    wide = evaluate_mentions(str(tiny_model(hidden_size=32)), task, encodings)
+    base = evaluate_mentions(str(tiny_model()), [task], encodings)
+    wide = evaluate_mentions(str(tiny_model(hidden_size=32)), [task], encodings)
     assert [outcome.encoding for outcome in base] == list(encodings)
     by_name = base[0].scores["acc@1"]
     assert by_name[[0, 2, 3]].tolist() == [1, 1, 1]
@@ -113,9 +114,9 @@ def test_mentions_beyond_the_length_of_a_sentence_are_encoded_alone(
 ) -> None:
     text = "w1 " * 130 + "w3 w4"
     sentence = Sentence("d", 0, text, (Mention(390, 395, "C03"), Mention(0, 2, "C01")))
-    task = build_mention_task(words, write(tmp_path / "c", [sentence]))
+    task = build_mention_task(read_names(words), write(tmp_path / "c", [sentence]))
     model = str(tiny_model(max_position_embeddings=128))
-    name, context, mixed = evaluate_mentions(model, task, ("name", "context", "mixed"))
+    name, context, mixed = evaluate_mentions(model, [task], ("name", "context", "mixed"))
     assert (name.cut, context.cut, mixed.cut) == (0, 1, 1)
     for metric in name.scores:
         assert context.scores[metric][1] == name.scores[metric][1]
@@ -127,10 +128,62 @@ def test_a_shared_name_means_the_concept_that_ranks_it_highest(
     names = [("C01", ("w1", "w9")), ("C02", ("w9", "w2")), ("C03", ("w3", "w9")), ("C04", ("w9",))]
     mentions = [Mention(0, 2, cui) for cui, _ in names]
     sentences = [Sentence(f"d{i}", 0, "w9", (m,)) for i, m in enumerate(mentions)]
-    task = build_mention_task(names, write(tmp_path / "c", sentences))
-    (outcome,) = evaluate_mentions(str(tiny_model()), task)
+    task = build_mention_task(read_names(names), write(tmp_path / "c", sentences))
+    (outcome,) = evaluate_mentions(str(tiny_model()), [task])
     assert outcome.scores["mrr"].tolist() == pytest.approx([1 / 3, 1, 1 / 4, 1 / 2])
     assert outcome.scores["acc@1 expected"].tolist() == [0.25] * 4
+
+
+def test_several_corpora_are_as_good_as_one_after_the_other(
+    tiny_model: Callable[..., Path],
+    words: list[tuple[str, tuple[str, ...]]],
+    task: MentionTask,
+    tmp_path: Path,
+) -> None:
+    other = write(tmp_path / "o", [Sentence("x", 0, "w9 w12", (Mention(0, 6, "C09"),))])
+    tasks = [task, build_mention_task(read_names(words), other)]
+    encodings = ("mixed", "name")
+    both = evaluate_mentions(str(tiny_model()), tasks, encodings)
+    alone = [o for t in tasks for o in evaluate_mentions(str(tiny_model()), [t], encodings)]
+    assert [(o.corpus, o.encoding) for o in both] == [
+        (t.corpus, encoding) for t in tasks for encoding in encodings
+    ]
+    for one, same in zip(both, alone, strict=True):
+        np.testing.assert_array_equal(one.scores["mrr"], same.scores["mrr"])
+
+
+def test_some_documents_are_chosen_whole_and_always_the_same(
+    words: list[tuple[str, tuple[str, ...]]], tmp_path: Path
+) -> None:
+    sentences = [
+        Sentence(f"d{n}", place, f"w{n} w{place}", (Mention(0, 2, f"C0{n}"),))
+        for place in range(3)
+        for n in range(1, 9)
+    ]
+    corpus = write(tmp_path / "c", sentences)
+    few, more = (build_mention_task(read_names(words), corpus, documents=n) for n in (2, 5))
+    assert (few.document.max() + 1, more.document.max() + 1) == (2, 5)
+    assert (len(few.gold), len(more.gold)) == (6, 15)
+    assert set(few.spans.sentences) < set(more.spans.sentences)
+    assert few.document.tolist() == [0, 1] * 3
+
+
+def test_letters_alone_find_names_that_look_alike(tmp_path: Path) -> None:
+    names = [
+        ("C01", ("renal failure", "kidney failure")),
+        ("C02", ("heart failure",)),
+        ("C03", ("Renal Failure", "RF")),
+    ]
+    texts = {"renal failures": "C01", "Kidney failure": "C01", "hart failure": "C02", "rf": "C03"}
+    sentences = [
+        Sentence(text, 0, text, (Mention(0, len(text), cui),)) for text, cui in texts.items()
+    ]
+    task = build_mention_task(read_names(names), write(tmp_path / "c", sentences))
+    (outcome,) = evaluate_mentions("tf-idf", [task])
+    assert outcome.scores["acc@1"].tolist() == [1, 1, 1, 1]
+    assert outcome.scores["acc@1 expected"].tolist() == [0.5, 1, 1, 1], "a name that two share"
+    with pytest.raises(UsageError, match="reads no context"):
+        evaluate_mentions("tf-idf", [task], ("context",))
 
 
 def test_a_corpus_of_another_graph_is_refused(
@@ -138,7 +191,7 @@ def test_a_corpus_of_another_graph_is_refused(
 ) -> None:
     corpus = write(tmp_path / "c", [Sentence("d1", 0, "w3", (Mention(0, 2, "C999"),))])
     with pytest.raises(BaliError, match="mentions no concept of this graph"):
-        build_mention_task(words, corpus)
+        build_mention_task(read_names(words), corpus)
 
 
 LONG = [f"Sentence {i} is long enough to be recognised, wherever it is." for i in "abcdefgh"]

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from scipy.stats import bootstrap as scipy_bootstrap
 from scipy.stats import permutation_test
 from sklearn.metrics import label_ranking_average_precision_score, top_k_accuracy_score
 
 from bali_trainers.evaluation import ranking
-from bali_trainers.evaluation.metrics import bootstrap, compare, estimate, rank_metrics
+from bali_trainers.evaluation.metrics import bootstrap, compare, estimate, holm, rank_metrics
 from bali_trainers.evaluation.ranking import Bearers, Ranks, rank_concepts
 
 
@@ -27,9 +28,10 @@ def grid_vectors(random: np.random.Generator, count: int) -> np.ndarray:
     names=st.integers(1, 12),
     queries=st.integers(1, 6),
     block=st.integers(1, 9),
+    sparse=st.booleans(),
 )
 def test_ranks_are_those_of_brute_force(
-    seed: int, concepts: int, names: int, queries: int, block: int
+    seed: int, concepts: int, names: int, queries: int, block: int, sparse: bool
 ) -> None:
     random = np.random.default_rng(seed)
     own = [
@@ -45,7 +47,10 @@ def test_ranks_are_those_of_brute_force(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "_PAIRS_AT_ONCE", block)
         patch.setattr(ranking, "_QUERIES_AT_ONCE", block)
-        ranks = rank_concepts(query_vectors, name_vectors.astype(np.float16), bearers, gold)
+        vectors = [query_vectors, name_vectors.astype(np.float16)]
+        if sparse:
+            vectors = [csr_array(query_vectors), csr_array(name_vectors)]
+        ranks = rank_concepts(*vectors, bearers, gold)
     for q in range(queries):
         near = {
             which: max(
@@ -166,3 +171,24 @@ def test_few_clusters_prove_little() -> None:
     in_two_documents = compare({"m": gain}, {"m": none}, np.repeat([0, 1], 500))["m"]
     assert alone.p < 0.001
     assert in_two_documents.p == 1
+
+
+def test_holm_by_hand() -> None:
+    assert holm([]) == []
+    assert holm([0.2]) == [0.2]
+    # Sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1; never less than the one before.
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.5, 0.9, 0.6]) == [1, 1, 1]
+
+
+@settings(max_examples=50, deadline=None)
+@given(p=st.lists(st.floats(0, 1), max_size=9), level=st.sampled_from([0.05, 0.3, 0.9]))
+def test_holm_rejects_what_its_definition_says(p: list[float], level: float) -> None:
+    rejected = set()
+    for tests_left, number in zip(
+        range(len(p), 0, -1), sorted(range(len(p)), key=p.__getitem__), strict=True
+    ):
+        if p[number] * tests_left > level:
+            break
+        rejected.add(number)
+    assert {number for number, value in enumerate(holm(p)) if value <= level} == rejected

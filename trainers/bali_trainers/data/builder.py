@@ -12,6 +12,7 @@ from bali_platform.errors import BaliError
 from bali_platform.streaming.codec import Arrays
 from bali_platform.streaming.source import BatchKey
 from bali_platform.subgraphs import Neighbourhood, NeighbourhoodSource
+from bali_trainers.data.controls import BrokenGraph
 from bali_trainers.data.edges import without_withheld
 from bali_trainers.data.linearised import Lineariser
 from bali_trainers.data.lookalikes import LookAlikes
@@ -40,7 +41,16 @@ class BatchBuilder:
         _check_origin(spec, source)
         self._spec = spec
         self._source = without_withheld(source, spec.withheld_edges)
-        self._sentences = LinkedSentences(spec.corpus)
+        shuffle = generator(spec.seed, Purpose.LINKS, epoch=0) if spec.links == "shuffled" else None
+        self._sentences = LinkedSentences(spec.corpus, shuffle=shuffle)
+        if spec.graph != "real":
+            self._source = BrokenGraph(
+                self._source,
+                self._sentences.concepts.to_pylist(),
+                kind=spec.graph,
+                relation_types=spec.relation_types,
+                seed=spec.seed,
+            )
         self._step = spec.batch_size * spec.world_size
         _check_size(spec, len(self._sentences))
         held_out = spec.dev_batches * self._step

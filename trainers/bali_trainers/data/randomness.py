@@ -20,6 +20,8 @@ class Purpose(IntEnum):
     SYNONYMS = 5
     NEGATIVES = 6
     DEV = 7
+    LINKS = 8
+    CONTROL = 9
 
 
 def generator(

@@ -39,13 +39,15 @@ class SentenceBatch:
 class LinkedSentences:
     """The sentences of a corpus that mention a concept; those without a mention are left out.
 
+    With ``shuffle``, every mention has the concept of another one, as it draws.
+
     Attributes:
         lengths: [N] characters of each sentence.
         concepts: The distinct CUIs of the corpus.
 
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, shuffle: np.random.Generator | None = None) -> None:
         table = _read(folder)
         mentions = table["mentions"].combine_chunks()
         spans = mentions.flatten()
@@ -54,7 +56,8 @@ class LinkedSentences:
         self._start = spans.field("start").to_numpy()
         self._end = spans.field("end").to_numpy()
         cuis = spans.field("cui").dictionary_encode()
-        self._concept = cuis.indices.to_numpy()
+        concept = cuis.indices.to_numpy()
+        self._concept = concept if shuffle is None else shuffle.permutation(concept)
         self.concepts: pa.Array = cuis.dictionary
         self.lengths: NDArray[np.int32] = pc.utf8_length(self._texts).to_numpy().astype(np.int32)
         self._check(folder)

@@ -31,6 +31,8 @@ class DataSpec(BaseModel):
         hard_negatives: Concepts easily confused with it that are drawn for each concept mentioned.
         synonyms: Whether a second name is drawn for each concept mentioned.
         dev_batches: Batches of each rank whose sentences are held out of training.
+        graph: Whose edges are seen: ``"shuffled"`` and ``"random"`` are controls.
+        links: ``"shuffled"`` gives mentions the concepts of others: a control.
         encoder: ``"graph"`` for node and edge arrays, ``"linearised"`` for text of subgraphs.
         world_size: Ranks that share an epoch.
 
@@ -57,5 +59,7 @@ class DataSpec(BaseModel):
     hard_negatives: int = Field(0, ge=0, le=8)
     synonyms: bool = False
     dev_batches: int = Field(0, ge=0)
+    graph: Literal["real", "shuffled", "random"] = "real"
+    links: Literal["real", "shuffled"] = "real"
     encoder: Literal["graph", "linearised"] = "graph"
     world_size: int = Field(1, ge=1)

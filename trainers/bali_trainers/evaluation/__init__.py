@@ -24,7 +24,12 @@ from bali_trainers.evaluation.links import (
     evaluate_links,
     report_links,
 )
-from bali_trainers.evaluation.mention_task import MentionTask, build_mention_task
+from bali_trainers.evaluation.mention_task import (
+    KnownNames,
+    MentionTask,
+    build_mention_task,
+    read_names,
+)
 from bali_trainers.evaluation.mentions import (
     Encoding,
     MentionOutcome,
@@ -63,6 +68,7 @@ __all__ = [
     "Fold",
     "GeneralOutcome",
     "GeneralReport",
+    "KnownNames",
     "LinkOutcome",
     "LinkReport",
     "MentionOutcome",
@@ -92,6 +98,7 @@ __all__ = [
     "official_folds",
     "overlapping_documents",
     "read_marked_relations",
+    "read_names",
     "read_pubmedqa",
     "relation_task",
     "report_classes",

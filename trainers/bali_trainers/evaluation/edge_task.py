@@ -43,6 +43,13 @@ class EdgeTask:
     secret: NDArray[np.int64]
     asked: NDArray[np.int64]
 
+    @property
+    def clusters(self) -> NDArray[np.int64]:
+        """The pair of concepts, numbered, of each question: all tails are asked first, [2 Q]."""
+        ends = np.sort(self.asked[:, [0, 2]], axis=1)
+        pairs: NDArray[np.int64] = np.unique(ends, axis=0, return_inverse=True)[1]
+        return np.tile(pairs.reshape(-1), 2)
+
 
 def build_edge_task(
     cuis: Iterable[str],

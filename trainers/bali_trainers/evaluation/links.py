@@ -104,8 +104,7 @@ def link_metrics(ranks: Values) -> dict[str, Values]:
 def report_links(task: EdgeTask, outcomes: Sequence[LinkOutcome]) -> LinkReport:
     """Summarise outcomes on ``task``, the first being the baseline of the others."""
     baseline, *others = outcomes
-    pairs = np.unique(np.sort(task.asked[:, [0, 2]], axis=1), axis=0, return_inverse=True)[1]
-    clusters = np.tile(pairs.reshape(-1), 2)
+    clusters = task.clusters
     alone = {outcome.model: outcome for outcome in outcomes if outcome.view == "alone"}
     return LinkReport(
         graph_version=task.source.graph_version,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,22 @@ from bali_platform.graph.names import name_key
 from bali_trainers.evaluation.embedding import Spans
 from bali_trainers.evaluation.name_task import NameTable
 
-__all__ = ["MentionTask", "build_mention_task"]
+__all__ = ["KnownNames", "MentionTask", "build_mention_task", "read_names"]
+
+
+@dataclass(frozen=True)
+class KnownNames:
+    """All names of all concepts: the dictionary of any number of corpora.
+
+    Attributes:
+        table: The names and who bears them.
+        number: The place of each CUI in the table.
+        keys: Every (concept, name folded by case).
+    """
+
+    table: NameTable
+    number: dict[str, int]
+    keys: frozenset[tuple[int, str]]
 
 
 @dataclass(frozen=True)
@@ -46,27 +62,30 @@ class MentionTask:
 
 
 def build_mention_task(
-    concepts: Iterable[tuple[str, Sequence[str]]],
+    known: KnownNames,
     corpus: Path,
     *,
     training: Sequence[Path] = (),
+    documents: int | None = None,
 ) -> MentionTask:
-    """Ask for every mention of a corpus, with all names of all concepts as the dictionary.
+    """Ask for every mention of a corpus, or of so many of its ``documents``, chosen by hash.
 
     ``training`` are the corpora that the models were trained on.
     """
-    table, matched = _read_names(concepts)
-    number = {cui: concept for concept, cui in enumerate(table.cuis)}
+    number = known.number
+    chosen = None if documents is None else _choose(corpus, documents)
     seen = {name_key(text) for folder in training for text in _surfaces(folder)}
     sentences: list[str] = []
-    documents: dict[str, int] = {}
+    places: dict[str, int] = {}
     spans: list[tuple[int, int, int, int]] = []
     gold: list[tuple[int, ...]] = []
     unmatched, refined, unknown = [], [], 0
     asked: set[tuple[str, tuple[int, ...]]] = set()
     for sentence in read_sentences(corpus):
+        if chosen is not None and sentence.document not in chosen:
+            continue
         sentences.append(sentence.text)
-        document = documents.setdefault(sentence.document, len(documents))
+        document = places.setdefault(sentence.document, len(places))
         for (start, end), cuis in _marked(sentence).items():
             wanted = tuple(sorted(number[cui] for cui in cuis if cui in number))
             if not wanted:
@@ -75,7 +94,7 @@ def build_mention_task(
             key = name_key(sentence.text[start:end])
             spans.append((document, len(sentences) - 1, start, end))
             gold.append(wanted)
-            unmatched.append(not any((concept, key) in matched for concept in wanted))
+            unmatched.append(not any((concept, key) in known.keys for concept in wanted))
             refined.append(key not in seen and (key, wanted) not in asked)
             asked.add((key, wanted))
     if not spans:
@@ -84,7 +103,7 @@ def build_mention_task(
     document, row, start, end = np.array(spans, dtype=np.int64).T
     return MentionTask(
         corpus=f"{info.name} ({info.sha})",
-        table=table,
+        table=known.table,
         spans=Spans(tuple(sentences), row, start, end),
         gold=tuple(gold),
         document=np.unique(document, return_inverse=True)[1],
@@ -94,21 +113,25 @@ def build_mention_task(
     )
 
 
-def _read_names(
-    concepts: Iterable[tuple[str, Sequence[str]]],
-) -> tuple[NameTable, set[tuple[int, str]]]:
-    """Return the dictionary, and every (concept, folded name)."""
+def read_names(concepts: Iterable[tuple[str, Sequence[str]]]) -> KnownNames:
+    """Make a dictionary of ``(cui, names best first)``."""
     cuis: list[str] = []
     rows: dict[str, int] = {}
     bearers: list[tuple[int, int, int]] = []
-    matched: set[tuple[int, str]] = set()
+    keys: set[tuple[int, str]] = set()
     for concept, (cui, names) in enumerate(concepts):
         cuis.append(cui)
         for place, name in enumerate(names):
             bearers.append((concept, rows.setdefault(name, len(rows)), place))
-            matched.add((concept, name_key(name)))
+            keys.add((concept, name_key(name)))
     table = NameTable(tuple(cuis), tuple(rows), np.array(bearers, dtype=np.int64).reshape(-1, 3))
-    return table, matched
+    number = {cui: concept for concept, cui in enumerate(cuis)}
+    return KnownNames(table, number, frozenset(keys))
+
+
+def _choose(corpus: Path, documents: int) -> set[str]:
+    names = {sentence.document for sentence in read_sentences(corpus)}
+    return set(sorted(names, key=lambda name: blake2b(name.encode()).digest())[:documents])
 
 
 def _marked(sentence: Sentence) -> dict[tuple[int, int], list[str]]:

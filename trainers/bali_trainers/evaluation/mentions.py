@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from bali_platform.progress import QUIET, Reporter
-from bali_trainers.evaluation.embedding import NameEncoder, Precision
+from bali_trainers.evaluation.embedding import Precision
+from bali_trainers.evaluation.encoders import Encoder, open_encoder
 from bali_trainers.evaluation.mention_task import MentionTask
 from bali_trainers.evaluation.metrics import (
     Difference,
@@ -36,6 +37,7 @@ class MentionOutcome:
     ``cut`` mentions were beyond the length of a sentence, and encoded by their text alone.
     """
 
+    corpus: str
     model: str
     encoding: Encoding
     precision: Precision
@@ -77,7 +79,7 @@ class MentionReport(BaseModel):
 
 def evaluate_mentions(
     model: str,
-    task: MentionTask,
+    tasks: Sequence[MentionTask],
     encodings: Sequence[Encoding] = ("name",),
     *,
     precision: Precision = "fp32",
@@ -86,33 +88,45 @@ def evaluate_mentions(
 ) -> list[MentionOutcome]:
     """Link every mention to the concept with the nearest name, by cosine, over all names.
 
-    A mention is encoded as its text alone (``name``), as the mean of its tokens in the sentence
-    (``context``), or as the sum of both unit vectors (``mixed``).
+    The tasks share a dictionary, which is encoded once. A mention is encoded as its text alone
+    (``name``), as the mean of its tokens in the sentence (``context``), or as the sum of both unit
+    vectors (``mixed``). Outcomes come by task.
     """
-    encoder = NameEncoder(model, precision=precision, device=device)
-    embedded = encoder.encode([*task.table.names, *task.spans.texts], reporter=reporter)
-    own = embedded.row[len(task.table.names) :]
-    bearers = task.table.by_vector(embedded.row)
-    by_name = embedded.vectors[own].astype(np.float32)
-    in_context, cut = by_name, 0
-    if set(encodings) - {"name"}:
-        in_context = encoder.encode_in_context(task.spans, reporter=reporter)
-        lost = ~in_context.any(axis=1)
-        in_context[lost], cut = by_name[lost], int(lost.sum())
-    vectors: dict[Encoding, NDArray[np.float32]] = {
-        "name": by_name,
-        "context": in_context,
-        "mixed": _unit(in_context + by_name),
-    }
+    encoder = open_encoder(model, precision=precision, device=device)
+    table = tasks[0].table
+    texts = [text for task in tasks for text in task.spans.texts]
+    # Names and texts together: those that are tokenised alike get the same vector to the last bit.
+    embedded = encoder.encode([*table.names, *texts], reporter=reporter)
+    bearers = table.by_vector(embedded.row)
+    ends = len(table.names) + np.cumsum([len(task.gold) for task in tasks])
     outcomes = []
-    for encoding in encodings:
-        row = own if encoding == "name" else np.arange(len(own))
-        with reporter.step(f"rank concepts, {encoding}"):
-            scores = _score(task, embedded.vectors, bearers, vectors[encoding], row)
-        outcomes.append(
-            MentionOutcome(model, encoding, precision, scores, 0 if encoding == "name" else cut)
-        )
+    for task, end in zip(tasks, ends.tolist(), strict=True):
+        own = embedded.row[end - len(task.gold) : end]
+        vectors, cut = _encode(encoder, task, embedded.vectors[own], encodings, reporter)
+        for encoding in encodings:
+            row, lost = (own, 0) if encoding == "name" else (np.arange(len(own)), cut)
+            with reporter.step(f"rank concepts, {encoding}"):
+                scores = _score(task, embedded.vectors, bearers, vectors[encoding], row)
+            outcomes.append(MentionOutcome(task.corpus, model, encoding, precision, scores, lost))
     return outcomes
+
+
+def _encode(
+    encoder: Encoder,
+    task: MentionTask,
+    names: NDArray[np.floating],
+    encodings: Sequence[Encoding],
+    reporter: Reporter,
+) -> tuple[dict[Encoding, NDArray[np.float32]], int]:
+    """Return vectors of the mentions by encoding, each [M, d], and how many were cut."""
+    by_name = names.astype(np.float32)
+    if set(encodings) == {"name"}:
+        return {"name": by_name}, 0
+    in_context = encoder.encode_in_context(task.spans, reporter=reporter)
+    lost = ~in_context.any(axis=1)
+    in_context[lost] = by_name[lost]
+    mixed = _unit(in_context + by_name)
+    return {"name": by_name, "context": in_context, "mixed": mixed}, int(lost.sum())
 
 
 def report_mentions(

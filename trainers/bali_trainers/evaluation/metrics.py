@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ __all__ = [
     "bootstrap",
     "compare",
     "estimate",
+    "holm",
     "rank_metrics",
     "resampled_clusters",
 ]
@@ -83,10 +85,16 @@ def bootstrap(
     return means
 
 
+@lru_cache(maxsize=8)
 def resampled_clusters(count: int, *, resamples: int = RESAMPLES) -> NDArray[np.int64]:
-    """Return how often each of ``count`` clusters is drawn in each resample, [resamples, count]."""
+    """Return how often each of ``count`` clusters is drawn in each resample, [resamples, count].
+
+    It is kept for the next call, and cannot be written to.
+    """
     random = np.random.Generator(np.random.Philox(_SEED))
-    return random.multinomial(count, np.full(count, 1 / count), size=resamples)
+    draws = random.multinomial(count, np.full(count, 1 / count), size=resamples)
+    draws.flags.writeable = False
+    return draws
 
 
 def compare(
@@ -96,6 +104,18 @@ def compare(
 ) -> dict[str, Difference]:
     """Return candidate minus baseline for every metric; both saw the same queries in one order."""
     return {name: _difference(candidate[name] - baseline[name], clusters) for name in candidate}
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Correct the p-values of a family of tests, as S. Holm did (1979): step down from the least.
+
+    With these, the chance of even one false alarm in the family stays below the level of each.
+    """
+    order = np.argsort(p, kind="stable")
+    steps = np.asarray(p, dtype=float)[order] * np.arange(len(p), 0, -1)
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return [float(value) for value in corrected]
 
 
 def _difference(values: Values, clusters: Clusters | None) -> Difference:

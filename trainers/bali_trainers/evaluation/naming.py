@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from bali_platform.progress import QUIET, Reporter
-from bali_trainers.evaluation.embedding import NameEncoder, Precision
+from bali_trainers.evaluation.embedding import Precision
+from bali_trainers.evaluation.encoders import open_encoder
 from bali_trainers.evaluation.metrics import (
     Difference,
     Estimate,
@@ -60,7 +61,7 @@ def evaluate_names(
     reporter: Reporter = QUIET,
 ) -> NameOutcome:
     """Link every query to the concept with the nearest name, by cosine, over all names."""
-    encoder = NameEncoder(model, precision=precision, device=device)
+    encoder = open_encoder(model, precision=precision, device=device)
     embedded = encoder.encode([*task.names, *task.queries], reporter=reporter)
     ranks = rank_concepts(
         embedded.vectors[embedded.row[len(task.names) :]],

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 __all__ = ["RULE", "Bearers", "Ranks", "rank_concepts"]
 
@@ -71,14 +73,14 @@ def rank_concepts(
 
     Args:
         queries: [Q, d] vectors of unit length.
-        names: [N, d] vectors of unit length.
+        names: [N, d] vectors of unit length. Both may be sparse matrices.
         bearers: Names of the concepts.
         gold: The wanted concepts of each query, one at least.
     """
     starts = np.searchsorted(bearers.concept, np.arange(bearers.concept[-1] + 2))
     blocks = _concept_blocks(starts)
     parts = []
-    for first in range(0, len(queries), _QUERIES_AT_ONCE):
+    for first in range(0, len(gold), _QUERIES_AT_ONCE):
         some = slice(first, first + _QUERIES_AT_ONCE)
         parts.append(
             _rank(queries[some].astype(np.float32), names, bearers, starts, blocks, gold[some])
@@ -99,7 +101,7 @@ def _concept_blocks(starts: Indices) -> list[tuple[int, int]]:
 
 
 def _rank(
-    queries: NDArray[np.float32],
+    queries: Vectors,
     names: Vectors,
     bearers: Bearers,
     starts: Indices,
@@ -107,11 +109,11 @@ def _rank(
     gold: Sequence[NDArray[np.int64]],
 ) -> tuple[Indices, Indices, Indices, Indices]:
     best = _nearest_wanted(queries, names, bearers, starts, gold)
-    nearer = np.zeros(len(queries), dtype=np.int64)
+    nearer = np.zeros(len(gold), dtype=np.int64)
     ties = []
     for first, end in blocks:
         pairs = slice(int(starts[first]), int(starts[end]))
-        scores = names[bearers.name[pairs]].astype(np.float32, copy=False) @ queries.T
+        scores = _products(names[bearers.name[pairs]], queries)
         concepts = np.maximum.reduceat(scores, starts[first:end] - starts[first], axis=0)
         nearer += (concepts > best + _TIE).sum(axis=0)
         pair, query = np.nonzero(np.abs(scores - best) <= _TIE)
@@ -122,7 +124,7 @@ def _rank(
 
 
 def _nearest_wanted(
-    queries: NDArray[np.float32],
+    queries: Vectors,
     names: Vectors,
     bearers: Bearers,
     starts: Indices,
@@ -131,9 +133,14 @@ def _nearest_wanted(
     rows = [
         np.concatenate([bearers.name[starts[c] : starts[c + 1]] for c in wanted]) for wanted in gold
     ]
-    vectors = (names[own].astype(np.float32, copy=False) for own in rows)
-    nearest = ((own @ query).max() for own, query in zip(vectors, queries, strict=True))
-    return np.fromiter(nearest, dtype=np.float32, count=len(queries))
+    nearest = (_products(names[own], queries[[i]]).max() for i, own in enumerate(rows))
+    return np.fromiter(nearest, dtype=np.float32, count=len(rows))
+
+
+def _products(names: Vectors, queries: Vectors) -> NDArray[np.float32]:
+    scores: Any = names.astype(np.float32, copy=False) @ queries.T
+    dense: NDArray[np.float32] = scores.toarray() if issparse(scores) else scores
+    return dense
 
 
 def _order_ties(

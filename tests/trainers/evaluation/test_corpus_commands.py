@@ -1,0 +1,149 @@
+"""The commands of docs/text.md: from a file of one's own to a trained, evaluated model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import neo4j
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from bali_platform.cli.main import app
+from bali_platform.corpus import Mention, read_sentences
+from bali_platform.errors import BaliError
+from bali_platform.settings import Settings
+
+pytestmark = pytest.mark.services
+
+
+def run(*arguments: object) -> Any:
+    result = CliRunner().invoke(app, [*map(str, arguments), "--json"])
+    if result.exception:
+        raise result.exception
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(autouse=True)
+def _graph(driver: neo4j.Driver, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver.execute_query("MATCH (n) DETACH DELETE n")
+    driver.execute_query(
+        """
+        CREATE (:Release {graph_version: 'commands', version: 'x', relation_types: ['RO']}),
+               (a:Concept {cui: 'C0000001', name: 'w1', names: ['w1 w2', 'w3 w4']}),
+               (b:Concept {cui: 'C0000002', name: 'w5', names: ['w5 w6', 'w3 w4']}),
+               (:Concept {cui: 'C0000003', name: 'w7', names: ['w7 w8']}),
+               (a)-[:RO {sabs: ['X']}]->(b)
+        """
+    )
+    for name in ("home", "cache"):
+        monkeypatch.setenv(f"BALI_{name.upper()}", str(getattr(settings, name)))
+
+
+@pytest.fixture
+def gold(tmp_path: Path) -> Path:
+    path = tmp_path / "gold.pubtator"
+    path.write_text("12345678|t|w3 w4 with w7 w8\n12345678\t0\t5\tw3 w4\tDisease\tD000001\n")
+    return path
+
+
+@pytest.fixture
+def codes(tmp_path: Path) -> Path:
+    path = tmp_path / "codes.tsv"
+    path.write_text("D000001\tC0000002\n")
+    return path
+
+
+@pytest.fixture
+def _arithmetic_as_before() -> Iterator[None]:
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def test_from_a_file_to_a_linked_evaluated_corpus(
+    gold: Path, codes: Path, tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = tiny_model()
+    text = tmp_path / "text.txt"
+    text.write_text("w5 w6 and w3 w4 here.\n\nNothing.")
+
+    imported = run("corpus", "import", gold, "--codes", codes, "-o", tmp_path / "gold")
+    assert imported["details"]["identifiers"] == {"MSH": {"mapped": 1}}
+    arguments = ["corpus", "link", text, gold, "-o", tmp_path / "linked", "--withheld", 0]
+    skipped = run(*arguments)
+    assert (skipped["sentences"], skipped["mentions"]) == (2, 2)
+    decided = run(*arguments, "--model", model, "--threshold", -1, "--jobs", 2)
+    assert decided["mentions"] == 4
+    first = next(iter(read_sentences(tmp_path / "linked")))
+    assert first.mentions[0] == Mention(0, 5, "C0000002")
+    nothing = run(*arguments, "--model", model, "--threshold", 1)
+    assert nothing["mentions"] == 2
+    assert run("corpus", "score", tmp_path / "gold", "--model", model)["spans"]["wanted"] == 1
+
+    wanted = {"mentions": 1, "unmatched": 0, "refined": 1, "overlapping": 0}
+    from_file = run("evaluate", model, "--corpus", gold, "--codes", codes, "--encoding", "mixed")
+    assert from_file.items() >= wanted.items()
+    training = ["--corpus", tmp_path / "gold", "--training", tmp_path / "linked"]
+    with pytest.raises(BaliError, match="such as 12345678, are also in the training"):
+        run("evaluate", model, *training)
+    forced = run("evaluate", model, *training, "--force")
+    assert forced["overlapping"] == 1
+    # The name is shared: the rule prefers the smaller CUI, as both rank it second.
+    (shown,) = forced["models"].values()
+    assert shown["all"]["acc@1"]["value"] == 0
+    assert shown["all"]["acc@1 expected"]["value"] == 0.5
+
+
+@pytest.mark.usefixtures("_arithmetic_as_before")
+def test_from_a_text_of_ones_own_to_a_trained_evaluated_model(
+    gold: Path, codes: Path, tiny_model: Callable[..., Path], settings: Settings, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("\n\n".join(f"w{n} w5 w6 near w7 w8." for n in range(10, 30)))
+    linked = run("corpus", "link", notes, "-o", tmp_path / "notes")
+    assert (linked["sentences"], linked["mentions"]) == (20, 40)
+    assert linked["details"]["withheld"] == 0.1, "as training withholds, if nothing is said"
+
+    config = tmp_path / "my.toml"
+    config.write_text(
+        f"""
+        name = "of-my-own"
+        [model]
+        base = '{tiny_model()}'
+        [data]
+        corpus = '{tmp_path / "notes"}'
+        batch_size = 4
+        max_length = 12
+        [graph_encoder]
+        layers = 1
+        [run]
+        max_steps = 3
+        device = "cpu"
+        """
+    )
+    trained = CliRunner().invoke(app, ["train", str(config), "--local"])
+    assert trained.exception is None, trained.stdout
+    (folder,) = settings.home.glob("jobs/of-my-own-*")
+
+    evaluated = ["evaluate", tiny_model(), folder / "model", "--corpus", gold, "--codes", codes]
+    report = run(*evaluated, "--training", tmp_path / "notes", "--encoding", "context")
+    assert list(report["models"]) == [f"{m}, context" for m in (tiny_model(), folder / "model")]
+    assert report["overlapping"] == 0
+    assert list(report["differences"]) == [f"{folder / 'model'}, context"]
+
+
+def test_a_marked_corpus_is_cut_to_train_choose_and_test(codes: Path, tmp_path: Path) -> None:
+    marked = tmp_path / "marked.pubtator"
+    documents = (f"{n}|t|w3 w4 w{n}\n{n}\t0\t5\tw3 w4\tDisease\tD000001\n" for n in range(10, 30))
+    marked.write_text("\n".join(documents))
+    run("corpus", "import", marked, "--codes", codes, "-o", tmp_path / "all")
+    parts = run("corpus", "split", tmp_path / "all", "-o", tmp_path / "parts")
+    assert {part: info["sentences"] for part, info in parts.items()} == {
+        "train": 16,
+        "dev": 2,
+        "test": 2,
+    }
+    assert run("corpus", "stats", tmp_path / "parts" / "dev")["mentions"] == 2

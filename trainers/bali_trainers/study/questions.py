@@ -1,0 +1,150 @@
+"""What all models of a study are asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bali_platform.corpus import open_corpus
+from bali_platform.errors import BaliError
+from bali_platform.graph.client import Graph
+from bali_platform.settings import Settings
+from bali_platform.subgraphs import neighbourhoods
+from bali_trainers.evaluation import (
+    EdgeTask,
+    Encoding,
+    KnownNames,
+    MentionTask,
+    build_edge_task,
+    build_mention_task,
+    evaluate_links,
+    evaluate_mentions,
+    read_names,
+    require_apart,
+)
+from bali_trainers.evaluation.embedding import Precision
+from bali_trainers.evaluation.tfidf import TF_IDF
+from bali_trainers.jobs import find_corpus
+from bali_trainers.study.config import EDGES, StudyConfig
+from bali_trainers.study.outcomes import Group, Part, Questions, Scores
+
+__all__ = ["Tasks", "read_tasks"]
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """All tests of a study.
+
+    Attributes:
+        graph_version: The graph that names are from.
+        known: Its names.
+        mentions: What is asked of each corpus, by test and part.
+        corpora: The digest of each corpus.
+        edges: Edges that training withheld, if they are asked for.
+    """
+
+    graph_version: str
+    known: KnownNames
+    mentions: dict[tuple[str, Part], MentionTask]
+    corpora: tuple[str, ...]
+    edges: EdgeTask | None
+
+    def described(self) -> dict[str, dict[Part, Questions]]:
+        """Describe every corpus, by test and part."""
+        tests: dict[str, dict[Part, Questions]] = {}
+        for (name, part), task in self.mentions.items():
+            tests.setdefault(name, {})[part] = Questions(
+                corpus=task.corpus,
+                documents=int(task.document.max()) + 1,
+                mentions=len(task.gold),
+                unmatched=int(task.unmatched.sum()),
+                refined=int(task.refined.sum()),
+                unknown=task.unknown,
+            )
+        if self.edges:
+            pairs = self.edges.clusters
+            tests[EDGES] = {
+                "test": Questions(
+                    corpus=f"{len(self.edges.cuis):,} concepts of graph {self.graph_version}",
+                    documents=int(pairs.max()) + 1,
+                    mentions=len(pairs),
+                )
+            }
+        return tests
+
+    def groups(self) -> dict[tuple[str, Part], Group]:
+        """Return which mentions belong together."""
+        groups = {
+            place: Group(
+                document=task.document,
+                subsets={
+                    "all": np.ones(len(task.gold), dtype=bool),
+                    "unmatched": task.unmatched,
+                    "refined": task.refined,
+                },
+            )
+            for place, task in self.mentions.items()
+        }
+        if self.edges:
+            pairs = self.edges.clusters
+            groups[EDGES, "test"] = Group(pairs, {"all": np.ones(len(pairs), dtype=bool)})
+        return groups
+
+    def ask(self, source: str, encodings: tuple[Encoding, ...], precision: Precision) -> Scores:
+        """Return how a model scores at every mention."""
+        wanted: tuple[Encoding, ...] = ("name",) if source == TF_IDF else encodings
+        outcomes = evaluate_mentions(
+            source, list(self.mentions.values()), wanted, precision=precision
+        )
+        places = [(*place, encoding) for place in self.mentions for encoding in wanted]
+        scores: Scores = {
+            (*place, metric): values
+            for place, outcome in zip(places, outcomes, strict=True)
+            for metric, values in outcome.scores.items()
+        }
+        if self.edges and source != TF_IDF:
+            for found in evaluate_links(source, self.edges, precision=precision):
+                for metric, values in found.scores.items():
+                    scores[EDGES, "test", found.view, metric] = values
+        return scores
+
+
+def read_tasks(study: StudyConfig, settings: Settings) -> Tasks:
+    """Build all tasks; documents that training or the choice of an encoding sees are refused."""
+    training = find_corpus(study.training.get("data", {}).get("corpus"), settings)
+    with Graph.connect(settings) as graph:
+        version = graph.version
+        known = read_names(graph.names())
+    mentions: dict[tuple[str, Part], MentionTask] = {}
+    corpora = []
+    for name, test in study.tests.items():
+        tested, chosen = (find_corpus(c, settings) for c in (test.corpus, test.choose))
+        require_apart(tested, [training, chosen])
+        require_apart(chosen, [training])
+        parts: dict[Part, Path] = {"test": tested, "choose": chosen}
+        for part, corpus in parts.items():
+            info = open_corpus(corpus)
+            if info.graph_version != version:
+                raise BaliError(
+                    f"{corpus} was linked with graph {info.graph_version}, but {version} is live: "
+                    "import it again with `bali corpus import`"
+                )
+            mentions[name, part] = build_mention_task(
+                known,
+                corpus,
+                training=[training],
+                documents=study.choose_documents if part == "choose" else None,
+            )
+            corpora.append(info.sha)
+    edges = None
+    if asked := study.edges:
+        edges = build_edge_task(
+            known.table.cuis,
+            neighbourhoods(settings),
+            withheld=asked.withheld,
+            limit=asked.asked,
+            candidates=asked.candidates,
+        )
+    return Tasks(version, known, mentions, tuple(corpora), edges)

@@ -1,0 +1,207 @@
+"""Running a study: every model trained as a queued job, and tested once it is there."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from redis.exceptions import RedisError
+
+from bali_platform import __version__
+from bali_platform.errors import UsageError
+from bali_platform.jobs import Job, JobNotFoundError, JobState, JobStore, code_version
+from bali_platform.jobs.app import wake
+from bali_platform.progress import QUIET, Reporter
+from bali_platform.settings import Settings
+from bali_trainers.jobs import PreparedJob, pin, queue_once
+from bali_trainers.journal import rows_until
+from bali_trainers.study.config import StudyConfig
+from bali_trainers.study.grid import Model, expand, training_config
+from bali_trainers.study.outcomes import (
+    Outcome,
+    Plan,
+    PlannedRun,
+    StudyFolder,
+    content_key,
+)
+from bali_trainers.study.questions import Tasks, read_tasks
+
+__all__ = ["run_study", "study_folder"]
+
+_POLL_S = 1.0
+_POINTS = 200  # of a learning curve
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run to be tested: ``prepared`` is what trains it, None for a model taken as it is."""
+
+    model: Model
+    seed: int | None
+    prepared: PreparedJob | None
+    key: str
+
+    def __str__(self) -> str:
+        return self.model.name if self.seed is None else f"{self.model.name}, seed {self.seed}"
+
+
+def study_folder(study: StudyConfig, settings: Settings) -> StudyFolder:
+    """Return the folder of a study in this home."""
+    return StudyFolder(settings.home / "studies" / study.name)
+
+
+def run_study(
+    study: StudyConfig, settings: Settings, store: JobStore, *, reporter: Reporter = QUIET
+) -> dict[str, str]:
+    """Train and test every model that has not been yet; return what failed, and why.
+
+    Whatever cannot work is refused before anything is queued. Killed at any point, the same call
+    goes on: jobs and outcomes are found by what they are made of, and none is made twice.
+    """
+    models = expand(study)
+    folder = study_folder(study, settings)
+    with _alone(folder.path):
+        tasks = read_tasks(study, settings)
+        runs = list(_runs(study, models, tasks, settings))
+        folder.write_plan(_plan(study, tasks, runs), tasks.groups())
+        return _Runner(study, folder, tasks, settings.home / "jobs", store, reporter).run(runs)
+
+
+class _Runner:
+    """Queues what is missing, and tests what is trained."""
+
+    def __init__(
+        self,
+        study: StudyConfig,
+        folder: StudyFolder,
+        tasks: Tasks,
+        jobs: Path,
+        store: JobStore,
+        reporter: Reporter,
+    ) -> None:
+        self._study, self._folder, self._tasks = study, folder, tasks
+        self._jobs, self._store, self._reporter = jobs, store, reporter
+        self._total = self._done = 0
+
+    def run(self, runs: Sequence[_Run]) -> dict[str, str]:
+        distinct = {run.key: run for run in runs}
+        missing = [run for key, run in distinct.items() if not self._folder.has(key)]
+        self._total, self._done = len(distinct), len(distinct) - len(missing)
+        self._reporter.say(f"{self._done} of {self._total} runs are there already")
+        queued = [
+            (run, queue_once(run.prepared, self._store, self._jobs))
+            for run in missing
+            if run.prepared is not None
+        ]
+        for _ in queued:
+            wake()
+        for run in missing:
+            if run.model.source is not None:
+                self._test(run, run.model.source, None)
+        failed: dict[str, str] = {}
+        while queued:
+            states = [(run, self._look(job)) for run, job in queued]
+            queued = [(run, job) for run, job in states if not job.state.ended]
+            for run, job in states:
+                if job.state == JobState.SUCCEEDED:
+                    self._test(run, str(job.folder / "model"), job)
+                elif job.state.ended:
+                    failed[str(run)] = f"job {job.id} {job.state}: {job.message or 'as asked'}"
+                    self._reporter.say(f"{run}: {failed[str(run)]}")
+            time.sleep(_POLL_S if queued else 0)
+        return failed
+
+    def _look(self, job: Job) -> Job:
+        """Read a job's record; while Redis is away, or has lost it, it is as it was."""
+        with suppress(RedisError):
+            try:
+                return self._store.get(job.id)
+            except JobNotFoundError:
+                self._store.recover(self._jobs)
+        return job
+
+    def _test(self, run: _Run, source: str, job: Job | None) -> None:
+        started = time.monotonic()
+        scores = self._tasks.ask(source, self._study.encodings, self._study.precision)
+        if job is not None and run.prepared is not None and job.name == run.prepared.name:
+            # Hundreds of megabytes a run, of use to nobody once it has ended; its model stays.
+            shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
+        self._folder.write(run.key, Outcome() if job is None else _outcome(job), scores)
+        self._done += 1
+        self._reporter.say(
+            f"{self._done}/{self._total}  {run}: tested in {time.monotonic() - started:.0f} s"
+        )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second call away; whoever is killed lets go."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(f"the study in {folder} is running already") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _runs(
+    study: StudyConfig, models: Sequence[Model], tasks: Tasks, settings: Settings
+) -> Iterator[_Run]:
+    asked = (
+        list(study.tests),
+        tasks.corpora,
+        tasks.graph_version,
+        study.encodings,
+        study.precision,
+        study.choose_documents,
+        study.edges and study.edges.model_dump(),
+        __version__,
+    )
+    for model in models:
+        if model.source is not None:
+            yield _Run(model, None, None, content_key(model.source, *asked))
+            continue
+        for seed in study.seeds:
+            config = training_config(study, model.name, dict(model.choices), seed)
+            prepared = pin(config, settings)
+            trained = (prepared.content, code_version())
+            yield _Run(model, seed, prepared, content_key(trained, *asked))
+
+
+def _plan(study: StudyConfig, tasks: Tasks, runs: Sequence[_Run]) -> Plan:
+    return Plan(
+        study=study,
+        graph_version=tasks.graph_version,
+        code_version=code_version(),
+        concepts=len(tasks.known.table.cuis),
+        names=len(tasks.known.table.names),
+        tests=tasks.described(),
+        runs=tuple(PlannedRun(model=r.model.name, seed=r.seed, key=r.key) for r in runs),
+    )
+
+
+def _outcome(job: Job) -> Outcome:
+    """Describe a training that is over."""
+    rows = list(rows_until(job.folder / "metrics.jsonl", job.total))
+    return Outcome(
+        steps=int(rows[-1]["step"]),
+        cpu_s=sum(row["cpu_s"] for row in rows),
+        curve=tuple(_losses(rows)),
+        job=job.id,
+    )
+
+
+def _losses(rows: Sequence[dict[str, float]]) -> Iterator[dict[str, float]]:
+    """Thin out a run's metrics to what a curve shows."""
+    for number in range(0, len(rows), max(1, len(rows) // _POINTS)):
+        row = rows[number]
+        yield {name: v for name, v in row.items() if name == "step" or name.endswith("/loss")}
