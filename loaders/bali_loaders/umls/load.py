@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import neo4j
 
-from bali_loaders.releases import Release
 from bali_loaders.umls.bulk import import_arguments
 from bali_loaders.umls.contents import CONTENTS
 from bali_loaders.umls.fingerprint import graph_version
@@ -19,7 +19,7 @@ from bali_loaders.umls.preparation import REPORT, load_report, opened, save_repo
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.schema import create_schema, write_release
 from bali_loaders.umls.stopwatch import Stopwatch
-from bali_loaders.umls.verify import verify
+from bali_loaders.umls.verify import Collected, collect, examine
 from bali_loaders.umls.workspace import Limits
 from bali_platform.errors import BaliError
 from bali_platform.progress import QUIET, Reporter
@@ -78,11 +78,15 @@ def load(
         report = transformed(release, options, files, version, limits, clock)
         taken = live.name if live else None
         store = stores.create(next(free for free in _names(name) if free != taken))
-        _import(stores, store, files, clock)
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            evidence = beside.submit(collect, release, report, sample=SAMPLE)
+            _import(stores, store, files, clock)
+            with clock.step("read evidence from the release"):
+                collected = evidence.result()
         shutil.copytree(files / CONTENTS, store.folder / CONTENTS)
         with stores.staging(store) as driver:
             create_schema(driver, clock)
-            _verified(driver, release, report, clock)
+            _verified(driver, collected, clock)
             before_switch(store, report, driver)
         save_report(report, store.folder / REPORT)
         with clock.step("switch to the new graph"):
@@ -117,10 +121,11 @@ def _import(stores: GraphStores, store: GraphStore, files: Path, reporter: Repor
         stores.import_full(store, import_arguments(files), follow)
 
 
-def _verified(driver: neo4j.Driver, release: Release, report: Report, clock: Stopwatch) -> None:
+def _verified(driver: neo4j.Driver, collected: Collected, clock: Stopwatch) -> None:
     """Write the report into the graph and hold the graph against the release."""
+    report = collected.report
     write_release(driver, report)
-    verification = verify(driver, release, sample=SAMPLE, reporter=clock)
+    verification = examine(driver, collected, reporter=clock)
     if not verification.passed:
         raise BaliError(
             f"the graph is not as the release says: {verification.problems[0]} "
