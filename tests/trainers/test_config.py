@@ -80,6 +80,8 @@ def test_overrides_replace_single_keys(write):
         ("[run]\nparallel = 'fsdp'\nprocesses = 2\nchunk = 4", "leave out chunk"),
         ("[run]\nparallel = 'fsdp'\nprocesses = 2\nprecision = 'fp16'", "'bf16'"),
         ("[run]\nparallel = 'fsdp'\nprocesses = 2\ncompile = true", "leave out compile"),
+        ("[run]\npacked = true\nchunk = 4", "does not go with chunk"),
+        ("[run]\npacked = true\ncompile = true", "does not go with compile"),
         ("[run]\npatience = 2", "set [data] dev_batches"),
         ("[run]\nbest = 'mlmm/loss'", "no metric of an objective that is switched on"),
         ("[run]\nloggers = ['tensorbord']", "run.loggers.0 = 'tensorbord'"),

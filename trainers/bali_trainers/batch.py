@@ -18,6 +18,7 @@ from torch import Tensor
 from bali_platform.errors import BaliError
 from bali_platform.streaming.codec import decode
 from bali_trainers.layout import Layout, Part
+from bali_trainers.models.packing import Packing, pack
 
 __all__ = ["Batch", "Linearised", "Masked", "Subgraph", "Tokens"]
 
@@ -33,20 +34,27 @@ class Tokens:
     Attributes:
         parts: What is encoded together.
         count: Tokens that are no padding.
+        packing: How the one part shares rows, if it does.
     """
 
     ids: Tensor
     mask: Tensor
     parts: tuple[Part, ...]
     count: int
+    packing: Packing | None = None
 
     @property
     def slots(self) -> int:
         """Places for tokens that are computed, padding included."""
+        if self.packing is not None:
+            return self.packing.token.numel()
         return sum(part.slots for part in self.parts)
 
-    def blocks(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+    def blocks(self) -> Iterator[tuple[Tensor, Tensor | Packing | None]]:
         """Yield ids and mask ``[rows, width]`` of each part; no mask where all of it is tokens."""
+        if self.packing is not None:
+            yield self.ids, self.packing
+            return
         for first, last, width, full in self.parts:
             mask = None if full else self.mask[first:last, :width]
             yield self.ids[first:last, :width], mask
@@ -209,8 +217,13 @@ def _laid_out(
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     parts = layout.cut(lengths[order])
+    sorted_mask = mask[order]
     tokens = Tokens(
-        torch.from_numpy(ids[order]), torch.from_numpy(mask[order]), parts, int(lengths.sum())
+        torch.from_numpy(ids[order]),
+        torch.from_numpy(sorted_mask),
+        parts,
+        int(lengths.sum()),
+        pack(sorted_mask) if layout.packed else None,
     )
     return tokens, place
 
@@ -271,7 +284,7 @@ def _mapped(value: T, function: Callable[[Tensor], Tensor]) -> T:
         return cast(T, function(value))
     if isinstance(value, tuple) and not isinstance(value, Part):
         return cast(T, tuple(_mapped(item, function) for item in value))
-    if not isinstance(value, Batch | Subgraph | Linearised | Masked | Tokens):
+    if not isinstance(value, Batch | Subgraph | Linearised | Masked | Tokens | Packing):
         return value
     parts = {f.name: _mapped(getattr(value, f.name), function) for f in fields(value)}
     return cast(T, type(value)(**parts))

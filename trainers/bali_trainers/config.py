@@ -232,7 +232,8 @@ class RunConfig(_Section):
     With ``chunk`` > 0, so many sentences are encoded at a time and again in the backward pass:
     contrast batches can then be larger than memory would allow. ``best`` names the metric on
     ``[data] dev_batches`` whose best step is kept and exported; with ``patience`` > 0, the run
-    ends after so many evaluations without a better one. ``profile`` steps are traced.
+    ends after so many evaluations without a better one. ``profile`` steps are traced. ``packed``
+    texts share rows of 128 tokens or as many as the longest has, so that no padding is computed.
     """
 
     epochs: Count | None = None
@@ -250,6 +251,7 @@ class RunConfig(_Section):
     parallel: Literal["ddp", "fsdp"] = "ddp"
     compile: bool = False
     chunk: Annotated[int, Field(ge=0)] = 0
+    packed: bool = False
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Count | None = None
 
@@ -257,6 +259,13 @@ class RunConfig(_Section):
     def _one_length(self) -> Self:
         if self.epochs is not None and self.max_steps is not None:
             raise ValueError("give epochs or max_steps, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _packing_works(self) -> Self:
+        if self.packed and (self.chunk or self.compile):
+            other = "chunk" if self.chunk else "compile"
+            raise ValueError(f"packed = true does not go with {other}: leave out one of them")
         return self
 
     @model_validator(mode="after")

@@ -41,11 +41,13 @@ class Layout:
         part_cost: Token slots that one more pass of the encoder is worth.
         rows: Rows of a part at most; any number, if None.
         whole: Make one part, whatever the padding: where ranks must make equally many passes.
+        packed: Make one part, whose rows share those that are computed: no padding.
     """
 
     part_cost: int = PASS_COST["cpu"]
     rows: int | None = None
     whole: bool = False
+    packed: bool = False
 
     def cut(self, lengths: NDArray[np.int64]) -> tuple[Part, ...]:
         """Cut rows with ascending ``lengths`` into the parts that cost least.
@@ -54,7 +56,8 @@ class Layout:
         programming over the places where the length changes.
         """
         ends = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(lengths)]
-        chosen = [0, len(ends) - 1] if self.whole else self._cheapest(np.array(ends), lengths)
+        one = self.whole or self.packed
+        chosen = [0, len(ends) - 1] if one else self._cheapest(np.array(ends), lengths)
         pieces = [
             (first, min(first + (self.rows or len(lengths)), ends[right]))
             for left, right in pairwise(chosen)

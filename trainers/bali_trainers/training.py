@@ -25,6 +25,7 @@ from bali_trainers.layout import PASS_COST, Layout
 from bali_trainers.loggers import open_loggers
 from bali_trainers.loop import Plan, Trainer
 from bali_trainers.models.adapting import transformer_layers
+from bali_trainers.models.packing import require_packable
 from bali_trainers.sources import open_source
 from bali_trainers.state import Average, Checkpoints
 from bali_trainers.task import build_task, parameter_groups
@@ -65,6 +66,8 @@ def _train(
     source, batches_per_epoch = open_source(config, spec, job, journal.say)
     task = build_task(config, len(spec.relation_types)).to(device)
     continue_from_base(task, config, spec.relation_types, journal.say)
+    if config.run.packed:
+        require_packable(task.text.model)
     if config.run.compile:
         task.text.compile_encoder()
     sharded = config.run.parallel == "fsdp"
@@ -95,7 +98,12 @@ def _train(
         run=config.run,
         rates=config.optimiser,
         folder=folder,
-        layout=Layout(PASS_COST[device.type], config.run.chunk or None, whole=sharded),
+        layout=Layout(
+            PASS_COST[device.type],
+            config.run.chunk or None,
+            whole=sharded,
+            packed=config.run.packed,
+        ),
         average=average,
         dense_weights=task.text.dense_weights,
     )

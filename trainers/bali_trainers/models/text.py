@@ -17,9 +17,11 @@ from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as transformers_logging
 
 from bali_platform.errors import BaliError
+from bali_trainers.models.packing import Packing, packed_inputs
 
 __all__ = ["TextEncoder", "load_text_encoder", "quiet", "resolve_base"]
 
+Mask = Tensor | Packing | None
 PREDICTED_AT_ONCE = 1024  # tokens whose logits are in memory together under gradient caching
 
 
@@ -58,22 +60,24 @@ class TextEncoder(nn.Module):
         modules = self.model.base_model.modules()
         return sum(m.weight.numel() for m in modules if isinstance(m, nn.Linear))
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+    def forward(self, input_ids: Tensor, attention_mask: Mask) -> Tensor:
         """Encode ``[B, L]`` token ids into states ``[B, L, d]``; without mask, all are tokens."""
+        if isinstance(attention_mask, Packing):
+            return self._packed(input_ids, attention_mask)
         return self._encode(input_ids, attention_mask)
 
-    def states(self, input_ids: Tensor, attention_mask: Tensor | None, positions: Tensor) -> Tensor:
+    def states(self, input_ids: Tensor, attention_mask: Mask, positions: Tensor) -> Tensor:
         """Return the states ``[P, d]`` of flat token positions (row * L + column), in their order.
 
         Positions may repeat and come in any order.
         """
         return self._maybe_recomputed(self._select, input_ids, attention_mask, positions)
 
-    def pooled(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+    def pooled(self, input_ids: Tensor, attention_mask: Mask) -> Tensor:
         """Return the mean state ``[N, d]`` of every row of ``[N, L]`` token ids."""
         return self._maybe_recomputed(self._mean, input_ids, attention_mask)
 
-    def first(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+    def first(self, input_ids: Tensor, attention_mask: Mask) -> Tensor:
         """Return the first token's state ``[N, d]`` of every row of ``[N, L]`` token ids."""
         starts = torch.arange(input_ids.shape[0], device=input_ids.device) * input_ids.shape[1]
         return self.states(input_ids, attention_mask, starts)
@@ -106,17 +110,23 @@ class TextEncoder(nn.Module):
         states: Tensor = output.last_hidden_state
         return states
 
-    def _select(self, input_ids: Tensor, mask: Tensor | None, positions: Tensor) -> Tensor:
+    def _packed(self, input_ids: Tensor, packing: Packing) -> Tensor:
+        output = self.model.base_model(**packed_inputs(self.model, input_ids, packing))
+        states: Tensor = output.last_hidden_state.flatten(0, 1)[packing.place]
+        return states
+
+    def _select(self, input_ids: Tensor, mask: Mask, positions: Tensor) -> Tensor:
         return self.forward(input_ids, mask).flatten(0, 1)[positions].float()
 
-    def _mean(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+    def _mean(self, input_ids: Tensor, attention_mask: Mask) -> Tensor:
         states = self.forward(input_ids, attention_mask).float()
         if attention_mask is None:
             return states.mean(1)
-        mask = attention_mask[:, :, None].to(states.dtype)
+        real = attention_mask.mask if isinstance(attention_mask, Packing) else attention_mask
+        mask = real[:, :, None].to(states.dtype)
         return (states * mask).sum(1) / mask.sum(1)
 
-    def _maybe_recomputed(self, function: Callable[..., Tensor], *tensors: Tensor | None) -> Tensor:
+    def _maybe_recomputed(self, function: Callable[..., Tensor], *tensors: Mask) -> Tensor:
         if self.recompute and torch.is_grad_enabled():
             result: Tensor = checkpoint(function, *tensors, use_reentrant=False)
             return result

@@ -1,0 +1,103 @@
+"""Several texts in one row of tokens, none of which sees another: no padding is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from bali_platform.errors import UsageError
+
+__all__ = ["PACKABLE", "ROW", "Packing", "pack", "packed_inputs", "require_packable"]
+
+ROW = 128
+"""Tokens of a packed row, or as many as the longest text has."""
+
+PACKABLE = ("bert", "modernbert", "roberta", "xlm-roberta")
+"""Families whose encoders take positions and any mask; those of relative positions do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """Where the tokens of ``n`` texts of at most L, ``[n, L]``, go in R rows of W places.
+
+    Attributes:
+        mask: 1 where there is a token, ``[n, L]``.
+        token: The token (``text * L + column``) in each place, ``[R, W]``; 0 where there is none.
+        text: Number, from 1, of the text that a place belongs to, ``[R, W]``; 0 for none.
+        column: Its column there, ``[R, W]``.
+        place: Place (``row * W + column``) of each token, ``[n, L]``; 0 for padding.
+    """
+
+    mask: Tensor
+    token: Tensor
+    text: Tensor
+    column: Tensor
+    place: Tensor
+
+
+def pack(mask: NDArray[np.uint8]) -> Packing:
+    """Put texts, shortest first, whole into as few rows as first fit, longest first, gives."""
+    count, longest = mask.shape
+    lengths = mask.sum(axis=1, dtype=np.int64)
+    width = max(ROW, longest)
+    row, start = _first_fit(lengths, width)
+    text, column = np.nonzero(mask)
+    place = row[text] * width + start[text] + column
+    slots = (int(row.max()) + 1) * width
+    token, owner, own_column = np.zeros((3, slots), dtype=np.int64)
+    token[place], owner[place], own_column[place] = text * longest + column, text + 1, column
+    places = np.zeros((count, longest), dtype=np.int64)
+    places[text, column] = place
+    return Packing(
+        mask=torch.from_numpy(mask),
+        token=torch.from_numpy(token.reshape(-1, width)),
+        text=torch.from_numpy(owner.reshape(-1, width)),
+        column=torch.from_numpy(own_column.reshape(-1, width)),
+        place=torch.from_numpy(places),
+    )
+
+
+def _first_fit(
+    lengths: NDArray[np.int64], width: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the row of each text, and where it starts there."""
+    row, start = np.zeros((2, len(lengths)), dtype=np.int64)
+    free = np.full(len(lengths), width)
+    for text in np.argsort(-lengths, kind="stable").tolist():
+        row[text] = int(np.argmax(free >= lengths[text]))
+        start[text] = width - free[row[text]]
+        free[row[text]] -= lengths[text]
+    return row, start
+
+
+def packed_inputs(model: PreTrainedModel, ids: Tensor, packing: Packing) -> dict[str, object]:
+    """Return what the encoder of ``model`` is called with for texts ``[n, L]``."""
+    same = packing.text[:, None, :, None] == packing.text[:, None, None, :]
+    config = model.config
+    masks: object = same
+    if config.model_type == "modernbert":
+        at = torch.arange(same.shape[-1], device=same.device)
+        near = (at[:, None] - at).abs() <= config.sliding_window
+        masks = {"full_attention": same, "sliding_attention": same & near}
+    # RoBERTa counts positions from the one after that of padding.
+    first = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+    return {
+        "input_ids": ids.flatten()[packing.token],
+        "attention_mask": masks,
+        "position_ids": packing.column + first,
+    }
+
+
+def require_packable(model: PreTrainedModel) -> None:
+    """Raise :class:`UsageError` for a family whose texts cannot share a row."""
+    family = model.config.model_type
+    if family not in PACKABLE or model.config._attn_implementation != "sdpa":
+        raise UsageError(
+            f"[run] packed = true: models of family '{family}' cannot be packed, only those of "
+            f"{', '.join(PACKABLE)}: leave it out"
+        )
