@@ -46,23 +46,18 @@ def concept_vectors(
     every model with as many. Raises :class:`BaliError` for a model whose training saw the edges.
     """
     saved = load_graph_encoder(Path(resolve_base(model)))
-    if saved is None:
-        encoder = NameEncoder(model, precision=precision, device=device)
-        return {"name": _named(encoder, task.names, reporter)}
-    if saved.facts.withheld_edges < task.withheld:
+    if saved is not None and saved.facts.withheld_edges < task.withheld:
         raise BaliError(
             f"model '{model}' was trained on the edges that it would be asked about: train it with "
             f"[data] withheld_edges = {task.withheld:g}"
         )
-    encoder = NameEncoder(
-        model, name_length=saved.facts.name_length, precision=precision, device=device
-    )
-    reader = _SubgraphReader(encoder, saved, task.source)
-    return {
-        "name": _named(encoder, task.names, reporter),
-        "graph": reader.read(task.cuis, saved.facts.neighbours, reporter),
-        "alone": reader.read(task.cuis, 0, reporter),
-    }
+    encoder = NameEncoder(model, precision=precision, device=device)
+    found: dict[View, NDArray[np.float32]] = {"name": _named(encoder, task.names, reporter)}
+    if saved is not None:
+        reader = _SubgraphReader(encoder, saved, task.source)
+        found["graph"] = reader.read(task.cuis, saved.facts.neighbours, reporter)
+        found["alone"] = reader.read(task.cuis, 0, reporter)
+    return found
 
 
 class _SubgraphReader:
