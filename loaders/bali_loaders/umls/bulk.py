@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from bali_loaders.umls.outputs import OUTPUTS, Output
-from bali_loaders.umls.workspace import ARRAY_DELIMITER
+from bali_loaders.umls.transform.outputs import OUTPUTS, Output
+from bali_loaders.umls.transform.workspace import ARRAY_DELIMITER
 
 __all__ = ["import_arguments"]
 

@@ -12,15 +12,14 @@ from pathlib import Path
 import neo4j
 
 from bali_loaders.umls.bulk import import_arguments
-from bali_loaders.umls.contents import CONTENTS
-from bali_loaders.umls.fingerprint import graph_version
 from bali_loaders.umls.options import LoadOptions, check_choices
 from bali_loaders.umls.preparation import REPORT, load_report, opened, save_report, transformed
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.schema import create_schema, write_release
 from bali_loaders.umls.stopwatch import Stopwatch
-from bali_loaders.umls.verify import Collected, collect, examine
-from bali_loaders.umls.workspace import Limits
+from bali_loaders.umls.transform import Limits, graph_version
+from bali_loaders.umls.transform.contents import CONTENTS
+from bali_loaders.umls.verification.verify import Collected, collect, examine
 from bali_platform.errors import BaliError
 from bali_platform.progress import QUIET, Reporter
 from bali_platform.services import GraphStore, GraphStores

@@ -10,8 +10,7 @@ from pathlib import Path
 from bali_loaders.releases import Release
 from bali_loaders.umls.options import LoadOptions
 from bali_loaders.umls.report import Report
-from bali_loaders.umls.transform import transform
-from bali_loaders.umls.workspace import Limits
+from bali_loaders.umls.transform import Limits, transform
 from bali_platform.errors import BaliError
 from bali_platform.progress import Reporter
 

@@ -180,7 +180,7 @@ def _show_report(report: Report) -> None:
 
 def _grouped(report: Report) -> dict[str, int]:
     """Count relationships, those between concepts and between semantic types each as one kind."""
-    from bali_loaders.umls.outputs import STRUCTURAL_TYPES
+    from bali_loaders.umls.transform.outputs import STRUCTURAL_TYPES
 
     structure = {n: count for n, count in report.relationships.items() if n in STRUCTURAL_TYPES}
     rest = sum(report.relationships.values()) - sum(structure.values()) - report.facts

@@ -16,10 +16,10 @@ from tests.loaders.umls.small import write_release
 
 from bali_loaders.releases import Release
 from bali_loaders.umls import PRESETS, Limits, LoadOptions
-from bali_loaders.umls.batches import Batches
-from bali_loaders.umls.comparison import compare_concept, compare_retired
+from bali_loaders.umls.online.batches import Batches
 from bali_loaders.umls.transform import transform
-from bali_loaders.umls.verify import collect
+from bali_loaders.umls.verification.comparison import compare_concept, compare_retired
+from bali_loaders.umls.verification.verify import collect
 from bali_platform.errors import BaliError
 
 EXAMPLES = int(os.environ.get("BALI_FUZZ", "10"))

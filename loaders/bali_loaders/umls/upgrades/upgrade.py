@@ -7,16 +7,16 @@ from pathlib import Path
 
 import neo4j
 
-from bali_loaders.umls.additions import carry_over
-from bali_loaders.umls.changes import Graph, compare
-from bali_loaders.umls.contents import CONTENTS
 from bali_loaders.umls.load import load
 from bali_loaders.umls.options import LoadOptions
 from bali_loaders.umls.preparation import REPORT, load_report
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.stopwatch import Stopwatch
-from bali_loaders.umls.upgrade_report import CONCEPTS, LEFT_BEHIND, Edition, UpgradeReport
-from bali_loaders.umls.workspace import Limits
+from bali_loaders.umls.transform import Limits
+from bali_loaders.umls.transform.contents import CONTENTS
+from bali_loaders.umls.upgrades.additions import carry_over
+from bali_loaders.umls.upgrades.changes import Graph, compare
+from bali_loaders.umls.upgrades.report import CONCEPTS, LEFT_BEHIND, Edition, UpgradeReport
 from bali_platform.errors import UsageError
 from bali_platform.progress import QUIET, Reporter
 from bali_platform.services import GraphStore, GraphStores

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.loaders.umls.small import documentation, inverse
 
-from bali_loaders.umls.relations import Relation, Relations, type_name, type_names
+from bali_loaders.umls.transform.relations import Relation, Relations, type_name, type_names
 
 RELATIONS = Relations(documentation())
 

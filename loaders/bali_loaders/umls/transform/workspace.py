@@ -15,13 +15,13 @@ import duckdb
 import pyarrow as pa
 
 from bali_loaders.releases import Release
-from bali_loaders.umls.tables import READ, view_sql
+from bali_loaders.umls.transform.tables import READ, view_sql
 from bali_platform.errors import BaliError
 
 __all__ = ["ARRAY_DELIMITER", "Limits", "Workspace"]
 
 ARRAY_DELIMITER = "\x1f"
-SQL = files("bali_loaders.umls") / "sql"
+SQL = files("bali_loaders.umls.transform") / "sql"
 DISK_FULL = ("No space left", "File too large", "quota exceeded")
 
 

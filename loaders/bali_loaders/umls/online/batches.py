@@ -19,10 +19,10 @@ from typing import Any
 
 import duckdb
 
-from bali_loaders.umls.import_files import ImportFile
-from bali_loaders.umls.outputs import OUTPUTS
 from bali_loaders.umls.schema import statements
-from bali_loaders.umls.workspace import Limits
+from bali_loaders.umls.transform import Limits
+from bali_loaders.umls.transform.import_files import ImportFile
+from bali_loaders.umls.transform.outputs import OUTPUTS
 from bali_platform.errors import BaliError
 
 __all__ = ["Batches", "Row", "Stream", "rounds"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.loaders.umls.small import Row, atom, small_release, write_release
 
 from bali_loaders.releases import Release
-from bali_loaders.umls.lines import Lines, Piece
+from bali_loaders.umls.verification.lines import Lines, Piece
 from bali_platform.errors import BaliError
 
 texts = st.lists(st.binary(max_size=9).map(lambda text: text.replace(b"\n", b"")), max_size=9)
@@ -132,7 +132,7 @@ READING = """
 import sys, time
 from pathlib import Path
 from bali_loaders.releases import Release
-from bali_loaders.umls.lines import Lines
+from bali_loaders.umls.verification.lines import Lines
 
 if __name__ == "__main__":
     with Release.open(Path(sys.argv[1])) as release, Lines(release, large=1) as lines:

@@ -13,19 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bali_loaders.releases import Release
-from bali_loaders.umls.contents import CONTENTS, write_contents
 from bali_loaders.umls.options import LoadOptions
-from bali_loaders.umls.outputs import OUTPUTS
-from bali_loaders.umls.relations import Relations, type_name, type_names
 from bali_loaders.umls.report import NOT_ASKED_FOR, Report
 from bali_loaders.umls.stopwatch import Stopwatch
-from bali_loaders.umls.tables import READ, check_complete, files_read
-from bali_loaders.umls.workspace import Limits, Workspace
+from bali_loaders.umls.transform.contents import CONTENTS, write_contents
+from bali_loaders.umls.transform.outputs import OUTPUTS
+from bali_loaders.umls.transform.relations import Relations, type_name, type_names
+from bali_loaders.umls.transform.tables import READ, check_complete, files_read
+from bali_loaders.umls.transform.workspace import Limits, Workspace
 from bali_platform.errors import BaliError
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
 from bali_platform.progress import QUIET, Reporter
 
-__all__ = ["Limits", "transform"]
+__all__ = ["transform"]
 
 ROWS_AT_ONCE = 4_000_000
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bali_loaders.umls.lines import Row
 from bali_loaders.umls.options import LoadOptions
+from bali_loaders.umls.verification.lines import Row
 
 __all__ = ["Selection"]
 

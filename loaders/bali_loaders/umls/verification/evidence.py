@@ -1,6 +1,6 @@
 """What the release says of a few concepts, read line by line in plain Python.
 
-This is the second opinion that :mod:`bali_loaders.umls.verify` holds the graph against. It shares
+This is the second opinion that :func:`~bali_loaders.umls.verify` holds the graph against. It shares
 no code with the transform: it reads the lines another way and decides by its own reading of the
 rules.
 """
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from bali_loaders.releases import Release
-from bali_loaders.umls.lines import Lines, Row
 from bali_loaders.umls.options import LoadOptions
-from bali_loaders.umls.selection import Selection
+from bali_loaders.umls.verification.lines import Lines, Row
+from bali_loaders.umls.verification.selection import Selection
 
 __all__ = ["Evidence", "Fact", "Reader", "Retired"]
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from zlib import crc32
 
-from bali_loaders.umls.outputs import STRUCTURAL_TYPES
+from bali_loaders.umls.transform.outputs import STRUCTURAL_TYPES
 
 __all__ = ["Relation", "Relations", "type_name", "type_names"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel, ConfigDict
 
-from bali_loaders.umls.additions import Carried
-from bali_loaders.umls.changes import Changes
 from bali_loaders.umls.options import LoadOptions
+from bali_loaders.umls.upgrades.additions import Carried
+from bali_loaders.umls.upgrades.changes import Changes
 
 __all__ = ["CONCEPTS", "LEFT_BEHIND", "Edition", "UpgradeReport"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from bali_loaders.umls.outputs import Output
-from bali_loaders.umls.workspace import ARRAY_DELIMITER
+from bali_loaders.umls.transform.outputs import Output
+from bali_loaders.umls.transform.workspace import ARRAY_DELIMITER
 
 __all__ = ["ImportFile"]
 

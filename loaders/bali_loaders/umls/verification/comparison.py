@@ -6,9 +6,9 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from hashlib import md5
 from typing import Any
 
-from bali_loaders.umls.evidence import Evidence, Fact, Retired
 from bali_loaders.umls.own import is_own_label
-from bali_loaders.umls.relations import type_name
+from bali_loaders.umls.transform.relations import type_name
+from bali_loaders.umls.verification.evidence import Evidence, Fact, Retired
 from bali_platform.graph.semantic_groups import group_of
 
 __all__ = ["compare_concept", "compare_retired"]

@@ -23,14 +23,14 @@ from tests.loaders.umls.dump import Dump, dump
 from tests.loaders.umls.small import small_release, write_release
 
 from bali_loaders.releases import Release, synthetic
-from bali_loaders.umls import PRESETS, Limits, Report, bolt, load_online, verify
-from bali_loaders.umls.batches import Batches
+from bali_loaders.umls import PRESETS, Limits, Report, load_online, verify
 from bali_loaders.umls.bulk import import_arguments
-from bali_loaders.umls.fingerprint import graph_version
+from bali_loaders.umls.online import bolt
+from bali_loaders.umls.online.batches import Batches
 from bali_loaders.umls.schema import count_stored, create_schema
 from bali_loaders.umls.schema import write_release as write_release_node
-from bali_loaders.umls.transform import transform
-from bali_loaders.umls.verify import read_report
+from bali_loaders.umls.transform import graph_version, transform
+from bali_loaders.umls.verification.verify import read_report
 from bali_platform import services as local_services
 from bali_platform.errors import BaliError
 from bali_platform.graph import Graph

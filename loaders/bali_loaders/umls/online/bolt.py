@@ -20,7 +20,7 @@ from typing import TypeVar
 import neo4j
 from neo4j.exceptions import ConstraintError, DriverError, IncompleteCommit, Neo4jError
 
-from bali_loaders.umls.batches import Batches, Row, Stream, rounds
+from bali_loaders.umls.online.batches import Batches, Row, Stream, rounds
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.schema import run, statements, write_release
 from bali_platform.errors import BaliError

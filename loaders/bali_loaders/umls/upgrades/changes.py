@@ -7,19 +7,21 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from pydantic import BaseModel, ConfigDict
 
-from bali_loaders.umls.contents import TABLES
 from bali_loaders.umls.report import Report
-from bali_loaders.umls.workspace import SQL, Limits
+from bali_loaders.umls.transform import Limits
+from bali_loaders.umls.transform.contents import TABLES
 from bali_platform.errors import BaliError
 
 __all__ = ["Changes", "Counts", "Graph", "SourceCounts", "compare"]
 
+SQL = files("bali_loaders.umls.upgrades") / "sql"
 SCRIPTS = ("concept_pair", "concept_change", "name_change", "fact_change")
 
 
@@ -146,7 +148,7 @@ def _database(scratch: Path, limits: Limits) -> Iterator[duckdb.DuckDBPyConnecti
 
 
 def _sql(name: str) -> str:
-    return (SQL / "changes" / f"{name}.sql").read_text(encoding="utf-8")
+    return (SQL / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _quoted(path: Path) -> str:

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 import neo4j
 
 from bali_loaders.releases import Release
-from bali_loaders.umls.comparison import compare_concept, compare_retired
-from bali_loaders.umls.evidence import Evidence, Reader, Retired
-from bali_loaders.umls.lines import Lines
 from bali_loaders.umls.own import is_own_label
 from bali_loaders.umls.report import NOT_ASKED_FOR, Report
 from bali_loaders.umls.schema import count_stored, run
+from bali_loaders.umls.verification.comparison import compare_concept, compare_retired
+from bali_loaders.umls.verification.evidence import Evidence, Reader, Retired
+from bali_loaders.umls.verification.lines import Lines
 from bali_platform.errors import BaliError
 from bali_platform.progress import QUIET, Reporter
 

@@ -4,14 +4,14 @@ import csv
 from pathlib import Path
 
 import pytest
-from tests.loaders.umls import editions
-from tests.loaders.umls.editions import Edition
 from tests.loaders.umls.small import next_small_release, small_release, write_release
+from tests.loaders.umls.upgrades import editions
+from tests.loaders.umls.upgrades.editions import Edition
 
 from bali_loaders.releases import Release, synthetic
 from bali_loaders.umls import LoadOptions
-from bali_loaders.umls.changes import Changes, Graph, compare
 from bali_loaders.umls.transform import transform
+from bali_loaders.umls.upgrades.changes import Changes, Graph, compare
 from bali_platform.errors import BaliError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bali_loaders.umls.workspace import SQL, Workspace
+from bali_loaders.umls.transform.workspace import SQL, Workspace
 
 __all__ = ["CONTENTS", "TABLES", "write_contents"]
 

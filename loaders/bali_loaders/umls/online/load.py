@@ -12,17 +12,16 @@ from filelock import FileLock, Timeout
 from neo4j.exceptions import DriverError, Neo4jError
 
 from bali_loaders.releases import Release
-from bali_loaders.umls import bolt
-from bali_loaders.umls.batches import Batches
-from bali_loaders.umls.fingerprint import graph_version
 from bali_loaders.umls.load import Loaded
+from bali_loaders.umls.online import bolt
+from bali_loaders.umls.online.batches import Batches
 from bali_loaders.umls.options import LoadOptions, check_choices
 from bali_loaders.umls.preparation import opened, transformed
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.schema import create_schema, run
 from bali_loaders.umls.stopwatch import Stopwatch
-from bali_loaders.umls.verify import collect, examine, read_report
-from bali_loaders.umls.workspace import Limits
+from bali_loaders.umls.transform import Limits, graph_version
+from bali_loaders.umls.verification.verify import collect, examine, read_report
 from bali_platform.errors import BaliError, UsageError
 from bali_platform.progress import QUIET, Reporter
 from bali_platform.services import neo4j_login
