@@ -58,7 +58,8 @@ def carry_over(
     """Carry the additions of the ``live`` graph over to the ``staged`` one.
 
     What a concept had that was merged into another goes to that one, unless it has its own.
-    Whatever cannot be carried over is written to ``listing``, a line of JSON each.
+    Whatever cannot be carried over is written to ``listing``, a line of JSON each. Along with
+    vectors goes the note whose they are; where a concept has none, it says that some are missing.
 
     Args:
         live: the graph before.
@@ -78,7 +79,11 @@ def carry_over(
         while records := found.fetch(AT_ONCE):
             carrying.carry([record.data() for record in records])
             step.advance(len(records))
-    return carrying.summary().model_copy(
+    carried = carrying.summary()
+    if EMBEDDING in carried.properties:
+        for noted in run(live, "maker"):
+            run(staged, "set_maker", **noted)
+    return carried.model_copy(
         update={
             "indexes": list(_remake_indexes(live, staged, reporter)),
             "elsewhere": dict(_elsewhere(live, old, carrying.labels_seen)),

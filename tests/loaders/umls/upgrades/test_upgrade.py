@@ -21,6 +21,8 @@ from bali_loaders.releases import Release
 from bali_loaders.umls import Loaded, LoadOptions, UpgradeReport, upgrade, verify
 from bali_platform.cli.main import app
 from bali_platform.errors import BaliError, UsageError
+from bali_platform.graph import Graph
+from bali_platform.graph.vectors import Maker, Vectors
 from bali_platform.services import GraphStores
 from bali_platform.settings import Settings
 
@@ -48,6 +50,8 @@ LEFT_BEHIND = [
 ADDING = (
     "UNWIND $rows AS row MATCH (c:Concept {cui: row[0]}) SET c += row[1]",
     "MATCH (c:Concept) WHERE c.cui IN ['C0000001', 'C0000005'] SET c:MyChoice",
+    "MATCH (r:Release) SET r.vectors_model = 'models/one', r.vectors_digest = 'd1', "
+    "r.vectors_dimensions = 3, r.vectors_complete = true",
     "CREATE (:MyProject)-[:MY_LINK]->(:Note)",
     "CREATE INDEX my_notes FOR (c:Concept) ON c.my_note",
     "CREATE VECTOR INDEX concept_embedding FOR (c:Concept) ON c.embedding OPTIONS {indexConfig: "
@@ -196,6 +200,17 @@ def test_indexes_on_additions_are_made_again(
     assert ask(served, nearest) == [["C0000004"]]
     names = ask(served, "SHOW INDEXES YIELD name, state WHERE state = 'ONLINE' RETURN name")
     assert ["my_notes"] in names
+
+
+def test_whose_the_vectors_are_is_carried_and_that_some_are_missing(
+    upgraded: tuple[UpgradeReport, Path], load_settings: Settings
+) -> None:
+    with Graph.connect(load_settings) as graph:
+        vectors = Vectors(graph)
+        assert vectors.maker() == Maker("models/one", "d1", 3)
+        assert vectors.count() == 2
+        with pytest.raises(BaliError, match="of models/one are not all written"):
+            vectors.nearest([0.5, 0.25, 1.0])
 
 
 def test_what_was_carried_is_counted_and_the_rest_is_listed(
