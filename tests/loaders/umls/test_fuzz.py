@@ -9,18 +9,20 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.loaders.umls.damage import Damage, Described, damages, is_clean, recount, whole_release
 from tests.loaders.umls.small import write_release
 
 from bali_loaders.releases import Release
-from bali_loaders.umls import PRESETS, Limits, LoadOptions
+from bali_loaders.umls import PRESETS, Limits, LoadOptions, load
 from bali_loaders.umls.online.batches import Batches
 from bali_loaders.umls.transform import transform
 from bali_loaders.umls.verification.comparison import compare_concept, compare_retired
 from bali_loaders.umls.verification.verify import collect
 from bali_platform.errors import BaliError
+from bali_platform.services import GraphStores
+from bali_platform.settings import Settings
 
 EXAMPLES = int(os.environ.get("BALI_FUZZ", "10"))
 VERSION = "0123456789abcdef"
@@ -58,6 +60,38 @@ def test_damage_is_refused_in_one_line_or_does_no_harm(
             assert is_clean(error), error
         else:
             assert problems == []
+
+
+@pytest.mark.services
+def test_damage_that_does_no_harm_goes_through_the_import_tool(
+    sound: Path, own_settings: Settings, tmp_path: Path
+) -> None:
+    path, borne = sound, 0
+    for number, damage in enumerate(some_damages()):
+        damaged = Path(shutil.copytree(path, tmp_path / str(number) / "2031AA"))
+        damage(damaged)
+        recount(damaged)
+        try:
+            assert problems_of(damaged, tmp_path / str(number) / "out", PRESETS["full"]) == []
+        except BaliError:
+            continue
+        path, borne = damaged, borne + 1
+    assert borne >= 3
+    loaded = load(path, PRESETS["full"], own_settings)
+    assert loaded.store == GraphStores(own_settings).live()
+
+
+def some_damages() -> list[Damage]:
+    """Draw damages, the same in each run; BALI_FUZZ says how many."""
+    drawn: list[Damage] = []
+
+    @settings(max_examples=EXAMPLES, database=None, derandomize=True, phases=[Phase.generate])
+    @given(damages())
+    def draw(damage: Damage) -> None:
+        drawn.append(damage)
+
+    draw()
+    return drawn
 
 
 def problems_of(path: Path, folder: Path, options: LoadOptions) -> list[str]:
