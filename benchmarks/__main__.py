@@ -2,6 +2,6 @@
 
 import runpy
 
-for name in ("neighbourhoods", "rest", "streaming"):
+for name in ("neighbourhoods", "rest", "streaming", "linking"):
     print(f"== {name}", flush=True)
     runpy.run_module(f"benchmarks.{name}", run_name="__main__")
