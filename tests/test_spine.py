@@ -14,13 +14,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from bali_loaders import umls
 from bali_loaders.corpora import write_definitions
 from bali_loaders.linking import Linker, graph_dictionary
 from bali_loaders.releases import synthetic
 from bali_platform import services
+from bali_platform.cli.main import app
 from bali_platform.corpus import read_sentences
+from bali_platform.errors import BaliError
 from bali_platform.graph.client import Graph
 from bali_platform.graph.names import is_withheld, name_key
 from bali_platform.jobs import Job, JobState, JobStore, connect
@@ -49,6 +52,7 @@ batch_size = 8
 max_length = 32
 name_length = 12
 window = 4
+withheld_edges = 0.2
 
 [graph_encoder]
 layers = 1
@@ -204,3 +208,18 @@ def test_trained_model_answers(spine: Settings, undisturbed: Job) -> None:
     outcome = evaluate_names(str(undisturbed.folder / "model"), task)
     assert set(outcome.scores) >= {"acc@1", "acc@5"}
     assert len(outcome.scores["acc@1"]) == len(task.queries)
+
+
+def test_trained_model_is_asked_about_edges_that_it_never_saw(
+    spine: Settings, undisturbed: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in settings_environment(spine).items():
+        monkeypatch.setenv(name, value)
+    model = str(undisturbed.folder / "model")
+    ask = ["evaluate", model, "--withheld-edges", "0.2", "--queries", "15", "--json"]
+    result = CliRunner().invoke(app, [*ask, "--edges"], catch_exceptions=False)
+    report = json.loads(result.stdout)
+    assert report["asked"] == 15
+    assert list(report["models"]) == [f"{model}, {view}" for view in ("name", "graph", "alone")]
+    with pytest.raises(BaliError, match="no relation type has 20 pairs among 15 withheld"):
+        CliRunner().invoke(app, [*ask, "--pairs"], catch_exceptions=False)
