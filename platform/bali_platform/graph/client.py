@@ -281,7 +281,7 @@ class Graph:
         return [SearchHit(**_tuples(row), score=1.0) for row in rows]
 
     def _search_names(self, text: str, limit: int) -> list[SearchHit]:
-        for query in search.lucene_queries(text):
+        for query in dict.fromkeys(search.lucene_queries(text)):
             # More candidates than asked for, because the ranking looks closer than Lucene does.
             rows = self.query("search_names", query=query, limit=max(50, 2 * limit))
             if rows:

@@ -36,7 +36,9 @@ def lucene_queries(text: str) -> Iterator[str]:
     # A prefix of one or two letters would match a large part of all names.
     if len(words[-1]) > 2 and _WORDS.fullmatch(words[-1]):
         last = f"({last} OR {words[-1]}*)"
-    yield f'"{" ".join(words)}"^4 OR ({" AND ".join([*whole, last])})'
+    every = " AND ".join([*whole, last])
+    # Of one word the phrase would be the word again: hundreds of thousands of hits, scored twice.
+    yield f'"{" ".join(words)}"^4 OR ({every})' if len(words) > 1 else every
     yield " AND ".join(_misspelt(word) for word in words)
     yield " OR ".join(f'"{word}"' for word in words)
 
