@@ -44,6 +44,25 @@ FACTS = (
     ("C0032914", "OCCURS_IN", "C0032987"),
     ("C0032914", "HAS_FINDING", "C0018787"),
 )
+MARFAN = {
+    "C0024796": ("Marfan syndrome", "Disorder"),
+    "C9000001": ("Hereditary disease of connective tissue", "Disorder"),
+    "C9000002": ("FBN1 gene", "Gene"),
+    "C9000003": ("Ectopia lentis", "Disorder"),
+    "C9000004": ("Aneurysm of aortic root", "Disorder"),
+    "C9000005": ("Losartan", "ChemicalOrDrug"),
+    "C9000006": ("Echocardiography", "Procedure"),
+    "C9000007": ("Aorta", "Anatomy"),
+}
+MARFAN_FACTS = (
+    ("C0024796", "ISA", "C9000001"),
+    ("C9000002", "ASSOCIATED_WITH", "C0024796"),
+    ("C0024796", "HAS_MANIFESTATION", "C9000003"),
+    ("C0024796", "HAS_MANIFESTATION", "C9000004"),
+    ("C9000005", "MAY_TREAT", "C0024796"),
+    ("C9000006", "DIAGNOSES", "C0024796"),
+    ("C0024796", "HAS_FINDING_SITE", "C9000007"),
+)
 INDEXES = (
     "CREATE FULLTEXT INDEX concept_names IF NOT EXISTS FOR (n:Concept) ON EACH [n.names]",
     "CREATE FULLTEXT INDEX definitions IF NOT EXISTS FOR (n:Definition) ON EACH [n.text]",
@@ -87,7 +106,7 @@ def read_guide(name: str) -> RunnableCypher:
 @pytest.fixture(scope="module")
 def seeded(driver: neo4j.Driver) -> Iterator[None]:
     driver.execute_query("MATCH (n) DETACH DELETE n")
-    for cui, (name, group) in CONCEPTS.items():
+    for cui, (name, group) in (CONCEPTS | MARFAN).items():
         driver.execute_query(
             f"CREATE (:Concept:{group} {{cui: $cui, name: $name, names: [$name], "
             "semantic_types: [$group], sources: ['TEST'], embedding: [1.0, 0.5]})",
@@ -95,7 +114,7 @@ def seeded(driver: neo4j.Driver) -> Iterator[None]:
             name=name,
             group=group,
         )
-    for source, kind, target in FACTS:
+    for source, kind, target in (*FACTS, *MARFAN_FACTS):
         driver.execute_query(
             "MATCH (a:Concept {cui: $source}), (b:Concept {cui: $target}) "
             f"CREATE (a)-[:{kind} {{sabs: ['TEST']}}]->(b)",
@@ -133,6 +152,13 @@ def run(page: Page, statement: str) -> None:
     page.get_by_test_id("editor-Run").click()
 
 
+def take_picture(page: Page, folder: Path, name: str) -> None:
+    """Keep what the page shows, in the folder BALI_PICTURES if that is set: for the docs."""
+    picture = Path(os.environ.get("BALI_PICTURES", folder)) / f"{name}.png"
+    page.screenshot(path=picture)
+    assert picture.stat().st_size > 20_000
+
+
 @pytest.mark.browser
 @pytest.mark.services
 def test_the_guide_opens_and_its_query_draws_the_neighbourhood(page: Page, tmp_path: Path) -> None:
@@ -154,9 +180,7 @@ def test_the_guide_opens_and_its_query_draws_the_neighbourhood(page: Page, tmp_p
     types = page.locator("g.relationship").all_text_contents()
     assert sorted(types) == sorted(kind for _, kind, _ in FACTS), "a label is cut short"
 
-    picture = Path(os.environ.get("BALI_SCREENSHOT", tmp_path / "neighbourhood.png"))
-    page.screenshot(path=picture)
-    assert picture.stat().st_size > 20_000
+    take_picture(page, tmp_path, "browser-tour")
 
 
 @pytest.mark.browser
@@ -177,12 +201,17 @@ def test_the_guides_lead_to_one_another(page: Page) -> None:
 
 @pytest.mark.browser
 @pytest.mark.services
-def test_favourites_are_in_their_drawer(page: Page) -> None:
+def test_a_favourite_is_run_from_its_drawer(page: Page, tmp_path: Path) -> None:
     expect(page.get_by_role("heading", name="UMLS as a graph")).to_be_visible()
     page.get_by_test_id("navigationFavorites").click()
     page.get_by_text("UMLS", exact=True).click()
-    expect(page.get_by_text("Draw a neighbourhood")).to_be_visible()
     expect(page.get_by_text("Sample Scripts")).to_be_visible()
+    page.get_by_text("Draw a neighbourhood").click()
+    page.get_by_test_id("editor-Run").click()
+    expect(page.locator("g.node")).to_have_count(len(MARFAN))
+    expect(page.locator("g.relationship")).to_have_count(len(MARFAN_FACTS))
+    page.wait_for_timeout(3000)  # the layout settles
+    take_picture(page, tmp_path, "browser-favourite")
 
 
 @pytest.mark.services
