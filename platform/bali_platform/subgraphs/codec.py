@@ -17,8 +17,6 @@ from bali_platform.subgraphs.neighbourhood import Edge, Neighbourhood
 
 __all__ = ["decode", "decode_names", "encode", "encode_names"]
 
-_Kinds = tuple[tuple[str, bool], ...]
-
 _SECTION, _ITEM = b"\xfe", b"\xff"
 
 
@@ -63,7 +61,7 @@ class _Edges(Sequence[Edge]):
 
     def __init__(self, kinds: bytes, neighbours: bytes, codes: bytes) -> None:
         self._kinds, self._neighbours, self._codes = kinds, neighbours, codes
-        self._read: tuple[_Kinds, list[bytes]] | None = None
+        self._read: tuple[list[bytes], list[bytes]] | None = None
 
     def __len__(self) -> int:
         return len(self._codes)
@@ -76,13 +74,13 @@ class _Edges(Sequence[Edge]):
         if isinstance(at, slice):
             return tuple(self)[at]
         kinds, neighbours = self._read or self._columns()
-        kind, outgoing = kinds[self._codes[at]]
+        kind, outgoing = _decode_kind(kinds[self._codes[at]])
         return Edge(neighbours[at].decode(), kind, outgoing)
 
     def __iter__(self) -> Iterator[Edge]:
         kinds, neighbours = self._columns()
         for neighbour, code in zip(neighbours, self._codes, strict=False):
-            yield Edge(neighbour.decode(), *kinds[code])
+            yield Edge(neighbour.decode(), *_decode_kind(kinds[code]))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, (tuple, _Edges)) and tuple(self) == tuple(other)
@@ -93,14 +91,9 @@ class _Edges(Sequence[Edge]):
     def __repr__(self) -> str:
         return repr(tuple(self))
 
-    def _columns(self) -> tuple[_Kinds, list[bytes]]:
-        self._read = _decode_kinds(self._kinds), self._neighbours.split(_ITEM)
+    def _columns(self) -> tuple[list[bytes], list[bytes]]:
+        self._read = self._kinds.split(_ITEM), self._neighbours.split(_ITEM)
         return self._read
-
-
-@lru_cache(maxsize=4096)
-def _decode_kinds(payload: bytes) -> _Kinds:
-    return tuple(_decode_kind(item) for item in payload.split(_ITEM))
 
 
 @lru_cache(maxsize=4096)
