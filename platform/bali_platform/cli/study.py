@@ -48,15 +48,14 @@ def show(config: Config, as_json: JsonOption = False) -> None:
     if as_json:
         print_json([vars(model) | {"choices": dict(model.choices)} for model in models])
         return
-    rows = [
-        (
-            model.name,
-            model.source or ", ".join(f"{axis} {value}" for axis, value in model.choices),
-            1 if model.source else len(checked.seeds),
-            model.against or "",
+    main = next(model for model in models if model.role == "main")
+    rows = []
+    for model in models:
+        own = [choice for choice in model.choices if model is main or choice not in main.choices]
+        what = model.source or ", ".join(f"{axis} {value}" for axis, value in own)
+        rows.append(
+            (model.name, what, 1 if model.source else len(checked.seeds), model.against or "")
         )
-        for model in models
-    ]
     out.print(table(checked.name, ("model", "what", "runs", "must not be better than"), rows))
 
 

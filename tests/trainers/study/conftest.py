@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bali_trainers.study import StudyConfig, StudyFolder, expand
+from bali_trainers.study import StudyConfig, StudyFolder, StudyReport, expand, report_study
 from bali_trainers.study.config import EDGES
 from bali_trainers.study.outcomes import Group, Outcome, Plan, PlannedRun, Questions
 
@@ -54,10 +53,10 @@ def scores(share: float, seed: int) -> dict[str, Any]:
     return dict.fromkeys(METRICS, hits)
 
 
-@pytest.fixture
-def made_up(tmp_path: Path) -> Callable[..., StudyFolder]:
+@pytest.fixture(scope="session")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., StudyFolder]:
     def make(leave_out: tuple[str, ...] = (), skill: Any = SKILL) -> StudyFolder:
-        folder = StudyFolder(tmp_path / "made-up")
+        folder = StudyFolder(tmp_path_factory.mktemp("made-up"))
         document = np.repeat(np.arange(DOCUMENTS), EACH)
         unmatched = document % 2 == 0
         every = np.ones(len(document), dtype=bool)
@@ -103,3 +102,8 @@ def made_up(tmp_path: Path) -> Callable[..., StudyFolder]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def report(made_up: Callable[..., StudyFolder]) -> StudyReport:
+    return report_study(made_up())

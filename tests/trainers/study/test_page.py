@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bali_trainers.study import StudyFolder, StudyReport, report_study, write_report
+from bali_trainers.study import StudyReport, write_report
 from bali_trainers.study.curves import draw_curves, mean_curve
 from bali_trainers.study.page import Heading, Points, Table, Text, to_html, to_markdown
 
@@ -44,10 +43,7 @@ class Cells(HTMLParser):
             self.cells[-1] += data
 
 
-def test_the_report_is_the_same_in_both_forms(
-    made_up: Callable[..., StudyFolder], tmp_path: Path
-) -> None:
-    report = report_study(made_up())
+def test_the_report_is_the_same_in_both_forms(report: StudyReport, tmp_path: Path) -> None:
     write_report(report, tmp_path)
     markdown = (tmp_path / "report.md").read_text()
     html = (tmp_path / "report.html").read_text()
@@ -74,9 +70,9 @@ def test_the_report_is_the_same_in_both_forms(
 
 
 def test_pictures_of_the_markdown_exist_and_show_every_trained_model(
-    made_up: Callable[..., StudyFolder], tmp_path: Path
+    report: StudyReport, tmp_path: Path
 ) -> None:
-    write_report(report_study(made_up()), tmp_path)
+    write_report(report, tmp_path)
     (file,) = re.findall(r"!\[.*\]\((.*)\)", (tmp_path / "report.md").read_text())
     drawing = ET.parse(tmp_path / file).getroot()  # noqa: S314
     texts = {element.text for element in drawing.iter(f"{SVG}text")}

@@ -22,11 +22,6 @@ MODELS = (
 Made = Callable[..., StudyFolder]
 
 
-@pytest.fixture
-def report(made_up: Made) -> StudyReport:
-    return report_study(made_up())
-
-
 def test_encodings_are_chosen_on_other_documents_than_the_test(report: StudyReport) -> None:
     best = {model.name: model.best["notes"] for model in report.models}
     assert best["untouched"] == "name"

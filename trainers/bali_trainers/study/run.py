@@ -95,8 +95,9 @@ class _Runner:
         self._reporter.say(f"{self._done} of {self._total} runs are there already")
         queued = [
             (run, queue_once(run.prepared, self._store, self._jobs))
+            for seed in self._study.seeds  # so that a report of half of them has every model
             for run in missing
-            if run.prepared is not None
+            if run.prepared is not None and run.seed == seed
         ]
         for _ in queued:
             wake()
