@@ -35,14 +35,19 @@ class Farm:
         self._workers: list[subprocess.Popen[bytes]] = []
 
     def start_worker(
-        self, queues: str = "subgraphs,gpu", device: str = "0"
+        self, queues: str = "subgraphs,gpu", device: str = "0", **more: str
     ) -> subprocess.Popen[bytes]:
-        environment = self.environment | {"CUDA_VISIBLE_DEVICES": device}
+        environment = self.environment | {"CUDA_VISIBLE_DEVICES": device, **more}
         command = [sys.executable, str(HERE / "toy_worker.py"), "supervise", queues]
         with (self.home / "workers.txt").open("ab") as log:
             worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         self._workers.append(worker)
         return worker
+
+    def start_worker_with_clock(self, queues: str, clock: Path) -> subprocess.Popen[bytes]:
+        """Start a worker that, with its children, is so many seconds ahead as a file says."""
+        path = os.pathsep.join([str(HERE / "shifted"), self.environment["PYTHONPATH"]])
+        return self.start_worker(queues, TOY_CLOCK=str(clock), PYTHONPATH=path)
 
     def run(self, program: str) -> None:
         """Run some Python with the farm's settings."""

@@ -123,3 +123,20 @@ def test_a_frozen_worker_is_overtaken_and_cannot_write_any_more(farm: Any) -> No
     ended = farm.store.get(job.id)
     assert (ended.state, ended.step) == (JobState.SUCCEEDED, STEPS)
     assert second.poll() is None
+
+
+def test_clocks_may_differ_and_jump(farm: Any) -> None:
+    behind, jumping = farm.home / "behind", farm.home / "jumping"
+    behind.write_text("-86400")
+    jumping.write_text("0")
+    farm.start_worker_with_clock("subgraphs", behind)
+    farm.start_worker_with_clock("subgraphs,gpu", jumping)
+    job = farm.submit(steps=STEPS, pace=0.05)
+    farm.wait_for_step(job, 15)
+    jumping.write_text("86400")
+    farm.wait_for_step(job, 45)
+    jumping.write_text("-86400")
+    assert_undisturbed(farm, job)
+    ended = farm.store.get(job.id)
+    assert ended.attempt == 1
+    assert ended.finished_at < ended.created_at, "the clock did jump"
