@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -128,10 +129,14 @@ def weights(job: Job) -> str:
 
 def victims(spine: Settings, job: Job, name: str) -> list[psutil.Process]:
     """The processes of this home that make up one of its services, or a job's trainer."""
-    if name == "redis":
-        record = json.loads((spine.home / "run" / "redis.json").read_text())
+    if name in ("redis", "neo4j"):
+        record = json.loads((spine.home / "run" / f"{name}.json").read_text())
         return [psutil.Process(record["pid"])]
-    words = {"worker": ("celery", "subgraphs"), "trainer": ("bali_trainers.run", job.id)}[name]
+    words = {
+        "worker": ("celery", "subgraphs"),
+        "trainer": ("bali_trainers.run", job.id),
+        "api": ("bali_platform", "serve"),
+    }[name]
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -183,20 +188,34 @@ def test_nothing_withheld_reaches_training(spine: Settings) -> None:
             assert name_key(sentence.text[mention.start : mention.end]) not in withheld
 
 
-@pytest.mark.parametrize("victim", ["worker", "trainer", "redis"])
-def test_a_kill_changes_no_weight(spine: Settings, undisturbed: Job, victim: str) -> None:
-    killed = []
+@pytest.mark.parametrize("names", [["trainer"], ["worker", "neo4j", "api"], ["redis"]])
+def test_a_kill_changes_no_weight(spine: Settings, undisturbed: Job, names: list[str]) -> None:
+    killed: dict[str, list[psutil.Process]] = {}
 
     def disturb(job: Job) -> None:
         if not killed and job.step >= 4:
-            killed.extend(victims(spine, job, victim))
-            for process in killed:
-                process.kill()
+            for name in names:
+                killed[name] = victims(spine, job, name)
+                for process in killed[name]:
+                    process.kill()
 
-    job = finish(spine, submit(spine), disturb)
+    with serving(spine) if "api" in names else nullcontext():
+        job = finish(spine, submit(spine), disturb)
 
-    assert killed
+    assert all(killed[name] for name in names)
     assert weights(job) == weights(undisturbed)
+
+
+@contextmanager
+def serving(spine: Settings) -> Iterator[None]:
+    """Run ``bali serve``, which a test may kill."""
+    command = [sys.executable, "-m", "bali_platform", "serve", "--port", "0"]
+    variables = os.environ | settings_environment(spine)
+    with subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL) as server:
+        try:
+            yield
+        finally:
+            server.kill()
 
 
 def test_trained_model_answers(spine: Settings, undisturbed: Job) -> None:
@@ -208,6 +227,61 @@ def test_trained_model_answers(spine: Settings, undisturbed: Job) -> None:
     outcome = evaluate_names(str(undisturbed.folder / "model"), task)
     assert set(outcome.scores) >= {"acc@1", "acc@5"}
     assert len(outcome.scores["acc@1"]) == len(task.queries)
+
+
+def test_a_second_machine_needs_the_addresses_and_a_copy_of_the_corpus(
+    spine: Settings, undisturbed: Job, tmp_path: Path
+) -> None:
+    services.down(spine, ["worker-subgraphs", "worker-gpu"])
+    shutil.copytree(spine.home / "corpora" / "definitions", tmp_path / "corpora" / "a copy")
+    job = submit(spine)
+    with (
+        hidden(spine.home / "corpora"),
+        hidden(spine.home / "jobs"),
+        second_machine(spine, tmp_path),
+    ):
+        job = ended(spine, job)
+    assert job.state == JobState.SUCCEEDED, job.message
+    assert job.folder == tmp_path / "jobs" / job.id
+    assert weights(job) == weights(undisturbed)
+
+
+@contextmanager
+def hidden(folder: Path) -> Iterator[None]:
+    """Keep a folder out of sight, as on another machine."""
+    away = folder.rename(folder.with_name(f"{folder.name} of the first machine"))
+    try:
+        yield
+    finally:
+        away.rename(folder)
+
+
+@contextmanager
+def second_machine(spine: Settings, home: Path) -> Iterator[None]:
+    """Run a worker that shares nothing with ``spine`` but the addresses of its services."""
+    neo4j = services.neo4j_login(spine)
+    variables = {name: text for name, text in os.environ.items() if not name.startswith("BALI_")}
+    variables |= {
+        "BALI_HOME": str(home),
+        "BALI_NEO4J_URI": neo4j.neo4j_uri,
+        "BALI_NEO4J_PASSWORD": neo4j.neo4j_password,
+        "BALI_REDIS_URL": services.redis_url(spine),
+    }
+    command = [sys.executable, "-m", "bali_platform", "worker", "--concurrency", "1"]
+    with subprocess.Popen(command, env=variables) as worker:
+        try:
+            yield
+        finally:
+            worker.terminate()
+
+
+def ended(spine: Settings, job: Job) -> Job:
+    """Wait for a job that somebody else looks after."""
+    store, deadline = JobStore(connect(spine)), time.monotonic() + 300
+    while not (job := store.get(job.id)).state.ended:
+        assert time.monotonic() < deadline, f"{job.state} at step {job.step}"
+        time.sleep(0.2)
+    return job
 
 
 def test_trained_model_is_asked_about_edges_that_it_never_saw(
