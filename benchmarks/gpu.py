@@ -4,7 +4,8 @@ Needs no Neo4j, no Redis and no network: batches like those of PubMed sentences 
 seed and replayed from a file, by the same jobs that train on real ones. The model has the shape of
 BERT-base and random weights, or is the one in FOLDER. For each case it reports what the run itself
 reports: utilisation (MFU), data wait, tokens and sentences a second, padding, peak memory. bf16 and
-fp16 run for 1,000 steps and must stay finite; compilation and the linearised encoder run for 150.
+fp16 run for 1,000 steps and must stay finite; compilation, packing and the linearised encoder run
+for 150.
 ``--tiny`` shows on any CPU that all of it works, with a tiny model and a few steps.
 """
 
@@ -43,15 +44,21 @@ class Case:
     steps: int
     kind: str = "gatv2"
     compiled: bool = False
+    packed: bool = False
 
 
 CASES = (
     Case("bf16", "bf16", 1000),
     Case("fp16", "fp16", 1000),
     Case("bf16 compiled", "bf16", 150, compiled=True),
+    Case("bf16 packed", "bf16", 150, packed=True),
     Case("bf16 linearised", "bf16", 150, kind="linearised"),
 )
-TINY = (Case("bf16", "bf16", 6), Case("bf16 linearised", "bf16", 6, kind="linearised"))
+TINY = (
+    Case("bf16", "bf16", 6),
+    Case("bf16 packed", "bf16", 6, packed=True),
+    Case("bf16 linearised", "bf16", 6, kind="linearised"),
+)
 
 
 def draw_batch(random: np.random.Generator, sentences: int, vocabulary: int) -> Arrays:
@@ -150,6 +157,7 @@ def run_case(
             "max_steps": case.steps,
             "precision": case.precision,
             "compile": case.compiled,
+            "packed": case.packed,
             "log_every": every,
             "checkpoint_every": case.steps,
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
@@ -10,10 +11,11 @@ import sys
 import time
 from collections.abc import Sequence
 from types import FrameType
+from typing import NoReturn
 
 from bali_platform.jobs.tether import tethered
 
-__all__ = ["CANCELLED", "launch"]
+__all__ = ["CANCELLED", "launch", "leave"]
 
 CANCELLED = 3  # the exit code of a run that stopped after a checkpoint because it was asked to
 POLL_S = 0.2
@@ -49,6 +51,18 @@ def launch(arguments: Sequence[str], processes: int) -> int:
         for process in ranks:
             process.kill()
             process.wait()
+
+
+def leave(code: int) -> NoReturn:
+    """End a rank with its exit code at once, after what was left to do at exit.
+
+    The threads of gloo outlive the group of processes: one that needs the interpreter while that is
+    taken down would abort the process.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _wait(ranks: Sequence[subprocess.Popen[bytes]]) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bali_platform.errors import BaliError
 from bali_trainers.folder import read_config
-from bali_trainers.launch import CANCELLED, launch
+from bali_trainers.launch import CANCELLED, launch, leave
 
 __all__ = ["main"]
 
@@ -43,4 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if "RANK" in os.environ:
+        leave(code)
+    sys.exit(code)
