@@ -1,4 +1,4 @@
-"""Batches through Celery and Redis: ``python -m benchmarks.streaming [--rounds N]``.
+"""Batches through Celery and Redis: ``python -m benchmarks.streaming [--record]``.
 
 Needs a running home (``bali up``) with a loaded graph, and no other workers. Makes a corpus of
 sentences with two mentions each, of concepts drawn evenly from the whole graph, and streams it as
@@ -8,7 +8,7 @@ neighbours and names.
 
 Measures the sentences per second of one and of two worker processes, in turns; how much of the
 processor they and those around them take; how long a trainer waits that takes 500 sentences a
-second; and what Redis needs for it. The results are recorded as ``streaming``.
+second; and what Redis needs for it. Prints JSON.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ BATCH_SIZES = (32, 256)
 MENTIONS, NEIGHBOURS = 2, 3
 TRAINER_SENTENCES_S = 500
 WINDOW = 16
+WATCH_EVERY_S = 0.25  # to look more often would itself take a share of the processor
 FILLING = (
     "in this study we found that the of and with for patients who had been treated before after "
     "compared to controls was significantly associated increased risk levels were measured by "
@@ -125,7 +126,7 @@ class Observer:
         return self._peak - self._before
 
     def _watch(self) -> None:
-        while not self._done.wait(0.05):
+        while not self._done.wait(WATCH_EVERY_S):
             self._peak = max(self._peak, self._memory())
 
     def _memory(self) -> int:
@@ -241,11 +242,14 @@ def _summary(
 
 
 def main() -> None:
-    """Read the options, measure, record and print."""
+    """Read the options, measure, and print or record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    result = run(parser.parse_args().rounds)
-    record("streaming", result)
+    parser.add_argument("--record", action="store_true", help="keep it in benchmarks/results")
+    options = parser.parse_args()
+    result = run(options.rounds)
+    if options.record:
+        record("streaming", result)
     print(json.dumps(result, indent=2))
 
 
