@@ -19,7 +19,6 @@ from multiprocessing import get_context, parent_process
 from operator import itemgetter
 from pathlib import Path
 from threading import Thread
-from types import TracebackType
 from typing import IO, Self, TypeVar
 from zlib import crc32
 
@@ -85,12 +84,7 @@ class Lines:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
     def count(self, file: str, *, alone: bool = False) -> int:
