@@ -6,8 +6,10 @@ import os
 import re
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import neo4j
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Graph", "first_line"]
 
 T = TypeVar("T")
+
+CHUNK = 32  # CUIs to a record
+PART, SESSIONS = 256, 2  # CUIs to a transaction, and how many of them run at once
 
 LONGEST_PATH = 8
 """Edges: the bound written into the path statements, which cannot be a parameter."""
@@ -100,17 +105,28 @@ class Graph:
 
         return self.read(work)
 
-    def map(self, name: str, parse: Callable[..., T], **parameters: Any) -> list[T]:
-        """Return ``parse(*values)`` of each row that :meth:`query` would return: for large answers.
+    def map(
+        self, name: str, parse: Callable[..., T], cuis: Sequence[str], **parameters: Any
+    ) -> list[T]:
+        """Return ``parse(*row)`` of every row that a statement about many CUIs returns, in order.
 
-        Rows are parsed as they arrive, while the server works on the next ones.
+        The statement takes ``$chunks``, lists of CUIs, and returns for each a list ``rows``: the
+        driver takes longer for a record than to decode what is in it. Rows are parsed as they
+        arrive, while the server works on the next ones, and on those of another session.
         """
 
-        def work(transaction: neo4j.ManagedTransaction) -> list[T]:
-            records = transaction.run(statement(name), parameters)
-            return [parse(*record.values()) for record in records]
+        def ask(part: Sequence[str]) -> list[T]:
+            def work(transaction: neo4j.ManagedTransaction) -> list[T]:
+                chunks = _split(part, CHUNK)
+                records = transaction.run(statement(name), parameters, chunks=chunks)
+                return [parse(*row) for record in records for row in record["rows"]]
 
-        return self.read(work)
+            return self.read(work)
+
+        if len(cuis) < 2 * PART:
+            return ask(cuis)
+        with ThreadPoolExecutor(SESSIONS) as pool:
+            return list(chain.from_iterable(pool.map(ask, _split(cuis, PART))))
 
     def stream(self, name: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """Run the shipped statement ``name`` and yield its rows as they arrive; never retried."""
@@ -293,6 +309,10 @@ def first_line(error: Exception) -> str:
     """Return the first line of an exception's message."""
     message = getattr(error, "message", None) or str(error)
     return str(message).strip().split("\n")[0]
+
+
+def _split(cuis: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [cuis[at : at + size] for at in range(0, len(cuis), size)]
 
 
 def _listed(values: Collection[str] | None) -> list[str] | None:

@@ -9,11 +9,11 @@ of its kind: below 64, like the number of edges.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import overload
 
-from bali_platform.subgraphs.neighbourhood import Edge, Neighbourhood
+from bali_platform.subgraphs.neighbourhood import Edge, EdgeSequence, Neighbourhood
 
 __all__ = ["decode", "decode_names", "encode", "encode_names"]
 
@@ -50,12 +50,8 @@ def decode_names(payload: bytes) -> tuple[str, ...]:
     return tuple(map(bytes.decode, payload.split(_ITEM))) if payload else ()
 
 
-class _Edges(Sequence[Edge]):
-    """Edges as they lie in the cache, equal to a tuple of them.
-
-    Each is decoded when it is asked for: a batch draws a few of a concept's edges, and to decode
-    them all would take most of the time that the cache saves.
-    """
+class _Edges(EdgeSequence):
+    """Edges as they lie in the cache."""
 
     __slots__ = ("_codes", "_kinds", "_neighbours", "_read")
 
@@ -81,15 +77,6 @@ class _Edges(Sequence[Edge]):
         kinds, neighbours = self._columns()
         for neighbour, code in zip(neighbours, self._codes, strict=False):
             yield Edge(neighbour.decode(), *_decode_kind(kinds[code]))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, (tuple, _Edges)) and tuple(self) == tuple(other)
-
-    def __hash__(self) -> int:
-        return hash(tuple(self))
-
-    def __repr__(self) -> str:
-        return repr(tuple(self))
 
     def _columns(self) -> tuple[list[bytes], list[bytes]]:
         self._read = self._kinds.split(_ITEM), self._neighbours.split(_ITEM)

@@ -260,7 +260,7 @@ def _stars(
 ) -> dict[str, _Star]:
     distinct = list(dict.fromkeys(cuis))
     with collector_paused():
-        stars = graph.map("expand", _Star, cuis=distinct, whole=whole, **vars(filters))
+        stars = graph.map("expand", _Star, distinct, whole=whole, **vars(filters))
     return {star.asked: star for star in stars}
 
 

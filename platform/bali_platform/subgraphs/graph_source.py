@@ -12,8 +12,8 @@ from bali_platform.subgraphs.neighbourhood import (
     GraphChangedError,
     Lookup,
     Neighbourhood,
+    WrittenEdges,
     choose_edges,
-    parse_edges,
 )
 
 __all__ = ["GraphNeighbourhoods"]
@@ -37,7 +37,7 @@ class GraphNeighbourhoods:
             if cui is None:
                 return asked, None
             chosen = choose_edges(self.graph_version, cui, entries)
-            return asked, Neighbourhood(cui, tuple(names), parse_edges(chosen))
+            return asked, Neighbourhood(cui, tuple(names), WrittenEdges(chosen))
 
         answers = self._map("neighbourhoods", cuis, parse)
         found = {asked: answer for asked, answer in answers if answer is not None}
@@ -54,7 +54,7 @@ class GraphNeighbourhoods:
             rows = self._graph.map(
                 statement,
                 parse,
-                cuis=distinct,
+                distinct,
                 graph_version=self.graph_version,
                 max_names=MAX_NAMES,
             )

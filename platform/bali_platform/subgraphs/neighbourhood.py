@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import md5
 from heapq import nsmallest
-from operator import itemgetter
-from typing import NamedTuple, Protocol
+from sys import intern
+from typing import NamedTuple, Protocol, overload
 
 from bali_platform.errors import BaliError
 
@@ -15,12 +15,13 @@ __all__ = [
     "MAX_EDGES",
     "MAX_NAMES",
     "Edge",
+    "EdgeSequence",
     "GraphChangedError",
     "Lookup",
     "Neighbourhood",
     "NeighbourhoodSource",
+    "WrittenEdges",
     "choose_edges",
-    "parse_edges",
 ]
 
 MAX_EDGES = 64
@@ -82,24 +83,64 @@ class NeighbourhoodSource(Protocol):
 def choose_edges(graph_version: str, cui: str, entries: Sequence[str]) -> Sequence[str]:
     """Return at most ``MAX_EDGES`` of a concept's edges, uniformly chosen.
 
-    ``entries`` are edges as the graph writes them (``>TYPE|CUI`` out of the concept, ``<TYPE|CUI``
-    into it). The choice is that of the loader's ``sampled_edges``: the smallest MD5 hashes of
-    ``graph_version|cui|entry``, in that order.
+    ``entries`` are edges as :class:`WrittenEdges` takes them. The choice is that of the loader's
+    ``sampled_edges``: the smallest MD5 hashes of ``graph_version|cui|>TYPE|neighbour``.
     """
     if len(entries) <= MAX_EDGES:
         return entries
 
     def rank(entry: str) -> bytes:
-        return md5(f"{graph_version}|{cui}|{entry}".encode(), usedforsecurity=False).digest()
+        kind, _, end = entry.partition(" ")
+        text = f"{graph_version}|{cui}|{end[0]}{kind}|{end[1:]}"
+        return md5(text.encode(), usedforsecurity=False).digest()
 
     return nsmallest(MAX_EDGES, entries, key=rank)
 
 
-def parse_edges(entries: Iterable[str]) -> tuple[Edge, ...]:
-    """Parse edges as the graph writes them, and put them in a neighbourhood's order."""
-    edges = []
-    for entry in entries:
-        kind, _, neighbour = entry.partition("|")
-        edges.append(Edge(neighbour, kind[1:], kind[0] == ">"))
-    edges.sort(key=itemgetter(1, 2, 0))
-    return tuple(edges)
+class EdgeSequence(Sequence[Edge]):
+    """Edges as they were received, equal to a tuple of them.
+
+    Each is parsed when it is asked for: a batch draws a few of a concept's edges, and to parse them
+    all would take longer than to receive them.
+    """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (tuple, EdgeSequence)) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+class WrittenEdges(EdgeSequence):
+    """Edges as Neo4j writes them, ``TYPE >CUI`` (outgoing) and ``TYPE <CUI``, put in order.
+
+    A space comes before all that a type is spelt with, and ``<`` before ``>``: the texts are in the
+    order of type, direction and CUI.
+    """
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        self._entries = sorted(entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @overload
+    def __getitem__(self, at: int) -> Edge: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Edge, ...]: ...
+    def __getitem__(self, at: int | slice) -> Edge | tuple[Edge, ...]:
+        if isinstance(at, slice):
+            return tuple(map(_parse, self._entries[at]))
+        return _parse(self._entries[at])
+
+
+def _parse(entry: str) -> Edge:
+    kind, _, end = entry.partition(" ")
+    return Edge(end[1:], intern(kind), end[0] == ">")

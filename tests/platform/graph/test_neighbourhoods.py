@@ -145,7 +145,7 @@ def test_hubs_are_not_scanned(driver: neo4j.Driver, graph: Graph) -> None:
     from bali_platform.graph.statements import statement
 
     def database_hits(cui: str) -> int:
-        parameters = {"cuis": [cui], "graph_version": graph.version, "max_names": 32}
+        parameters = {"chunks": [[cui]], "graph_version": graph.version, "max_names": 32}
         with driver.session() as session:
             result = session.run("PROFILE " + statement("neighbourhoods"), parameters)
             profile = result.consume().profile

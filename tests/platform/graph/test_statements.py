@@ -40,12 +40,12 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "concepts": {"cuis": [HUB]},
     "definitions": {},
     "expand": {
-        "cuis": [HUB, BARE_HUB, RETIRED], "whole": False, "types": ["ISA"], "sources": ["MSH"],
-        "groups": ["Disorder"], "outgoing": None,
+        "chunks": [[HUB, BARE_HUB], [RETIRED]], "whole": False, "types": ["ISA"],
+        "sources": ["MSH"], "groups": ["Disorder"], "outgoing": None,
     },
     "induced": {"cuis": [HUB, BARE_HUB, *(f"C{n:07d}" for n in range(3, 99))]},
-    "names": {"cuis": [HUB, RETIRED], "graph_version": "graph-7", "max_names": 32},
-    "neighbourhoods": {"cuis": [HUB, RETIRED], "graph_version": "graph-7", "max_names": 32},
+    "names": {"chunks": [[HUB, RETIRED]], "graph_version": "graph-7", "max_names": 32},
+    "neighbourhoods": {"chunks": [[HUB, RETIRED]], "graph_version": "graph-7", "max_names": 32},
     "neighbours": {
         "cui": HUB, "types": None, "sources": None, "groups": None, "outgoing": None,
         "skip": 0, "limit": 5,
