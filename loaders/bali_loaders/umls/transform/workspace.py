@@ -44,6 +44,9 @@ class Workspace:
             "preserve_insertion_order": False,
             # Most tables are read once or twice: compressing them costs more than it saves.
             "force_compression": "uncompressed",
+            # Of a text file DuckDB guesses too few rows, and would hash those and not the few that
+            # they are joined with. So joins are done as written: the large side comes first.
+            "disabled_optimizers": "join_order,build_side_probe_side",
         }
         with self._explained():
             self._connection = duckdb.connect(folder / "work.duckdb", config=config)
@@ -134,5 +137,9 @@ def _cell(column: str, kind: str) -> str:
     if not kind.endswith("[]"):
         return f'"{column}"'
     delimiter = f"chr({ord(ARRAY_DELIMITER)})"
-    items = f"list_transform(\"{column}\", lambda item: replace(item, {delimiter}, ' '))"
-    return f'array_to_string({items}, {delimiter}) AS "{column}"'
+    clean = f"list_transform(\"{column}\", lambda item: replace(item, {delimiter}, ' '))"
+    return (
+        f"CASE WHEN contains(array_to_string(\"{column}\", ''), {delimiter}) "
+        f"THEN array_to_string({clean}, {delimiter}) "
+        f'ELSE array_to_string("{column}", {delimiter}) END AS "{column}"'
+    )

@@ -4,7 +4,7 @@ WITH preferred AS (
     FROM atom GROUP BY concept
 ),
 categorised AS (
-    SELECT concept, string_agg(tui, ' ' ORDER BY tui) AS types FROM typed GROUP BY concept
+    SELECT concept, array_to_string(list_sort(list(tui)), ' ') AS types FROM typed GROUP BY concept
 )
 SELECT concept.id, concept.cui, preferred.name, coalesce(categorised.types, '') AS types
 FROM concept

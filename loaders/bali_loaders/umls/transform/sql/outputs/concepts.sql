@@ -1,34 +1,38 @@
 -- Concepts `first` <= id < `past`, with what a reader wants at hand: names best first, the best
 -- definition, semantic types, sources.
-WITH spelled AS (
-    SELECT concept, name, min(struct_pack(standing := standing, aui := aui)) AS best
-    FROM atom
-    WHERE concept >= getvariable('first') AND concept < getvariable('past')
-    GROUP BY concept, name
-),
-named AS (
+WITH sorted AS (
     SELECT
         concept,
-        list_transform(
-            list_sort(list(struct_pack(best := best, name := name))), lambda pair: pair.name
-        ) AS names
-    FROM spelled GROUP BY concept
-),
-sourced AS (
-    SELECT concept, list_sort(list(DISTINCT sab)) AS sources
+        list_sort(
+            list(struct_pack(standing := standing, aui := aui, name := name, sab := sab))
+        ) AS atoms
     FROM atom
     WHERE concept >= getvariable('first') AND concept < getvariable('past')
     GROUP BY concept
 ),
+listed AS (
+    SELECT
+        concept,
+        list_transform(atoms, lambda atom: atom.name) AS repeated,
+        list_transform(atoms, lambda atom: atom.sab) AS sabs
+    FROM sorted
+),
+named AS (
+    SELECT
+        concept,
+        list_filter(repeated, lambda name, place: list_position(repeated, name) = place) AS names,
+        list_sort(list_distinct(sabs)) AS sources
+    FROM listed
+),
 described AS (
-    SELECT concept, first(text ORDER BY rank DESC, atui) AS definition
+    SELECT concept, arg_min(text, struct_pack(rank := -rank, atui := atui)) AS definition
     FROM definition GROUP BY concept
 ),
 categorised AS (
     SELECT
         typed.concept,
-        list(semantic_type.name ORDER BY semantic_type.name) AS semantic_types,
-        list_sort(list(DISTINCT semantic_group.label)) AS labels
+        list_sort(list(semantic_type.name)) AS semantic_types,
+        list_sort(list_distinct(list(semantic_group.label))) AS labels
     FROM typed
     JOIN semantic_type USING (tui)
     LEFT JOIN semantic_group USING (tui)
@@ -46,9 +50,8 @@ SELECT
     CASE WHEN concept.suppressed THEN true END AS "suppressed:boolean",
     hub.sampled_edges AS "sampled_edges:string[]",
     list_prepend('Concept', coalesce(labels, [])) AS ":LABEL"
-FROM concept
-JOIN named ON named.concept = concept.id
-JOIN sourced ON sourced.concept = concept.id
+FROM named
+JOIN concept ON concept.id = named.concept
 LEFT JOIN described ON described.concept = concept.id
 LEFT JOIN categorised ON categorised.concept = concept.id
 LEFT JOIN hub ON hub.concept = concept.id

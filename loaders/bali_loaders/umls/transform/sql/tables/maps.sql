@@ -15,11 +15,11 @@ CREATE TABLE mapping AS SELECT * EXCLUDE (verdict) FROM judged_mapping WHERE ver
 
 CREATE TABLE mapped AS
 SELECT DISTINCT concept.id AS concept, mapping.rowid AS mapping
-FROM mapping JOIN concept ON concept.cui = mapping.FROMEXPR
+FROM concept JOIN mapping ON mapping.FROMEXPR = concept.cui
 WHERE mapping.FROMTYPE = 'CUI' AND concept.id IS NOT NULL
 UNION
 SELECT DISTINCT atom.concept, mapping.rowid
-FROM mapping JOIN atom ON atom.sab = mapping.MAPSETSAB AND atom.code = mapping.FROMEXPR
+FROM atom JOIN mapping ON mapping.MAPSETSAB = atom.sab AND mapping.FROMEXPR = atom.code
 WHERE coalesce(mapping.FROMTYPE, '') <> 'CUI';
 
 INSERT INTO accounting SELECT 'MRMAP', verdict, count(*) FROM judged_mapping GROUP BY verdict;

@@ -36,7 +36,8 @@ chain AS (
     FROM chain JOIN map ON map.cui = chain.target
 )
 SELECT DISTINCT ON (chain.cui, concept.id) chain.cui AS retired, concept.id AS concept, rel, release
-FROM chain JOIN concept ON concept.cui = chain.target AND concept.id IS NOT NULL
+FROM concept JOIN chain ON chain.target = concept.cui
+WHERE concept.id IS NOT NULL
 ORDER BY chain.cui, concept.id, rel <> 'SY', rel, release DESC NULLS LAST;
 
 -- A row that repeats another, or whose map leads to no loaded concept, is counted as such.
