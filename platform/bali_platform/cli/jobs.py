@@ -225,7 +225,7 @@ def priority(job: JobArgument, value: Annotated[int, typer.Argument(help="Defaul
 def prune(
     days: Annotated[float, typer.Option(min=0, help="Forget jobs that ended so long ago.")] = 30,
 ) -> None:
-    """Forget the records of old jobs; their folders stay."""
+    """Forget old jobs, and delete the checkpoints of those that succeeded; models and logs stay."""
     forgotten = job_store().prune(days * 86400)
     out.print(f"forgot {len(forgotten)} jobs")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -263,10 +264,15 @@ class JobStore:
                     self.restore(Job.model_validate_json(copy.read_bytes()))
 
     def prune(self, older_than_s: float) -> Sequence[Job]:
-        """Forget the records of jobs that ended so long ago, and return them; folders stay."""
+        """Forget the records of jobs that ended so long ago, and return them.
+
+        Their folders stay, but for the checkpoints of those that succeeded: nothing resumes them.
+        """
         limit = time.time() - older_than_s
         old = [job for job in self.list() if job.state.ended and (job.finished_at or 0) < limit]
         for job in old:
+            if job.state == JobState.SUCCEEDED:
+                shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
             self.forget(job)
         return old
 

@@ -142,3 +142,14 @@ def test_old_records_are_pruned_and_stay_away(store: JobStore, job: Job, tmp_pat
     assert store.ids() == [queued.id]
     assert (job.folder / "config.json").exists()
     assert list(store.redis.scan_iter(f"*{ended.id}*")) == []
+
+
+def test_checkpoints_that_nothing_resumes_are_pruned(store: JobStore, tmp_path: Path) -> None:
+    for state in (JobState.SUCCEEDED, JobState.FAILED):
+        job = store.submit("toy", state, {}, {}, tmp_path)
+        (job.folder / "model").mkdir()
+        (job.folder / "checkpoints").mkdir()
+        end(store, state)
+    succeeded, failed = sorted(store.prune(older_than_s=0), key=lambda job: job.state == "failed")
+    assert [path.name for path in succeeded.folder.glob("*/")] == ["model"]
+    assert (failed.folder / "checkpoints").is_dir()
