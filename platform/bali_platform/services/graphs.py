@@ -7,6 +7,7 @@ before; replacing that file is the switch, so whatever is killed whenever, one w
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import time
@@ -45,6 +46,7 @@ EMPTY = "empty"
 LOADER, STAGING = "neo4j-admin", "staging"
 # The importer asks for 1 GiB of heap; more would starve its off-heap caches.
 IMPORTER = ("-Xmx1200m", "-XX:+UseParallelGC")
+SCAN_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,8 @@ class GraphStores:
                 reason = f"the import tool was ended by signal {-code}"
             reason = reason or self._why_import_fails(store, command)
             raise BaliError(f"import failed: {reason}; see {report}")
+        for log in (store.data / "transactions" / DATABASE).glob("neostore.transaction.db.*"):
+            _free_trailing_zeros(log)
 
     @contextmanager
     def staging(self, store: GraphStore) -> Iterator[neo4j.Driver]:
@@ -334,6 +338,24 @@ class GraphStores:
 
     def _point(self, live: str | None, previous: str | None) -> None:
         write_atomically(self._pointer_file, json.dumps({"live": live, "previous": previous}))
+
+
+def _free_trailing_zeros(path: Path) -> None:
+    """Give back the space of the zeros that end a file; what is read of it stays the same.
+
+    The importer sets aside a quarter of a gigabyte for the log of the smallest graph, and no
+    setting keeps it from that.
+    """
+    with path.open("r+b") as file:
+        size = end = file.seek(0, os.SEEK_END)
+        used = 0
+        while end and not used:
+            start = max(0, end - SCAN_BYTES)
+            file.seek(start)
+            used = len(file.read(end - start).rstrip(b"\0"))
+            end = start
+        file.truncate(end + used)
+        file.truncate(size)
 
 
 def _checkpoint(server: Neo4jServer) -> None:

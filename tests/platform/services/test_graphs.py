@@ -36,6 +36,10 @@ def names_served(settings: Settings) -> list[str]:
     return [record["name"] for record in records]
 
 
+def disk_usage(folder: Path) -> int:
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*"))
+
+
 def import_names(stores: GraphStores, name: str, folder: Path, names: list[str]) -> GraphStore:
     store = stores.create(name)
     stores.import_full(store, write_import_files(folder, names))
@@ -51,6 +55,7 @@ def test_import_stage_activate_rollback(own_settings: Settings, tmp_path: Path) 
     first = stores.create("first")
     stores.import_full(first, write_import_files(tmp_path, ["a", "b"]), said.append)
     assert any("IMPORT DONE" in line for line in said)
+    assert disk_usage(first.folder) < 32 << 20
     with stores.staging(first) as driver:
         driver.execute_query("CREATE CONSTRAINT FOR (n:Thing) REQUIRE n.name IS UNIQUE")
         assert names_served(own_settings) == []
