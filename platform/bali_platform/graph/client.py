@@ -30,7 +30,7 @@ __all__ = ["Graph", "first_line"]
 T = TypeVar("T")
 
 CHUNK = 32  # CUIs to a record
-PART, SESSIONS = 256, 2  # CUIs to a transaction, and how many of them run at once
+PART, SESSIONS = 512, 2  # CUIs to a transaction, and how many of them run at once
 
 LONGEST_PATH = 8
 """Edges: the bound written into the path statements, which cannot be a parameter."""
