@@ -94,7 +94,8 @@ def draw_batch(random: np.random.Generator, sentences: int, vocabulary: int) -> 
         "edge_type": random.integers(0, 2 * RELATIONS, neighbours).astype(np.int32),
         "target_node": np.arange(mentions, dtype=np.int32),
         "negative_node": np.empty(0, np.int32),
-        "synonym_name": np.arange(mentions, dtype=np.int32),
+        "pair_concept": np.empty(0, np.int64),
+        "name_pairs": np.empty((2, 0), np.int32),
     }
 
 

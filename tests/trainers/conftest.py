@@ -145,7 +145,8 @@ def synthetic_arrays(
         "edge_type": random.integers(0, 2 * relations, edges).astype(np.int32),
         "target_node": np.arange(mentions, dtype=np.int32),
         "negative_node": np.arange(mentions, roots, dtype=np.int32),
-        "synonym_name": random.integers(0, names, mentions).astype(np.int32),
+        "pair_concept": np.array(labels_of_concepts, dtype=np.int64),
+        "name_pairs": random.integers(0, names, (2, mentions)).astype(np.int32),
         "lost_mentions": np.array([1], dtype=np.int32),
     }
 

@@ -48,9 +48,12 @@ def test_every_node_keeps_its_name(make_arrays, seed, layout):
         whole = torch.ones_like(ids) if real is None else getattr(real, "mask", real)
         found += [row[at == 1].tolist() for row, at in zip(ids, whole, strict=True)]
     assert [found[row] for row in graph.node_name] == [names[row] for row in arrays["node_name"]]
-    second, own = arrays["synonym_name"], arrays["node_name"][arrays["target_node"]]
-    assert graph.paired.tolist() == np.flatnonzero(second != own).tolist()
-    assert [found[row] for row in graph.synonyms] == [names[row] for row in second[second != own]]
+    one, other = arrays["name_pairs"]
+    pairs = arrays["name_pairs"][:, one != other]
+    assert [[found[row] for row in side] for side in graph.pairs] == [
+        [names[row] for row in side] for side in pairs
+    ]
+    assert graph.pair_concepts.tolist() == arrays["pair_concept"][one != other].tolist()
 
 
 @given(layout=LAYOUTS)

@@ -76,7 +76,8 @@ def half(arrays: dict[str, np.ndarray], rows: slice, negatives: slice) -> dict[s
         "edge_index": arrays["edge_index"][:, kept],
         "edge_type": arrays["edge_type"][kept],
         "target_node": arrays["target_node"][mentions],
-        "synonym_name": arrays["synonym_name"][mentions],
+        "pair_concept": arrays["pair_concept"][mentions],
+        "name_pairs": arrays["name_pairs"][:, mentions],
         "negative_node": arrays["negative_node"][negatives],
         "negative_concept": arrays["negative_concept"][negatives],
     }

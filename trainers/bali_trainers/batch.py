@@ -65,15 +65,15 @@ class Subgraph:
     """The union of the neighbourhoods of a batch.
 
     Attributes:
-        names: The distinct names of its nodes, and second names of mentioned concepts.
+        names: The distinct names of its nodes, and those of ``pairs``.
         node_name: Row of ``names`` for each node, ``[V]``.
         node_concept: Label of each node's concept, ``[V]``.
         edges: ``[2, E]``, from source to target node.
         types: ``[E]``, twice the relation, plus one where the stored edge points to the concept.
         targets: Node ``[M]`` of each mention.
         negatives: Nodes ``[H]`` of hard negatives.
-        paired: Mentions ``[S]`` whose concept has a second name.
-        synonyms: Row of ``names`` of that name, ``[S]``.
+        pairs: Rows of ``names`` of two different names of one concept, ``[2, S]``.
+        pair_concepts: Label of that concept, ``[S]``.
     """
 
     names: Tokens
@@ -83,8 +83,8 @@ class Subgraph:
     types: Tensor
     targets: Tensor
     negatives: Tensor
-    paired: Tensor
-    synonyms: Tensor
+    pairs: Tensor
+    pair_concepts: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,18 +258,18 @@ def _graph(arrays: Arrays, layout: Layout) -> Subgraph | Linearised:
         text, place = _laid_out(arrays["graph_input_ids"], arrays["graph_attention_mask"], layout)
         return Linearised(text, _tensor(place))
     names, place = _laid_out(arrays["name_input_ids"], arrays["name_attention_mask"], layout)
-    node_name, targets = arrays["node_name"], arrays["target_node"]
-    paired = np.flatnonzero(arrays["synonym_name"] != node_name[targets])
+    one, other = arrays["name_pairs"]
+    different = one != other
     return Subgraph(
         names=names,
-        node_name=_tensor(place[node_name]),
+        node_name=_tensor(place[arrays["node_name"]]),
         node_concept=_tensor(arrays["node_concept"]),
         edges=_tensor(arrays["edge_index"]),
         types=_tensor(arrays["edge_type"]),
-        targets=_tensor(targets),
+        targets=_tensor(arrays["target_node"]),
         negatives=_tensor(arrays["negative_node"]),
-        paired=_tensor(paired),
-        synonyms=_tensor(place[arrays["synonym_name"][paired]]),
+        pairs=_tensor(place[arrays["name_pairs"][:, different]]),
+        pair_concepts=_tensor(arrays["pair_concept"][different]),
     )
 
 

@@ -154,9 +154,14 @@ class MentionNameConfig(ObjectiveConfig):
 
 
 class NameNameConfig(ObjectiveConfig):
-    """NT-Xent between vectors of two names of a concept."""
+    """NT-Xent between vectors of two names of a concept.
+
+    ``further_concepts`` are drawn from the whole graph for every batch and rank: names that the
+    corpus does not mention are learned too.
+    """
 
     temperature: Positive = 0.07
+    further_concepts: Annotated[int, Field(ge=0, le=65_536)] = 0
 
 
 class MultiSimilarityConfig(ObjectiveConfig):

@@ -60,9 +60,9 @@ class Views:
         return self.nodes[self.subgraph.targets]
 
     @cached_property
-    def synonyms(self) -> Tensor:
-        """Vector of the second name of each concept that has one, ``[S, d]``."""
-        return self._names[self.subgraph.synonyms]
+    def name_pairs(self) -> Tensor:
+        """Vectors of two names of concepts that have as many, ``[2, S, d]``."""
+        return self._names[self.subgraph.pairs]
 
     @cached_property
     def nodes(self) -> Tensor:

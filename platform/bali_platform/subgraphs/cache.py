@@ -18,6 +18,8 @@ from hashlib import blake2b
 from importlib.resources import files
 from typing import Generic, TypeVar, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -157,6 +159,10 @@ class CachedNeighbourhoods:
     def names(self, cuis: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Look up the names of every known CUI likewise."""
         return _split_missing(self._names.get(cuis, self._source.names))[0]
+
+    def concepts_with_synonyms(self) -> NDArray[np.str_]:
+        """List them from the source, each time."""
+        return self._source.concepts_with_synonyms()
 
 
 class _Layer(Generic[T]):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bali_platform.graph.client import Graph
 from bali_platform.subgraphs.collector import collector_paused
 from bali_platform.subgraphs.neighbourhood import (
@@ -47,6 +50,11 @@ class GraphNeighbourhoods:
         """Look up the names of every known CUI; raises :class:`GraphChangedError` likewise."""
         rows = self._map("names", cuis, lambda asked, names: (asked, names))
         return {asked: tuple(names) for asked, names in rows if names is not None}
+
+    def concepts_with_synonyms(self) -> NDArray[np.str_]:
+        """List concepts with several names; some ten seconds where there are millions."""
+        cuis = [row["cui"] for row in self._graph.stream("concepts_with_synonyms")]
+        return np.array(cuis, dtype=np.str_)
 
     def _map(self, statement: str, cuis: Sequence[str], parse: Callable[..., T]) -> list[T]:
         distinct = list(dict.fromkeys(cuis))

@@ -9,6 +9,9 @@ from heapq import nsmallest
 from sys import intern
 from typing import NamedTuple, Protocol, overload
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bali_platform.errors import BaliError
 
 __all__ = [
@@ -64,7 +67,7 @@ class Lookup:
 
 
 class NeighbourhoodSource(Protocol):
-    """Where neighbourhoods come from. Both methods take thousands of CUIs at once.
+    """Where neighbourhoods come from. Look-ups take thousands of CUIs at once.
 
     What they return depends on the graph version and the CUI alone.
     """
@@ -78,6 +81,9 @@ class NeighbourhoodSource(Protocol):
 
     def names(self, cuis: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return at most ``MAX_NAMES`` names, best first, of every CUI that the graph knows."""
+
+    def concepts_with_synonyms(self) -> NDArray[np.str_]:
+        """Return the CUI of every live concept with more than one name, in order."""
 
 
 def choose_edges(graph_version: str, cui: str, entries: Sequence[str]) -> Sequence[str]:

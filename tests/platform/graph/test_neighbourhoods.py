@@ -90,6 +90,12 @@ def test_names_are_at_most_32_best_first(graph: Graph, seeded) -> None:
     assert names == seeded.names["C0000012"][:32]
 
 
+def test_concepts_with_synonyms_are_those_with_several_names(graph: Graph, seeded) -> None:
+    listed = GraphNeighbourhoods(graph).concepts_with_synonyms().tolist()
+    assert listed == sorted(cui for cui, names in seeded.names.items() if len(names) > 1)
+    assert 0 < len(listed) < len(seeded.names)
+
+
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

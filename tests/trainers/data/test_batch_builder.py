@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 
 from bali_platform.corpus import Mention, Sentence, write_corpus
 from bali_platform.graph.names import is_withheld
-from bali_platform.streaming.codec import encode
+from bali_platform.streaming.codec import Arrays, encode
 from bali_platform.streaming.source import BatchKey
 from bali_trainers.batch import Batch
 from bali_trainers.data import BatchBuilder, DataSpec, concept_label
@@ -107,30 +107,69 @@ def test_little_of_a_batch_is_padding(make_builder: MakeBuilder, max_length: int
     assert 1 - count / slots <= 0.08
 
 
-def test_second_names_are_others_of_the_same_concept(
+def test_pairs_are_two_names_of_concepts_that_are_mentioned(
     make_builder: MakeBuilder, by_name: dict[tuple[int, ...], tuple[str, str]], graph: Any
 ) -> None:
     batch = make_builder(synonyms=True, withheld=0.3).build(BatchKey(0, 0))
+    assert batch["pair_concept"].tolist() == batch["mention_concept"].tolist()
+    first, second = batch["name_pairs"].tolist()
+    assert first == batch["node_name"][batch["target_node"]].tolist()
+    different = check_pairs(batch, by_name, graph, withheld=0.3)
+    assert 0 < different <= len(second)
+
+
+def test_further_concepts_are_drawn_from_the_whole_graph(
+    make_builder: MakeBuilder, by_name: dict[tuple[int, ...], tuple[str, str]], graph: Any
+) -> None:
+    builder = make_builder(synonyms=True, further_concepts=9, withheld=0.0)
+    several = [cui for cui, one in graph.concepts.items() if len(one.names) > 1]
+    drawn: set[int] = set()
+    for index in range(builder.steps_per_epoch):
+        batch = builder.build(BatchKey(0, index))
+        mentions = len(batch["mention_concept"])
+        further = batch["pair_concept"][mentions:].tolist()
+        assert len(set(further)) == len(further) == 9
+        one, other = batch["name_pairs"][:, mentions:]
+        assert (one != other).all()
+        check_pairs(batch, by_name, graph, withheld=0.0)
+        drawn.update(further)
+    assert drawn <= {concept_label(cui) for cui in several}
+    assert len(drawn) > len(several) / 2
+    everything = make_builder(synonyms=True, further_concepts=999).build(BatchKey(0, 0))
+    further = everything["pair_concept"][len(everything["mention_concept"]) :].tolist()
+    assert sorted(further) == sorted(map(concept_label, several))
+
+
+def check_pairs(
+    batch: Arrays,
+    by_name: dict[tuple[int, ...], tuple[str, str]],
+    graph: Any,
+    *,
+    withheld: float,
+) -> int:
+    """Both names are ones of the concept that training may see; count pairs of different names."""
     masks = batch["name_attention_mask"].astype(bool)
     ids = batch["name_input_ids"]
     names = [by_name[tuple(row[mask].tolist())] for row, mask in zip(ids, masks, strict=True)]
-    first = batch["node_name"][batch["target_node"]].tolist()
-    different = 0
-    for one, other in zip(first, batch["synonym_name"].tolist(), strict=True):
+    for concept, one, other in zip(
+        batch["pair_concept"].tolist(), *batch["name_pairs"].tolist(), strict=True
+    ):
         cui, name = names[one]
+        assert concept_label(cui) == concept
         preferred, *synonyms = graph.concepts[cui].names
-        allowed = {preferred, *(n for n in synonyms if not is_withheld(n, 0.3))} - {name}
-        assert names[other] in {(cui, n) for n in allowed or {name}}
-        different += one != other
-    assert different
+        allowed = {preferred, *(n for n in synonyms if not is_withheld(n, withheld))}
+        assert name in allowed
+        assert names[other] in {(cui, n) for n in allowed - {name} or {name}}
+    one, other = batch["name_pairs"]
+    return int((one != other).sum())
 
 
-def test_names_are_drawn_alike_with_and_without_second_ones(make_builder: MakeBuilder) -> None:
-    plain, more = make_builder(), make_builder(synonyms=True)
+def test_names_are_drawn_alike_with_and_without_pairs(make_builder: MakeBuilder) -> None:
+    plain, more = make_builder(), make_builder(synonyms=True, further_concepts=4)
     for index in range(3):
         one, other = (b.build(BatchKey(0, index)) for b in (plain, more))
         assert one["node_name"].tolist() == other["node_name"].tolist()
-        assert one["synonym_name"].tolist() == one["node_name"][one["target_node"]].tolist()
+        assert one["name_pairs"].shape == (2, 0)
 
 
 def test_order_changes_with_epoch_and_seed(make_builder: MakeBuilder) -> None:
@@ -319,7 +358,7 @@ def test_arrays_have_the_agreed_types_and_consistent_shapes(
     assert batch["attention_mask"].ravel()[tokens].all()
     mentions = len(batch["mention_concept"])
     assert len(offsets) == mentions + 1
-    wide = {"mention_concept", "negative_concept", "node_concept"}
+    wide = {"mention_concept", "negative_concept", "node_concept", "pair_concept"}
     narrow = {"attention_mask", "name_attention_mask", "graph_attention_mask"}
     for name, array in batch.items():
         expected = np.int64 if name in wide else np.uint8 if name in narrow else np.int32
@@ -329,7 +368,8 @@ def test_arrays_have_the_agreed_types_and_consistent_shapes(
         assert len(batch["graph_input_ids"]) == mentions + len(batch["negative_concept"])
         assert "edge_index" not in batch
     else:
-        assert len(batch["target_node"]) == len(batch["synonym_name"]) == mentions
+        assert len(batch["target_node"]) == mentions
+        assert batch["name_pairs"].shape == (2, len(batch["pair_concept"]))
         assert len(batch["negative_node"]) == len(batch["negative_concept"])
         assert len(batch["node_concept"]) == len(batch["node_name"])
         assert batch["edge_index"].shape == (2, len(batch["edge_type"]))
@@ -340,7 +380,12 @@ def test_bytes_do_not_depend_on_order_process_or_hash_seed(
     make_builder: MakeBuilder, make_spec: MakeSpec, tmp_path: Path
 ) -> None:
     keys = [BatchKey(epoch, index) for epoch in (0, 3) for index in (0, 5, 2)]
-    options: dict[str, Any] = {"hops": 2, "hard_negatives": 2, "synonyms": True}
+    options: dict[str, Any] = {
+        "hops": 2,
+        "hard_negatives": 2,
+        "synonyms": True,
+        "further_concepts": 3,
+    }
     forwards, backwards = make_builder(**options), make_builder(**options)
     expected = {key: encode(forwards.build(key)) for key in keys}
     assert {key: encode(backwards.build(key)) for key in reversed(keys)} == expected

@@ -111,7 +111,8 @@ class BatchBuilder:
         | edge_index, edge_type | int32 [2, E], int32 [E] | as in :class:`Trees` |
         | target_node | int32 [M] | node of each mention |
         | negative_node | int32 [H] | node of each hard negative |
-        | synonym_name | int32 [M] | a second name of each mention's concept, else its node's |
+        | pair_concept | int64 [S] | the same of those mentioned, then of further concepts |
+        | name_pairs | int32 [2, S] | two names of each; one twice, where there is no other |
 
         or, linearised, graph_input_ids and graph_attention_mask, int32 and uint8 [M + H, Lg].
         A concept has one mention vector per sentence, over the tokens of all its mentions there.
@@ -212,7 +213,8 @@ class BatchBuilder:
         if self._linearise:
             ids, mask = self._linearise(trees, *numbered(drawn), len(roots))
             return {"graph_input_ids": ids, "graph_attention_mask": mask}
-        names, row = numbered([*drawn, *self._second_names(targets, drawn, key)])
+        paired, first, second = self._name_pairs(targets, drawn, key)
+        names, row = numbered([*drawn, *first, *second])
         ids, mask = self._pieces.encode_names(names, spec.name_length)
         every = np.arange(len(roots), dtype=np.int32)
         return {
@@ -224,17 +226,22 @@ class BatchBuilder:
             "edge_type": trees.edge_type,
             "target_node": every[: len(targets)],
             "negative_node": every[len(targets) :],
-            "synonym_name": row[len(drawn) :],
+            "pair_concept": _labels(paired),
+            "name_pairs": row[len(drawn) :].reshape(2, -1),
         }
 
-    def _second_names(
+    def _name_pairs(
         self, targets: list[Neighbourhood], drawn: list[str], key: BatchKey
-    ) -> list[str]:
-        first = drawn[: len(targets)]
+    ) -> tuple[list[str], list[str], list[str]]:
+        """Return concepts to be known by two names, and both: those mentioned and further ones."""
         if not self._spec.synonyms:
-            return first
-        random = self._random(Purpose.SYNONYMS, key)
-        return self._names.another([target.cui for target in targets], first, random)
+            return [], [], []
+        random = self._random(Purpose.FURTHER, key)
+        further = self._names.draw_concepts(self._spec.further_concepts, random)
+        paired = [*(target.cui for target in targets), *further]
+        first = [*drawn[: len(targets)], *self._names.draw(further, random)]
+        second = self._names.another(paired, first, self._random(Purpose.SYNONYMS, key))
+        return paired, first, second
 
     def _random(self, purpose: Purpose, key: BatchKey) -> np.random.Generator:
         return generator(self._spec.seed, purpose, epoch=key.epoch, index=key.index, rank=key.rank)

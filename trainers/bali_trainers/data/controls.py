@@ -9,6 +9,9 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bali_platform.subgraphs import Edge, Lookup, Neighbourhood, NeighbourhoodSource
 from bali_trainers.data.mentions import concept_label
 from bali_trainers.data.randomness import Purpose, generator
@@ -47,6 +50,10 @@ class BrokenGraph:
     def names(self, cuis: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Look up the real names."""
         return self._source.names(cuis)
+
+    def concepts_with_synonyms(self) -> NDArray[np.str_]:
+        """List the real ones."""
+        return self._source.concepts_with_synonyms()
 
     def neighbourhoods(self, cuis: Sequence[str]) -> Lookup:
         """Look up concepts, and give them other edges."""

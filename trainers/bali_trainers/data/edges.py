@@ -18,6 +18,7 @@ class SomeEdges:
         self._source, self._keep = source, keep
         self.graph_version = source.graph_version
         self.names = source.names
+        self.concepts_with_synonyms = source.concepts_with_synonyms
 
     def neighbourhoods(self, cuis: Sequence[str]) -> Lookup:
         """Look up CUIs; see :class:`~bali_platform.subgraphs.NeighbourhoodSource`."""

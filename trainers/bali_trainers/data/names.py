@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,20 @@ class NameDrawer:
             for cui, first in zip(cuis, drawn, strict=True)
         ]
         return _choose(others, random)
+
+    def draw_concepts(self, count: int, random: np.random.Generator) -> list[str]:
+        """Draw distinct concepts, evenly from all of the graph that have several names."""
+        if not count:
+            return []
+        every = self._concepts
+        chosen = random.choice(len(every), min(count, len(every)), replace=False)
+        cuis: list[str] = every[chosen].tolist()
+        return cuis
+
+    @cached_property
+    def _concepts(self) -> NDArray[np.str_]:
+        """Listed once they are needed: that takes seconds where there are millions."""
+        return self._source.concepts_with_synonyms()
 
     def preferred(self, cuis: Sequence[str]) -> list[str]:
         """Return the preferred name of each concept."""

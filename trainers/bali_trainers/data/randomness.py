@@ -22,6 +22,7 @@ class Purpose(IntEnum):
     DEV = 7
     LINKS = 8
     CONTROL = 9
+    FURTHER = 10
 
 
 def generator(

@@ -30,6 +30,7 @@ class DataSpec(BaseModel):
         mlm_probability: Fraction of tokens to predict.
         hard_negatives: Concepts easily confused with it that are drawn for each concept mentioned.
         synonyms: Whether a second name is drawn for each concept mentioned.
+        further_concepts: With ``synonyms``, concepts of the graph that join them in each batch.
         dev_batches: Batches of each rank whose sentences are held out of training.
         graph: Whose edges are seen: ``"shuffled"`` and ``"random"`` are controls.
         links: ``"shuffled"`` gives mentions the concepts of others: a control.
@@ -58,6 +59,7 @@ class DataSpec(BaseModel):
     mlm_probability: float = Field(0.15, ge=0, lt=1)
     hard_negatives: int = Field(0, ge=0, le=8)
     synonyms: bool = False
+    further_concepts: int = Field(0, ge=0, le=65_536)
     dev_batches: int = Field(0, ge=0)
     graph: Literal["real", "shuffled", "random"] = "real"
     links: Literal["real", "shuffled"] = "real"

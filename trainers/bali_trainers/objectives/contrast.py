@@ -194,16 +194,15 @@ class MentionName(_NtXent):
 
 
 class NameName(_NtXent):
-    """NT-Xent over two names of a concept, as in SapBERT (Liu et al., 2021), of those mentioned.
+    """NT-Xent over two names of a concept, as in SapBERT (Liu et al., 2021).
 
-    A concept with one name takes no part.
+    Concepts are those mentioned and those drawn further; one with a single name takes no part.
     """
 
     def sides(self, views: Views) -> Sides:
         """Contrast names drawn for concepts with second names of theirs."""
-        paired = views.subgraph.paired
-        labels = views.batch.concepts[paired]
-        return Sides(views.names[paired], views.synonyms, labels, views.negative_names)
+        one, other = views.name_pairs
+        return Sides(one, other, views.subgraph.pair_concepts, views.negative_names)
 
 
 class MultiSimilarity(_Contrast):
