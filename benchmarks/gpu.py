@@ -136,10 +136,11 @@ def record_batches(path: Path, kind: str, count: int, sentences: int, vocabulary
 
 def make_model(folder: Path, tiny: bool) -> Path:
     """Make a model of the shape of BERT-base with random weights."""
-    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
-             "intermediate_size": 64} if tiny else {}  # fmt: skip
+    small = BertConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
+    )
     torch.manual_seed(0)
-    BertForMaskedLM(BertConfig(**shape)).save_pretrained(folder)
+    BertForMaskedLM(small if tiny else BertConfig()).save_pretrained(folder)
     AutoTokenizer.from_pretrained(resolve_base("minilm")).save_pretrained(folder)
     return folder
 

@@ -164,11 +164,11 @@ def scored(found: list[list[tuple[int, int, str]]], gold: Sequence[Sentence]) ->
     """Return F1 of exact spans and of spans with the right concept."""
     spans, concepts = np.zeros(3, dtype=int), np.zeros(3, dtype=int)
     for matches, sentence in zip(found, gold, strict=True):
-        ours = {tuple(match) for match in matches}
+        ours = {(start, end, cui) for start, end, cui in matches}
         wanted = {(mention.start, mention.end, mention.cui) for mention in sentence.mentions}
         concepts += (len(ours & wanted), len(ours), len(wanted))
-        ours, wanted = {match[:2] for match in ours}, {match[:2] for match in wanted}
-        spans += (len(ours & wanted), len(ours), len(wanted))
+        found_at, wanted_at = {match[:2] for match in ours}, {match[:2] for match in wanted}
+        spans += (len(found_at & wanted_at), len(found_at), len(wanted_at))
     return both(Score(*spans.tolist()), Score(*concepts.tolist()))
 
 

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter, process_time
@@ -40,8 +41,8 @@ STOP = frozenset(_STOP.split())
 class Names:
     """The names of concepts in a SimString database."""
 
-    def __init__(self, concepts, folder):
-        self.concepts = defaultdict(dict)
+    def __init__(self, concepts: Iterable[tuple[str, Sequence[str]]], folder: str) -> None:
+        self.concepts: defaultdict[str, dict[str, bool]] = defaultdict(dict)
         for cui, names in concepts:
             for place, name in enumerate(names):
                 preferred = self.concepts[plain(name)].get(cui, False) or place == 0
@@ -56,9 +57,9 @@ class Names:
         self.database.threshold = THRESHOLD
         self.best = lru_cache(maxsize=1_000_000)(self._best)
 
-    def _best(self, text):
+    def _best(self, text: str) -> tuple[float, str] | None:
         """Return the similarity and concept of the best name, or None."""
-        found = []
+        found: list[tuple[float, float, str]] = []
         for name in self.database.retrieve(text):
             alike = similarity(text, name)
             found += [
@@ -67,12 +68,12 @@ class Names:
         return max(found)[1:] if found else None
 
 
-def plain(text):
+def plain(text: str) -> str:
     """Take case and what is no ASCII away."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
 
 
-def similarity(one, other):
+def similarity(one: str, other: str) -> float:
     """Return the Jaccard similarity of character trigrams."""
     ours, theirs = (
         {text[i : i + 3] for i in range(max(1, len(text) - 2))} for text in (one, other)
@@ -80,7 +81,7 @@ def similarity(one, other):
     return len(ours & theirs) / len(ours | theirs)
 
 
-def candidates(text):
+def candidates(text: str) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of every run of words that may be a name."""
     words = [(m.start(), m.end(), m.group()) for m in WORD.finditer(text)]
     for i, (start, _, first) in enumerate(words):
@@ -93,21 +94,21 @@ def candidates(text):
                 yield start, end
 
 
-def match(names, text):
-    """Return [start, end, concept] of what is found in a sentence."""
+def match(names: Names, text: str) -> list[tuple[int, int, str]]:
+    """Return (start, end, concept) of what is found in a sentence."""
     found = []
     for start, end in candidates(text):
         best = names.best(plain(text[start:end]))
         if best:
             found.append((best[0], end - start, start, end, best[1]))
-    chosen = []
+    chosen: list[tuple[int, int, str]] = []
     for _, _, start, end, cui in sorted(found, reverse=True):
         if all(end <= low or high <= start for low, high, _ in chosen):
             chosen.append((start, end, cui))
     return sorted(chosen)
 
 
-def main(names_file, texts_file, target):
+def main(names_file: str, texts_file: str, target: str) -> None:
     """Find names in texts, and write what was found and how long it took."""
     concepts = json.loads(Path(names_file).read_text(encoding="utf-8"))
     texts = json.loads(Path(texts_file).read_text(encoding="utf-8"))

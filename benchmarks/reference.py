@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -62,6 +63,6 @@ def _nt_xent(vectors: Tensor, labels: Tensor) -> Tensor:
     return losses[positive].mean()
 
 
-def _padded(rows: NDArray, length: int, filler: int = 0) -> Tensor:
+def _padded(rows: NDArray[np.generic], length: int, filler: int = 0) -> Tensor:
     tensor = torch.tensor(rows).long()
     return functional.pad(tensor, (0, length - tensor.shape[1]), value=filler)

@@ -95,8 +95,10 @@ def provision(settings: Settings) -> None:
         dictionary = graph_dictionary(graph, settings.home / "cache", withheld=0.1)
         write_definitions(graph, Linker(dictionary), settings.home / "corpora" / "definitions")
     model = settings.home / "tiny"
-    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    BertForMaskedLM(BertConfig(**sizes, intermediate_size=64)).save_pretrained(model)
+    shape = BertConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64
+    )
+    BertForMaskedLM(shape).save_pretrained(model)
     AutoTokenizer.from_pretrained(resolve_base("minilm")).save_pretrained(model)
     config = CONFIG.replace('"tiny"', json.dumps(str(model)))
     (settings.home / "soak.toml").write_text(config, encoding="utf-8")

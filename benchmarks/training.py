@@ -30,6 +30,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -103,17 +104,13 @@ class TimedTrainer(Trainer):
     @contextmanager
     def timed_backward(self) -> Iterator[None]:
         """Count every backward pass inside."""
-        real = torch.Tensor.backward
 
         def backward(tensor: torch.Tensor) -> None:
             with self.timed():
-                real(tensor)
+                torch.autograd.backward(tensor)
 
-        torch.Tensor.backward = backward
-        try:
+        with patch.object(torch.Tensor, "backward", backward):
             yield
-        finally:
-            torch.Tensor.backward = real
 
     def _update(self) -> float:
         with self.timed():
