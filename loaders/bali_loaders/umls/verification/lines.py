@@ -35,6 +35,8 @@ Row = dict[str, str]
 BLOCK = 1 << 23
 LARGE = 1 << 27
 PIECES_PER_CORE = 4
+NEWLINE = ord("\n")
+GOLDEN = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio, as SplitMix64 steps
 
 T = TypeVar("T")
 
@@ -52,16 +54,21 @@ class Piece:
 
     def blocks(self) -> Iterator[bytes]:
         """Yield some lines at a time; each ends with its newline, the file's last one may not."""
+        return (block for _, block in self.placed_blocks())
+
+    def placed_blocks(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what :meth:`blocks` does, each with the byte of the file's text where it begins."""
         with gzip.open(self.path) if self.stop is None else self.path.open("rb") as stream:
             if self.start:
                 stream.seek(self.start)
                 stream.readline()
             room = BLOCK
             while self.stop is None or (room := self.stop - stream.tell()) >= 0:
+                place = stream.tell()
                 block = stream.read(min(BLOCK, room)) + stream.readline()
                 if not block:
                     return
-                yield block
+                yield place, block
 
     def lines(self) -> Iterator[list[bytes]]:
         """Yield some lines at a time, without their ends."""
@@ -135,13 +142,13 @@ class Lines:
     ) -> set[str]:
         """Draw ``count`` values of a column uniformly, by least checksum.
 
-        ``by_row`` draws rows instead: a value comes as often as it has rows, so that of the values
-        that are drawn, fewer may be distinct.
+        ``by_row`` draws rows instead, by where they begin: a value comes as often as it has rows,
+        so that of the values that are drawn, fewer may be distinct.
         """
         if file not in self._release.files or not count:
             return set()
         place = self._release.files[file].columns.index(column)
-        draw = partial(_draw, place=place, count=count, seed=seed, by_row=by_row)
+        draw = partial(_draw_rows if by_row else _draw, place=place, count=count, seed=seed)
         least = nsmallest(count, set(chain.from_iterable(self._each_piece(file, draw))))
         return {value.decode() for _, value in least}
 
@@ -244,15 +251,34 @@ def _row(names: Sequence[str], line: bytes) -> Row:
     return dict(zip(names, line.decode().rstrip("\r").split("|"), strict=False))
 
 
-def _draw(piece: Piece, place: int, count: int, seed: int, by_row: bool) -> list[tuple[int, bytes]]:
+def _draw(piece: Piece, place: int, count: int, seed: int) -> list[tuple[int, bytes]]:
     """Return the least checksums and the values at ``place``, none of them empty."""
     least: set[tuple[int, bytes]] = set()
     for lines in piece.lines():
-        if by_row:
-            drawn = nsmallest(count, zip(map(crc32, lines, repeat(seed)), lines, strict=False))
-            sums = [(key, line.split(b"|", place + 1)[place]) for key, line in drawn]
-        else:
-            values = {line.split(b"|", place + 1)[place] for line in lines}
-            sums = list(zip(map(crc32, values, repeat(seed)), values, strict=False))
+        values = {line.split(b"|", place + 1)[place] for line in lines}
+        sums = list(zip(map(crc32, values, repeat(seed)), values, strict=False))
         least = {*nsmallest(count, least | {pair for pair in sums if pair[1]})}
     return list(least)
+
+
+def _draw_rows(piece: Piece, place: int, count: int, seed: int) -> list[tuple[int, bytes]]:
+    """Return the least checksums of rows and their values at ``place``, none of them empty."""
+    least: list[tuple[int, bytes]] = []
+    for start, block in piece.placed_blocks():
+        ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == NEWLINE)
+        begins = np.append(0, ends + 1)[: len(ends) + (not block.endswith(b"\n"))]
+        sums = _mixed(begins + start, seed)
+        for row in np.argsort(sums)[:count]:
+            line = block[begins[row] : ends[row] if row < len(ends) else None]
+            if value := line.split(b"|", place + 1)[place]:
+                least.append((int(sums[row]), value))
+        least = nsmallest(count, least)
+    return least
+
+
+def _mixed(numbers: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.uint64]:
+    """Return a checksum of each number, by the last step of SplitMix64 (Steele et al. 2014)."""
+    mixed = (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64((GOLDEN + 2 * seed) % 2**64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))

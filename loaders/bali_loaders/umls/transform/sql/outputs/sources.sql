@@ -1,6 +1,8 @@
 -- The sources that the options ask for, and any that MRSAB does not know, with what was loaded.
 WITH named AS (
-    SELECT sab, count(*) AS atoms, count(DISTINCT concept) AS concepts FROM atom GROUP BY sab
+    SELECT sab, sum(names)::BIGINT AS atoms, count(*) AS concepts
+    FROM (SELECT sab, concept, count(*) AS names FROM atom GROUP BY sab, concept)
+    GROUP BY sab
 ),
 related AS (
     SELECT sab, count(*) AS facts FROM (SELECT unnest(sabs) AS sab FROM fact) GROUP BY sab

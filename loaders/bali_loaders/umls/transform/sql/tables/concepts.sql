@@ -1,31 +1,42 @@
 -- Which concepts are loaded. Every concept of the release has a row; `id` is null where it is not
 -- loaded, and counts up in the order of the identifiers where it is.
 
--- An atom that several rows claim: the first of them in the order of all columns counts.
-CREATE TABLE repeated_atom AS
-SELECT * FROM mrconso
-WHERE AUI IN (SELECT AUI FROM mrconso GROUP BY AUI HAVING count(*) > 1);
-
-CREATE VIEW atom_row AS
-SELECT * FROM mrconso WHERE AUI IS NULL OR AUI NOT IN (SELECT AUI FROM repeated_atom)
-UNION ALL
-(SELECT DISTINCT ON (AUI) * FROM repeated_atom ORDER BY ALL);
-
-CREATE VIEW judged_atom AS
+CREATE VIEW judged_row AS
 SELECT
-    atom_row.*,
+    mrconso.*,
     CASE
-        WHEN CUI IS NULL OR AUI IS NULL OR STR IS NULL OR atom_row.SAB IS NULL THEN 'incomplete'
+        WHEN CUI IS NULL OR AUI IS NULL OR STR IS NULL OR mrconso.SAB IS NULL THEN 'incomplete'
         WHEN NOT wanted_language(LAT) THEN 'language'
-        WHEN NOT wanted_source(atom_row.SAB) THEN 'source'
+        WHEN NOT wanted_source(mrconso.SAB) THEN 'source'
         WHEN NOT wanted_licence(source.licence) THEN 'licence'
         WHEN is_suppressed(SUPPRESS) THEN 'suppressed'
         ELSE 'kept'
     END AS verdict
-FROM atom_row LEFT JOIN source ON source.sab = atom_row.SAB;
+FROM mrconso LEFT JOIN source ON source.sab = mrconso.SAB;
+
+CREATE TABLE row_verdict AS SELECT CUI, AUI, verdict FROM judged_row;
+
+-- An atom that several rows claim: the first of them in the order of all columns counts.
+CREATE TABLE repeated_atom AS
+SELECT * FROM judged_row
+WHERE AUI IN (SELECT AUI FROM row_verdict GROUP BY AUI HAVING count(*) > 1);
+
+CREATE TABLE first_claim AS SELECT DISTINCT ON (AUI) * FROM repeated_atom ORDER BY ALL;
+
+CREATE VIEW judged_atom AS
+SELECT * FROM judged_row WHERE AUI IS NULL OR AUI NOT IN (SELECT AUI FROM repeated_atom)
+UNION ALL
+SELECT * FROM first_claim;
 
 CREATE TABLE atom_verdict AS
-SELECT CUI AS cui, verdict, count(*) AS atoms FROM judged_atom GROUP BY ALL;
+WITH judged AS (
+    SELECT * FROM row_verdict WHERE AUI IS NULL OR AUI NOT IN (SELECT AUI FROM repeated_atom)
+    UNION ALL
+    SELECT CUI, AUI, verdict FROM first_claim
+)
+SELECT CUI AS cui, verdict, count(*) AS atoms FROM judged GROUP BY ALL;
+
+DROP TABLE row_verdict;
 
 -- A concept all of whose wanted atoms are suppressed is loaded with them, and marked.
 CREATE TABLE concept AS
