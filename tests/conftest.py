@@ -95,6 +95,17 @@ def own_settings(tmp_path: Path, settings: Settings) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="module")
+def module_settings(
+    tmp_path_factory: pytest.TempPathFactory, settings: Settings
+) -> Iterator[Settings]:
+    """Settings of a home that a module's tests share; what runs there is stopped, and all goes."""
+    own = settings.model_copy(update={"home": tmp_path_factory.mktemp("module-home")})
+    yield own
+    local_services.down(own)
+    shutil.rmtree(own.home)
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A real headless Chromium; without one, the tests that ask for it skip and say so."""
     names = ("chromium", "chromium-browser", "google-chrome")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import product
@@ -67,9 +68,9 @@ def made_with(number: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def kitchen(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Iterator[Settings]:
+def kitchen(module_settings: Settings) -> Iterator[Settings]:
     """A home whose live graph is a cookbook, with a corpus of it."""
-    own = settings.model_copy(update={"home": tmp_path_factory.mktemp("kitchen")})
+    own = module_settings
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BALI_HOME", str(own.home))
         patch.setenv("BALI_NEO4J_MEMORY_MB", str(own.neo4j_memory_mb))
@@ -86,15 +87,12 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Ite
         table(own.home / "nodes.csv", header, nodes)
         table(own.home / "edges.csv", ("source", "target", "type"), edges)
         release = str(own.home / "release")
-        try:
-            run("release", "tables", str(own.home / "nodes.csv"), str(own.home / "edges.csv"),
-                release, "--source", "COOK")  # fmt: skip
-            run("load", release)
-            services.up(own)
-            run("corpus", "definitions", str(own.home / "corpora" / "dishes"))
-            yield own
-        finally:
-            services.down(own)
+        run("release", "tables", str(own.home / "nodes.csv"), str(own.home / "edges.csv"),
+            release, "--source", "COOK")  # fmt: skip
+        run("load", release)
+        services.up(own)
+        run("corpus", "definitions", str(own.home / "corpora" / "dishes"))
+        yield own
 
 
 def run(*arguments: str, code: int = 0) -> None:
@@ -125,6 +123,7 @@ def model(kitchen: Settings) -> Iterator[Path]:
     (kitchen.home / "cook.toml").write_text(CONFIG.format(name="cook", base="minilm"))
     run("train", str(kitchen.home / "cook.toml"), "--local")
     run("export", "cook-", str(kitchen.home / "model"))
+    shutil.rmtree(kitchen.home / "jobs")
     yield kitchen.home / "model"
     torch.use_deterministic_algorithms(False)
 

@@ -61,6 +61,7 @@ layers = 1
 [run]
 max_steps = {STEPS}
 checkpoint_every = 3
+keep = 1
 log_every = 1
 device = "cpu"
 threads = 1
@@ -80,20 +81,17 @@ for _, payload in source.batches(BatchKey(*key) for key in keys):
 
 
 @pytest.fixture(scope="module")
-def spine(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Iterator[Settings]:
+def spine(module_settings: Settings) -> Settings:
     """A home with a graph, a linked corpus and running workers."""
-    own = settings.model_copy(update={"home": tmp_path_factory.mktemp("spine")})
-    try:
-        synthetic.write(own.home / "release", concepts=400, seed=1)
-        umls.load(own.home / "release", umls.LoadOptions(), own)
-        services.up(own, workers=True)
-        with Graph.connect(own) as graph:
-            dictionary = graph_dictionary(graph, own.home / "cache", withheld=0.1)
-            write_definitions(graph, Linker(dictionary), own.home / "corpora" / "definitions")
-        (own.home / "spine.toml").write_text(CONFIG, encoding="utf-8")
-        yield own
-    finally:
-        services.down(own)
+    own = module_settings
+    synthetic.write(own.home / "release", concepts=400, seed=1)
+    umls.load(own.home / "release", umls.LoadOptions(), own)
+    services.up(own, workers=True)
+    with Graph.connect(own) as graph:
+        dictionary = graph_dictionary(graph, own.home / "cache", withheld=0.1)
+        write_definitions(graph, Linker(dictionary), own.home / "corpora" / "definitions")
+    (own.home / "spine.toml").write_text(CONFIG, encoding="utf-8")
+    return own
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +115,7 @@ def finish(spine: Settings, job: Job, disturb: Callable[[Job], None] = lambda jo
         job = store.get(job.id)
         if job.state.ended:
             assert job.state == JobState.SUCCEEDED, job.log.read_text()
+            shutil.rmtree(job.folder / "checkpoints")  # a quarter of a gigabyte each
             return job
         disturb(job)
         time.sleep(0.2)
@@ -204,6 +203,7 @@ def test_a_kill_changes_no_weight(spine: Settings, undisturbed: Job, names: list
 
     assert all(killed[name] for name in names)
     assert weights(job) == weights(undisturbed)
+    shutil.rmtree(job.folder)
 
 
 @contextmanager

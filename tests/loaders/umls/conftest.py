@@ -10,7 +10,6 @@ import pytest
 from tests.loaders.umls.small import small_release, write_release
 
 from bali_loaders.umls import Loaded, LoadOptions, load
-from bali_platform import services as local_services
 from bali_platform.services import GraphStores
 from bali_platform.settings import Settings
 
@@ -21,22 +20,13 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def load_settings(
-    tmp_path_factory: pytest.TempPathFactory, settings: Settings
-) -> Iterator[Settings]:
-    own = settings.model_copy(update={"home": tmp_path_factory.mktemp("load home")})
-    yield own
-    local_services.down(own)
+def loaded(module_settings: Settings, release: Path) -> Loaded:
+    return load(release, LoadOptions(), module_settings)
 
 
 @pytest.fixture(scope="module")
-def loaded(load_settings: Settings, release: Path) -> Loaded:
-    return load(release, LoadOptions(), load_settings)
-
-
-@pytest.fixture(scope="module")
-def stores(load_settings: Settings, loaded: Loaded) -> GraphStores:
-    stores = GraphStores(load_settings)
+def stores(module_settings: Settings, loaded: Loaded) -> GraphStores:
+    stores = GraphStores(module_settings)
     stores.serve()
     return stores
 

@@ -88,9 +88,9 @@ def test_release_node_tells_what_was_loaded(graph: neo4j.Driver, loaded: Loaded)
 
 
 def test_loading_it_again_does_nothing(
-    load_settings: Settings, release: Path, loaded: Loaded, stores: GraphStores
+    module_settings: Settings, release: Path, loaded: Loaded, stores: GraphStores
 ) -> None:
-    again = load(release, LoadOptions(), load_settings)
+    again = load(release, LoadOptions(), module_settings)
     assert again.already_live
     assert again.store == loaded.store == stores.live()
     assert again.report.files == loaded.report.files
@@ -198,16 +198,16 @@ def test_other_release_is_not_compared(graph: neo4j.Driver, tmp_path: Path) -> N
         verify(graph, opened)
 
 
-def test_external_server_is_refused(load_settings: Settings, release: Path) -> None:
-    external = load_settings.model_copy(update={"neo4j_uri": "bolt://localhost:1"})
+def test_external_server_is_refused(module_settings: Settings, release: Path) -> None:
+    external = module_settings.model_copy(update={"neo4j_uri": "bolt://localhost:1"})
     with pytest.raises(UsageError, match="unset BALI_NEO4J_URI"):
         load(release, LoadOptions(), external)
 
 
 def test_other_options_make_another_graph_and_can_be_taken_back(
-    load_settings: Settings, release: Path, stores: GraphStores, loaded: Loaded
+    module_settings: Settings, release: Path, stores: GraphStores, loaded: Loaded
 ) -> None:
-    full = load(release, PRESETS["full"], load_settings)
+    full = load(release, PRESETS["full"], module_settings)
     assert full.report.graph_version != loaded.report.graph_version
     assert stores.live() == full.store
     with stores.server().driver() as driver:
@@ -218,12 +218,12 @@ def test_other_options_make_another_graph_and_can_be_taken_back(
 
 
 def test_damaged_release_leaves_the_graph_alone(
-    load_settings: Settings, release: Path, stores: GraphStores, loaded: Loaded, tmp_path: Path
+    module_settings: Settings, release: Path, stores: GraphStores, loaded: Loaded, tmp_path: Path
 ) -> None:
     copy = tmp_path / "2031AA"
     shutil.copytree(release, copy)
     relations = copy / "META" / "MRREL.RRF"
     relations.write_bytes(relations.read_bytes()[:-20])
     with pytest.raises(BaliError, match=r"MRREL\.RRF, line 13: the line is cut off"):
-        load(copy, LoadOptions(), load_settings)
+        load(copy, LoadOptions(), module_settings)
     assert stores.live() == loaded.store

@@ -70,16 +70,16 @@ def test_a_server_that_is_named_is_imported_into_online(
 
 @pytest.mark.services
 def test_loaded_graph_is_reported_and_verified(
-    load_settings: Settings,
+    module_settings: Settings,
     release: Path,
     loaded: Loaded,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from bali_platform import services
 
-    services.up(load_settings)
-    monkeypatch.setenv("BALI_HOME", str(load_settings.home))
-    monkeypatch.setenv("BALI_CACHE", str(load_settings.cache))
+    services.up(module_settings)
+    monkeypatch.setenv("BALI_HOME", str(module_settings.home))
+    monkeypatch.setenv("BALI_CACHE", str(module_settings.cache))
     shown = CliRunner().invoke(app, ["load", str(release)])
     assert shown.exit_code == 0
     assert "5 kept; 3 merged; 1 concept not loaded" in shown.stdout

@@ -31,7 +31,6 @@ from bali_loaders.umls.schema import count_stored, create_schema
 from bali_loaders.umls.schema import write_release as write_release_node
 from bali_loaders.umls.transform import graph_version, transform
 from bali_loaders.umls.verification.verify import read_report
-from bali_platform import services as local_services
 from bali_platform.errors import BaliError
 from bali_platform.graph import Graph
 from bali_platform.progress import QUIET
@@ -52,17 +51,15 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Iterator[Settings]:
+def local(module_settings: Settings) -> Settings:
     """A home whose Neo4j plays the server on which only Bolt leads.
 
     Not on the default port, which somebody else's Neo4j may take while this one is down.
     """
-    own = settings.model_copy(update={"home": tmp_path_factory.mktemp("online home")})
-    ports = own.home / "run" / "ports.json"
+    ports = module_settings.home / "run" / "ports.json"
     ports.parent.mkdir(parents=True)
     ports.write_text(json.dumps({"bolt": free_port(), "http": free_port()}))
-    yield own
-    local_services.down(own)
+    return module_settings
 
 
 @pytest.fixture(scope="module")

@@ -87,12 +87,12 @@ def served(stores: GraphStores) -> GraphStores:
 
 @pytest.fixture(scope="module")
 def upgraded(
-    load_settings: Settings, served: GraphStores, next_release: Path
+    module_settings: Settings, served: GraphStores, next_release: Path
 ) -> tuple[UpgradeReport, Path]:
     """What `bali upgrade` reports, and the folder of its files."""
-    shown = run("upgrade", str(next_release), "--json", settings=load_settings)
+    shown = run("upgrade", str(next_release), "--json", settings=module_settings)
     assert shown["store"] == served.live()
-    assert not (load_settings.home / "loads").exists()
+    assert not (module_settings.home / "loads").exists()
     return UpgradeReport.model_validate(shown["report"]), Path(shown["folder"])
 
 
@@ -157,27 +157,27 @@ def kill(settings: Settings, arguments: list[str], moment: Callable[[str], bool]
 
 @pytest.mark.parametrize("step", ["read relations", "import", "compare with the live graph"])
 def test_a_killed_upgrade_leaves_the_old_graph_serving(
-    load_settings: Settings,
+    module_settings: Settings,
     served: GraphStores,
     loaded: Loaded,
     next_release: Path,
     step: str,
 ) -> None:
-    kill(load_settings, ["upgrade", str(next_release)], lambda said: f"\u2713 {step}" in said)
+    kill(module_settings, ["upgrade", str(next_release)], lambda said: f"\u2713 {step}" in said)
     assert served.live() == loaded.store
     served.serve()
     assert additions(served) == BEFORE
 
 
 def test_a_failed_upgrade_leaves_the_old_graph_and_what_was_added(
-    load_settings: Settings, served: GraphStores, loaded: Loaded, next_release: Path
+    module_settings: Settings, served: GraphStores, loaded: Loaded, next_release: Path
 ) -> None:
     old = served.live_store()
     assert old is not None
     facts = old.folder / "contents" / "facts.parquet"
     hidden = facts.rename(facts.with_suffix(".hidden"))
     with pytest.raises(BaliError, match="cannot be compared"):
-        upgrade(next_release, load_settings)
+        upgrade(next_release, module_settings)
     hidden.rename(facts)
     assert served.live() == loaded.store
     assert additions(served) == BEFORE
@@ -203,9 +203,9 @@ def test_indexes_on_additions_are_made_again(
 
 
 def test_whose_the_vectors_are_is_carried_and_that_some_are_missing(
-    upgraded: tuple[UpgradeReport, Path], load_settings: Settings
+    upgraded: tuple[UpgradeReport, Path], module_settings: Settings
 ) -> None:
-    with Graph.connect(load_settings) as graph:
+    with Graph.connect(module_settings) as graph:
         vectors = Vectors(graph)
         assert vectors.maker() == Maker("models/one", "d1", 3)
         assert vectors.count() == 2
@@ -258,16 +258,18 @@ def test_the_upgraded_graph_passes_verification(
 
 
 def test_the_same_release_again_is_live_already(
-    upgraded: tuple[UpgradeReport, Path], load_settings: Settings, next_release: Path
+    upgraded: tuple[UpgradeReport, Path], module_settings: Settings, next_release: Path
 ) -> None:
-    result = CliRunner().invoke(app, ["upgrade", str(next_release)], env=environment(load_settings))
+    result = CliRunner().invoke(
+        app, ["upgrade", str(next_release)], env=environment(module_settings)
+    )
     assert result.exit_code == 0
     assert "this release with these options is live already" in " ".join(result.stdout.split())
 
 
 def test_a_damaged_release_is_refused_and_other_filters_are_told(
     upgraded: tuple[UpgradeReport, Path],
-    load_settings: Settings,
+    module_settings: Settings,
     served: GraphStores,
     next_release: Path,
     tmp_path: Path,
@@ -275,7 +277,7 @@ def test_a_damaged_release_is_refused_and_other_filters_are_told(
     damaged = shutil.copytree(next_release, tmp_path / "2032AA")
     (damaged / "META" / "MRRANK.RRF").unlink()
     arguments = ["upgrade", str(damaged), "--language", "ENG", "--language", "SPA"]
-    result = CliRunner().invoke(app, arguments, env=environment(load_settings))
+    result = CliRunner().invoke(app, arguments, env=environment(module_settings))
     assert isinstance(result.exception, BaliError)
     assert "MRRANK, which is missing" in str(result.exception)
     assert "other filters than the live graph's" in result.stderr
@@ -284,11 +286,11 @@ def test_a_damaged_release_is_refused_and_other_filters_are_told(
 
 def test_a_rollback_killed_at_the_switch_is_a_rollback(
     upgraded: tuple[UpgradeReport, Path],
-    load_settings: Settings,
+    module_settings: Settings,
     served: GraphStores,
     loaded: Loaded,
 ) -> None:
-    kill(load_settings, ["load", "--rollback"], lambda _: served.live() == loaded.store)
+    kill(module_settings, ["load", "--rollback"], lambda _: served.live() == loaded.store)
     served.serve()
     assert additions(served) == BEFORE
     assert chosen(served) == ["C0000001", "C0000005"]
