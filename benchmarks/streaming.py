@@ -22,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,9 +116,9 @@ class Observer:
         self._done.set()
         self._thread.join()
         passed = time.monotonic() - self._started
-        self.cores_busy = psutil.cpu_count() - (psutil.cpu_times().idle - self._idle) / passed
-        self.seconds = self._seconds()
-        self.seconds.subtract(self._began)
+        cores = psutil.cpu_count() or 1
+        self.cores_busy = cores - (psutil.cpu_times().idle - self._idle) / passed
+        self.seconds = {role: now - self._began[role] for role, now in self._seconds().items()}
 
     @property
     def memory_grew(self) -> int:
@@ -133,17 +133,17 @@ class Observer:
         memory: Any = self._redis.info("memory")
         return int(memory["used_memory"])
 
-    def _seconds(self) -> Counter[str]:
+    def _seconds(self) -> dict[str, float]:
         started = self._worker.children(recursive=True)
         builders = [process for process in started if not process.children()]
         celery = [process for process in started if process not in builders]
         redis: Any = self._redis.info("cpu")
-        return Counter(
-            builders=_processor(builders),
-            celery=_processor(celery),
-            trainer=time.process_time(),
-            redis=redis["used_cpu_user"] + redis["used_cpu_sys"],
-        )
+        return {
+            "builders": _processor(builders),
+            "celery": _processor(celery),
+            "trainer": time.process_time(),
+            "redis": redis["used_cpu_user"] + redis["used_cpu_sys"],
+        }
 
 
 def _processor(processes: list[psutil.Process]) -> float:
