@@ -8,13 +8,16 @@ neighbours and names.
 
 Measures the sentences per second of one and of two worker processes, in turns; how much of the
 processor they and those around them take; how long a trainer waits that takes 500 sentences a
-second; and what Redis needs for it. Prints JSON.
+second; and what Redis needs for it. Beside it, what one process and two build with neither queue
+nor stream between: where two cores are the two threads of one, a second process adds little to
+anything. Prints JSON; takes some ten minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import signal
 import statistics
@@ -24,7 +27,9 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -160,13 +165,18 @@ class Bench:
         self._prepared = prepare("demo", settings, data=data | lengths)
         self._settings, self.size = settings, size
         self._store = JobStore(connect(settings))
-        self._batches = SENTENCES // size
+        self.batches = SENTENCES // size
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What its workers are told."""
+        return self._prepared.spec
 
     def stream(
         self, epoch: int, worker: psutil.Process, pace: float = 0, share: float = 1
     ) -> dict[str, Any]:
         """Stream a share of an epoch, at ``pace`` sentences a second if given; the numbers."""
-        keys = [BatchKey(epoch, index) for index in range(round(share * self._batches))]
+        keys = [BatchKey(epoch, index) for index in range(round(share * self.batches))]
         prepared, folder = self._prepared, self._settings.home / "jobs"
         with (
             borrowed_stream(self._store, prepared.config, prepared.spec, folder, WINDOW) as source,
@@ -185,15 +195,24 @@ class Bench:
             "redis_grew_bytes": observer.memory_grew,
         }
 
-    def inline(self) -> int:
-        """Return the sentences per second that this process builds, without queue or stream."""
-        spec = DataSpec.model_validate(self._prepared.spec)
-        builder = BatchBuilder(spec, neighbourhoods(self._settings))
-        for epoch in (0, 1):
-            started = time.perf_counter()
-            for index in range(self._batches):
-                encode(builder.build(BatchKey(epoch, index)))
-        return round(SENTENCES / (time.perf_counter() - started))
+
+def build(settings: Settings, corpus: Path, size: int) -> float:
+    """Return the sentences per second that this process builds, without queue or stream."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # as in a worker
+    bench = Bench(settings, corpus, size)
+    builder = BatchBuilder(DataSpec.model_validate(bench.spec), neighbourhoods(settings))
+    for epoch in (0, 1):
+        started = time.perf_counter()
+        for index in range(bench.batches):
+            encode(builder.build(BatchKey(epoch, index)))
+    return SENTENCES / (time.perf_counter() - started)
+
+
+def build_alone(settings: Settings, corpus: Path, size: int, processes: int) -> int:
+    """Return the sentences per second that processes build which know nothing of each other."""
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        begun = [pool.submit(build, settings, corpus, size) for _ in range(processes)]
+        return round(sum(future.result() for future in begun))
 
 
 def run(rounds: int) -> dict[str, Any]:
@@ -203,7 +222,10 @@ def run(rounds: int) -> dict[str, Any]:
     benches = [Bench(settings, corpus, size) for size in BATCH_SIZES]
     turns: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
     paced: dict[int, dict[str, Any]] = {}
-    inline = {bench.size: bench.inline() for bench in benches}
+    alone = {
+        size: [build_alone(settings, corpus, size, processes) for processes in (1, 2)]
+        for size in BATCH_SIZES
+    }
     for _ in range(rounds):
         for processes in (1, 2):
             with workers(processes) as worker:
@@ -218,14 +240,14 @@ def run(rounds: int) -> dict[str, Any]:
         "neighbours": NEIGHBOURS,
         "window": WINDOW,
         "batches_of": {
-            size: _summary(turns[size, 1], turns[size, 2], paced[size], inline[size])
+            size: _summary(turns[size, 1], turns[size, 2], paced[size], alone[size])
             for size in BATCH_SIZES
         },
     }
 
 
 def _summary(
-    one: list[dict[str, Any]], two: list[dict[str, Any]], paced: dict[str, Any], inline: int
+    one: list[dict[str, Any]], two: list[dict[str, Any]], paced: dict[str, Any], alone: list[int]
 ) -> dict[str, Any]:
     rates = [statistics.median(turn["sentences_s"] for turn in turns) for turns in (one, two)]
     every = [paced, *one, *two]
@@ -233,7 +255,8 @@ def _summary(
         "one_process_sentences_s": rates[0],
         "two_processes_sentences_s": rates[1],
         "two_over_one": round(rates[1] / rates[0], 2),
-        "without_queue_sentences_s": inline,
+        "without_queue_sentences_s": alone,
+        "two_over_one_without_queue": round(alone[1] / alone[0], 2),
         f"data_wait_at_{TRAINER_SENTENCES_S}_sentences_s": paced["data_wait"],
         "redis_grew_bytes": max(turn["redis_grew_bytes"] for turn in every),
         "redis_bound_bytes": WINDOW * max(turn["bytes_per_batch"] for turn in every) + 64 * 2**20,
