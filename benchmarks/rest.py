@@ -45,6 +45,7 @@ RATES = (100, 250, 500, 1000)
 STEADY_RATE = 500
 WARM_UP_S = 20.0  # Java compiles what it runs often
 WATCH_EVERY_S = 5.0
+PAGE_CACHE = "SHOW SETTINGS 'server.memory.pagecache.size' YIELD value"
 
 Choose = Callable[[], str]
 
@@ -219,11 +220,12 @@ def run(seconds: float, steady_s: float, clients: int) -> dict[str, Any]:
     with Graph.connect() as graph:
         version = graph.version
         cuis = [cui for cui, _ in graph.names()]
+        cache = graph.driver.execute_query(PAGE_CACHE).records[0]["value"]
     with server() as (port, process):
         bench = Bench(port, process, cuis, clients)
         bench.ask("new", WARM_UP_S)
         return {
-            "graph": {"version": version, "concepts": len(cuis)},
+            "graph": {"version": version, "concepts": len(cuis), "page_cache": cache},
             "clients": clients,
             "without_pause": bench.both(2 * seconds),
             "requests_s": {str(rate): bench.both(seconds, rate) for rate in RATES},
