@@ -56,6 +56,16 @@ def test_every_neighbourhood_matches_the_oracle(graph: Graph, seeded) -> None:
         )
 
 
+def test_thousands_are_answered_in_the_order_asked(graph: Graph) -> None:
+    unknown = [f"X{number:07d}" for number in range(1500)]
+    source = GraphNeighbourhoods(graph)
+    asked = [HUB, *unknown, BARE_HUB, LONELY]
+    lookup = source.neighbourhoods(asked)
+    assert lookup.missing == tuple(unknown)
+    assert lookup.found == source.neighbourhoods([HUB, BARE_HUB, LONELY]).found
+    assert list(lookup.found) == list(source.names(asked)) == [HUB, BARE_HUB, LONELY]
+
+
 def test_hubs_show_64_edges_with_and_without_the_loaders_choice(graph: Graph, seeded) -> None:
     found = GraphNeighbourhoods(graph).neighbourhoods([HUB, BARE_HUB]).found
     assert min(len(seeded.incident[hub]) for hub in (HUB, BARE_HUB)) > 64
