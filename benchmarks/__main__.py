@@ -3,8 +3,9 @@
 Ends with the soak, on services of its own, which takes by far the longest.
 """
 
-import runpy
+import subprocess
+import sys
 
 for name in ("neighbourhoods", "search", "rest", "streaming", "linking", "soak"):
     print(f"== {name}", flush=True)
-    runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]], check=True)
