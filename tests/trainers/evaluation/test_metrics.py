@@ -66,6 +66,19 @@ def test_ranks_are_those_of_brute_force(
         assert ranks.wanted[q] == sum(near[c][0] == best for c in gold[q])
 
 
+def test_rounding_takes_no_concept_out_of_its_own_tie() -> None:
+    # Close vectors, as those of language models are, in half precision: sums round differently in
+    # one product and in a block of them.
+    random = np.random.default_rng(0)
+    names = random.standard_normal((9000, 384)) + 2 * random.standard_normal(384)
+    names = (names / np.linalg.norm(names, axis=1, keepdims=True)).astype(np.float16)
+    every = np.arange(len(names))
+    bearers = Bearers(every, every, np.zeros_like(every))
+    ranks = rank_concepts(names[:4000], names, bearers, [np.array([i]) for i in range(4000)])
+    assert (ranks.tied == 1).all()
+    assert (ranks.rank == 1).all()
+
+
 def test_metrics_by_hand() -> None:
     ranks = Ranks(
         nearer=np.array([0, 0, 1, 3]),

@@ -13,10 +13,10 @@ from scipy.sparse import issparse
 __all__ = ["RULE", "Bearers", "Ranks", "rank_concepts"]
 
 RULE = (
-    "concepts whose nearest names are equally near (within 1e-6) are ordered by the place of that "
+    "concepts whose nearest names are equally near (within 1e-5) are ordered by the place of that "
     "name among their own, preferred name first, then by CUI"
 )
-_TIE = 1e-6
+_TIE = 1e-5  # ten times what the order of summation changes in products of unit vectors
 _PAIRS_AT_ONCE = 32_768
 _QUERIES_AT_ONCE = 512
 
