@@ -90,6 +90,44 @@ def test_rows_are_found_in_the_order_of_the_file(lines: Lines) -> None:
     assert list(lines.find("MRMAP", ("FROMEXPR",), {"a file that the release lacks"})) == []
 
 
+@pytest.fixture(scope="module")
+def rewritten(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_release(tmp_path_factory.mktemp("rewritten"), small_release())
+
+
+VALUES = st.sampled_from(["", "C0000001", "C0000002", "C000000", "C00000010", "C1", "naïve"])
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    rows=st.lists(st.tuples(VALUES, VALUES, VALUES, st.booleans()), min_size=1, max_size=9),
+    wanted=st.sets(VALUES, min_size=1),
+    columns=st.sampled_from([("CUI",), ("AUI",), ("SUPPRESS", "CUI"), ("CUI", "AUI", "CVF")]),
+    ended=st.booleans(),
+)
+def test_rows_found_are_those_of_a_plain_reading(
+    rewritten: Path,
+    rows: list[tuple[str, str, str, bool]],
+    wanted: set[str],
+    columns: tuple[str, ...],
+    ended: bool,
+) -> None:
+    with Release.open(rewritten) as release, Lines(release) as lines:
+        names = release.files["MRCONSO"].columns
+        written = [
+            [{"CUI": one, "AUI": two, "CVF": three}.get(name, "x") for name in names]
+            + ["a value too many"] * odd
+            for one, two, three, odd in rows
+        ]
+        text = "".join("|".join(values) + "|\n" for values in written)
+        (path,) = release.local("MRCONSO")
+        path.write_text(text if ended else text.removesuffix("\n"), encoding="utf-8")
+        found = [list(row.values()) for row in lines.find("MRCONSO", columns, wanted)]
+    places = [names.index(column) for column in columns]
+    expected = [v[: len(names)] for v in written if any(v[place] in wanted for place in places)]
+    assert found == expected
+
+
 def in_s1(row: Row) -> bool:
     return row["SAB"] == "S1" and row["AUI"] < "A0000100"
 
