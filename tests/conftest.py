@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import neo4j
 import pytest
 import redis
@@ -22,6 +23,10 @@ REQUIRED = [name for name in os.environ.get("BALI_REQUIRE", "").split(",") if na
 """Markers of which CI demands that each test with them ran, and passed."""
 
 _outcomes: Counter[tuple[str, str]] = Counter()
+
+# How long an example takes says how busy the machine is, and nothing else.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 class Services:

@@ -21,7 +21,7 @@ from bali_platform import services as local_services
 from bali_platform.cli.main import app
 from bali_platform.corpus import Mention, Sentence, write_corpus
 from bali_platform.errors import BaliError, UsageError
-from bali_platform.jobs import JobState, JobStore
+from bali_platform.jobs import Job, JobState, JobStore
 from bali_platform.services.workers import settings_environment
 from bali_platform.settings import Settings
 from bali_trainers.jobs import PreparedJob, queue_once
@@ -111,6 +111,11 @@ def outcomes(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("outcomes/*.json")}
 
 
+def own(store: JobStore) -> list[Job]:
+    """The study's jobs: other tests may have left jobs in this home."""
+    return [job for job in store.list() if job.name.startswith("tiny-")]
+
+
 def trained(folder: Path) -> int:
     found = (json.loads(path.read_bytes()) for path in folder.glob("outcomes/*.json"))
     return sum(outcome["steps"] > 0 for outcome in found)
@@ -129,7 +134,7 @@ def test_a_killed_study_goes_on_and_makes_nothing_twice(
         time.sleep(0.05)
     killed.kill()
     killed.communicate()
-    before, queued = outcomes(folder), {job.id for job in store.list()}
+    before, queued = outcomes(folder), {job.id for job in own(store)}
 
     again = start()
     said, errors = again.communicate(timeout=300)
@@ -138,7 +143,7 @@ def test_a_killed_study_goes_on_and_makes_nothing_twice(
     after = outcomes(folder)
     assert len(after) == 4, "untouched, tf-idf, and two trained"
     assert before.items() <= after.items()
-    jobs = store.list()
+    jobs = own(store)
     assert {job.id for job in jobs} == queued
     assert sorted((job.name, job.state, job.attempt) for job in jobs) == [
         ("tiny-aligned-1", JobState.SUCCEEDED, 1),

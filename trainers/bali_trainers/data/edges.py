@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bali_platform.graph.names import in_share
 from bali_platform.subgraphs import Edge, Lookup, NeighbourhoodSource
 
@@ -18,7 +21,6 @@ class SomeEdges:
         self._source, self._keep = source, keep
         self.graph_version = source.graph_version
         self.names = source.names
-        self.concepts_with_synonyms = source.concepts_with_synonyms
 
     def neighbourhoods(self, cuis: Sequence[str]) -> Lookup:
         """Look up CUIs; see :class:`~bali_platform.subgraphs.NeighbourhoodSource`."""
@@ -30,6 +32,10 @@ class SomeEdges:
             for asked, one in lookup.found.items()
         }
         return Lookup(found, lookup.missing)
+
+    def concepts_with_synonyms(self) -> NDArray[np.str_]:
+        """List those of the source."""
+        return self._source.concepts_with_synonyms()
 
 
 def is_withheld_edge(one: str, other: str, fraction: float) -> bool:
