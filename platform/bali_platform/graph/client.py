@@ -29,8 +29,9 @@ __all__ = ["Graph", "first_line"]
 
 T = TypeVar("T")
 
-CHUNK = 32  # CUIs to a record
-PART, SESSIONS = 512, 2  # CUIs to a transaction, and how many of them run at once
+CUIS_A_RECORD = 32
+CUIS_A_TRANSACTION = 512
+SESSIONS = 2
 
 LONGEST_PATH = 8
 """Edges: the bound written into the path statements, which cannot be a parameter."""
@@ -117,16 +118,16 @@ class Graph:
 
         def ask(part: Sequence[str]) -> list[T]:
             def work(transaction: neo4j.ManagedTransaction) -> list[T]:
-                chunks = _split(part, CHUNK)
+                chunks = _split(part, CUIS_A_RECORD)
                 records = transaction.run(statement(name), parameters, chunks=chunks)
                 return [parse(*row) for record in records for row in record["rows"]]
 
             return self.read(work)
 
-        if len(cuis) < 2 * PART:
+        if len(cuis) < 2 * CUIS_A_TRANSACTION:
             return ask(cuis)
         with ThreadPoolExecutor(SESSIONS) as pool:
-            return list(chain.from_iterable(pool.map(ask, _split(cuis, PART))))
+            return list(chain.from_iterable(pool.map(ask, _split(cuis, CUIS_A_TRANSACTION))))
 
     def stream(self, name: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """Run the shipped statement ``name`` and yield its rows as they arrive; never retried."""

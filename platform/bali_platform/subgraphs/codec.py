@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import overload
 
 from bali_platform.subgraphs.neighbourhood import Edge, EdgeSequence, Neighbourhood
 
@@ -62,13 +61,8 @@ class _Edges(EdgeSequence):
     def __len__(self) -> int:
         return len(self._codes)
 
-    @overload
-    def __getitem__(self, at: int) -> Edge: ...
-    @overload
-    def __getitem__(self, at: slice) -> tuple[Edge, ...]: ...
-    def __getitem__(self, at: int | slice) -> Edge | tuple[Edge, ...]:
-        if isinstance(at, slice):
-            return tuple(self)[at]
+    def parse(self, at: int) -> Edge:
+        """Decode one neighbour and the kind of its edge."""
         kinds, neighbours = self._read or self._columns()
         kind, outgoing = _decode_kind(kinds[self._codes[at]])
         return Edge(neighbours[at].decode(), kind, outgoing)

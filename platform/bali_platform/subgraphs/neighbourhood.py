@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import md5
@@ -112,6 +113,19 @@ class EdgeSequence(Sequence[Edge]):
 
     __slots__ = ()
 
+    @abstractmethod
+    def parse(self, at: int) -> Edge:
+        """Return the edge at a place."""
+
+    @overload
+    def __getitem__(self, at: int) -> Edge: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Edge, ...]: ...
+    def __getitem__(self, at: int | slice) -> Edge | tuple[Edge, ...]:
+        if isinstance(at, slice):
+            return tuple(map(self.parse, range(len(self))[at]))
+        return self.parse(at)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, (tuple, EdgeSequence)) and tuple(self) == tuple(other)
 
@@ -137,16 +151,7 @@ class WrittenEdges(EdgeSequence):
     def __len__(self) -> int:
         return len(self._entries)
 
-    @overload
-    def __getitem__(self, at: int) -> Edge: ...
-    @overload
-    def __getitem__(self, at: slice) -> tuple[Edge, ...]: ...
-    def __getitem__(self, at: int | slice) -> Edge | tuple[Edge, ...]:
-        if isinstance(at, slice):
-            return tuple(map(_parse, self._entries[at]))
-        return _parse(self._entries[at])
-
-
-def _parse(entry: str) -> Edge:
-    kind, _, end = entry.partition(" ")
-    return Edge(end[1:], intern(kind), end[0] == ">")
+    def parse(self, at: int) -> Edge:
+        """Parse one text."""
+        kind, _, end = self._entries[at].partition(" ")
+        return Edge(end[1:], intern(kind), end[0] == ">")

@@ -111,7 +111,7 @@ class BatchBuilder:
         | edge_index, edge_type | int32 [2, E], int32 [E] | as in :class:`Trees` |
         | target_node | int32 [M] | node of each mention |
         | negative_node | int32 [H] | node of each hard negative |
-        | pair_concept | int64 [S] | the same of those mentioned, then of further concepts |
+        | pair_concept | int64 [S] | label of each concept mentioned, then of each further one |
         | name_pairs | int32 [2, S] | two names of each; one twice, where there is no other |
 
         or, linearised, graph_input_ids and graph_attention_mask, int32 and uint8 [M + H, Lg].

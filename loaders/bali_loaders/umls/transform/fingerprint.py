@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 from bali_loaders.releases import Release
@@ -15,7 +14,6 @@ from bali_platform.progress import QUIET, Reporter
 __all__ = ["graph_version"]
 
 SCHEMA = 2
-_digest = partial(hashlib.blake2b, digest_size=16)
 
 
 def graph_version(release: Release, options: LoadOptions, reporter: Reporter = QUIET) -> str:
@@ -25,7 +23,8 @@ def graph_version(release: Release, options: LoadOptions, reporter: Reporter = Q
     """
     names = sorted(files_read(options) & release.files.keys())
     paths = [path for name in names for path in release.local(name)]
-    total = _digest(f"{SCHEMA}\n{release.version}\n{options.model_dump_json()}\n".encode())
+    asked = f"{SCHEMA}\n{release.version}\n{options.model_dump_json()}\n"
+    total = hashlib.blake2b(asked.encode(), digest_size=16)
     with (
         reporter.step("fingerprint the release", len(paths)) as step,
         ThreadPoolExecutor(max_workers=2) as pool,
