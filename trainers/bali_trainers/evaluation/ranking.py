@@ -17,7 +17,7 @@ RULE = (
     "name among their own, preferred name first, then by CUI"
 )
 _TIE = 1e-5  # ten times what the order of summation changes in products of unit vectors
-_PAIRS_AT_ONCE = 32_768
+_PAIRS_AT_ONCE = 8_192
 _QUERIES_AT_ONCE = 512
 
 Indices = NDArray[np.int64]
@@ -68,7 +68,7 @@ def rank_concepts(
 ) -> Ranks:
     """Rank all concepts for each query by the dot product with their names' vectors.
 
-    Memory: a block of scores of some 64 MiB beside the vectors themselves, which may be stored in
+    Memory: a block of scores of some 16 MiB beside the vectors themselves, which may be stored in
     half precision.
 
     Args:
@@ -78,15 +78,22 @@ def rank_concepts(
         gold: The wanted concepts of each query, one at least.
     """
     starts = np.searchsorted(bearers.concept, np.arange(bearers.concept[-1] + 2))
-    blocks = _concept_blocks(starts)
-    parts = []
-    for first in range(0, len(gold), _QUERIES_AT_ONCE):
-        some = slice(first, first + _QUERIES_AT_ONCE)
-        parts.append(
-            _rank(queries[some].astype(np.float32), names, bearers, starts, blocks, gold[some])
-        )
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return Ranks(*columns) if columns else Ranks(*np.empty((4, 0), dtype=np.int64))
+    best = _nearest_wanted(queries, names, bearers, starts, gold)
+    nearer = np.zeros(len(gold), dtype=np.int64)
+    ties = [np.empty((3, 0), dtype=np.int64)]
+    for first, end in _concept_blocks(starts):
+        pairs = slice(int(starts[first]), int(starts[end]))
+        own = names[bearers.name[pairs]].astype(np.float32, copy=False)
+        for query in range(0, len(gold), _QUERIES_AT_ONCE):
+            some = slice(query, query + _QUERIES_AT_ONCE)
+            scores = _products(own, queries[some])
+            concepts = np.maximum.reduceat(scores, starts[first:end] - starts[first], axis=0)
+            nearer[some] += (concepts > best[some] + _TIE).sum(axis=0)
+            tied = _tied_pairs(scores, concepts, best[some], starts[first : end + 1])
+            ties.append(tied + np.array([[query], [first], [0]]))
+    asked, concept, pair = np.concatenate(ties, axis=1)
+    ordered = _order_ties(np.stack([asked, concept, bearers.place[pair]]), gold)
+    return Ranks(nearer, *ordered)
 
 
 def _concept_blocks(starts: Indices) -> list[tuple[int, int]]:
@@ -100,27 +107,24 @@ def _concept_blocks(starts: Indices) -> list[tuple[int, int]]:
     return blocks
 
 
-def _rank(
-    queries: Vectors,
-    names: Vectors,
-    bearers: Bearers,
+def _tied_pairs(
+    scores: NDArray[np.float32],
+    concepts: NDArray[np.float32],
+    best: NDArray[np.float32],
     starts: Indices,
-    blocks: list[tuple[int, int]],
-    gold: Sequence[NDArray[np.int64]],
-) -> tuple[Indices, Indices, Indices, Indices]:
-    best = _nearest_wanted(queries, names, bearers, starts, gold)
-    nearer = np.zeros(len(gold), dtype=np.int64)
-    ties = []
-    for first, end in blocks:
-        pairs = slice(int(starts[first]), int(starts[end]))
-        scores = _products(names[bearers.name[pairs]], queries)
-        concepts = np.maximum.reduceat(scores, starts[first:end] - starts[first], axis=0)
-        nearer += (concepts > best + _TIE).sum(axis=0)
-        pair, query = np.nonzero(np.abs(scores - best) <= _TIE)
-        concept = bearers.concept[pairs][pair]
-        level = concepts[concept - first, query] <= best[query] + _TIE
-        ties.append(np.stack([query, concept, bearers.place[pairs][pair]])[:, level])
-    return nearer, *_order_ties(np.concatenate(ties, axis=1), gold)
+) -> Indices:
+    """Return (query, concept, pair), [3, T], of the names as near as ``best`` of level concepts.
+
+    ``scores`` and their maxima ``concepts`` are by query in columns; the names of concept c, both
+    counted within the block, are pairs ``starts[c]`` to ``starts[c + 1]``.
+    """
+    concept, query = np.nonzero(np.abs(concepts - best) <= _TIE)
+    counts = starts[concept + 1] - starts[concept]
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    concept, query = np.repeat(concept, counts), np.repeat(query, counts)
+    pair = starts[concept] + within
+    near = np.abs(scores[pair - starts[0], query] - best[query]) <= _TIE
+    return np.stack([query, concept, pair])[:, near]
 
 
 def _nearest_wanted(
@@ -138,7 +142,7 @@ def _nearest_wanted(
 
 
 def _products(names: Vectors, queries: Vectors) -> NDArray[np.float32]:
-    scores: Any = names.astype(np.float32, copy=False) @ queries.T
+    scores: Any = names.astype(np.float32, copy=False) @ queries.astype(np.float32, copy=False).T
     dense: NDArray[np.float32] = scores.toarray() if issparse(scores) else scores
     return dense
 
