@@ -169,12 +169,27 @@ def test_what_is_for_the_study_to_say(write: Write) -> None:
         load_study(write(START.replace("[1, 2]", "[2, 2]")))
     with pytest.raises(UsageError, match=r"set \[training.data\] withheld_edges = 0.1"):
         load_study(write(START + "[edges]\n"))
-    with pytest.raises(UsageError, match="give a TOML file, or one of comparison"):
+    with pytest.raises(UsageError, match="give a TOML file, or one of ablations, comparison"):
         load_study("no-such-study")
 
 
-def test_the_shipped_study_is_whole() -> None:
+def test_the_shipped_studies_are_whole() -> None:
     models = named(load_study("comparison"))
     assert {"untouched", "tf-idf", "MLM only", "names only"} <= set(models)
     assert models["graph shuffled"].against == "neighbours 0"
-    assert models["links shuffled"].against is not None
+    assert models["links shuffled"].against == "names only"
+
+
+def test_the_shipped_studies_share_what_they_have_in_common() -> None:
+    comparison, ablations = load_study("comparison"), load_study("ablations")
+    choices = [
+        [dict(named(study)[model].choices) for model in ("aligned", "neighbours 0")]
+        for study in (comparison, ablations)
+    ]
+    configs = [
+        [training_config(study, "same", some, 1) for some in of]
+        for study, of in zip((comparison, ablations), choices, strict=True)
+    ]
+    assert [c.model_dump(exclude={"name"}) for c in configs[0]] == [
+        c.model_dump(exclude={"name"}) for c in configs[1]
+    ]
