@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -14,7 +17,7 @@ from hypothesis import strategies as st
 
 from bali_platform.errors import BaliError
 from bali_platform.services.java import find_java, java_version
-from bali_platform.services.machine import free_port, is_free, memory_limit
+from bali_platform.services.machine import free_port, is_free, memory_limit, read_ahead
 from bali_platform.services.neo4j_server import default_memory, memory_plan
 
 
@@ -82,3 +85,37 @@ def test_heap_and_page_cache_share_the_memory(memory: int) -> None:
 def test_the_default_memory_leaves_room_for_training() -> None:
     assert memory_limit() <= psutil.virtual_memory().total
     assert 384 << 20 <= default_memory() <= max(memory_limit() // 4, 384 << 20)
+
+
+def share_in_memory(file: Path) -> float:
+    """The share of a file's pages that the system holds; to ask does not fetch them."""
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_COPY) as view:
+        pages = (ctypes.c_ubyte * (len(view) // mmap.PAGESIZE))()
+        start = ctypes.c_char.from_buffer(view)
+        libc = ctypes.CDLL(None, use_errno=True)
+        failed = libc.mincore(ctypes.c_void_p(ctypes.addressof(start)), len(view), pages)
+        assert not failed, os.strerror(ctypes.get_errno())
+        del start  # the view cannot be closed while anything points into it
+    return sum(page & 1 for page in pages) / len(pages)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system decides")
+def test_files_are_read_ahead_where_they_fit(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    (folder / "schema").mkdir(parents=True)
+    file = folder / "schema" / "index"
+    with file.open("wb") as written:
+        written.write(bytes(4 << 20))
+        written.flush()
+        os.fsync(written.fileno())
+        os.posix_fadvise(written.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if share_in_memory(file):
+        pytest.skip("this file system is in memory")
+    read_ahead(folder, room=1 << 20)
+    time.sleep(0.1)
+    assert share_in_memory(file) == 0
+    read_ahead(folder, room=1 << 30)
+    deadline = time.monotonic() + 30
+    while share_in_memory(file) < 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert share_in_memory(file) == 1
