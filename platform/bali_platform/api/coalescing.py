@@ -1,7 +1,7 @@
 """A graph for many readers at once: what they ask at the same moment travels in one round trip.
 
 A statement about one CUI costs Neo4j, the driver and a change of threads almost as much as one
-about fifty. So while a look-up is under way, those that arrive wait, and then go together.
+about fifty. So while look-ups are under way, those that arrive wait, and then go together.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ STATEMENT_LIMIT_S = 8.0
 MAX_SHARED = 64
 """CUIs of a question that others may share; a larger one would make them wait."""
 
-MAX_TOGETHER = 64
-AT_ONCE = 2  # so that Neo4j works on one batch while Python makes answers of the other
+MAX_TOGETHER = 8
+"""Questions of a batch, so few that none waits long for the answers to others to be made."""
+
+AT_ONCE = 3  # so that Neo4j works on some batches while Python makes answers of another
 
 
 class CoalescingGraph(Graph):

@@ -41,6 +41,7 @@ PROCESSES = (
     "neo4j-admin",
     "staging",
     "neo4j",
+    "read-ahead",
     "redis",
 )
 """Everything that may run in a home, in the order in which it is stopped."""

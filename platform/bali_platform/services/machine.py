@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +18,6 @@ __all__ = [
     "is_free",
     "memory_limit",
     "on_free_ports",
-    "read_ahead",
 ]
 
 T = TypeVar("T")
@@ -41,19 +38,6 @@ def memory_limit() -> int:
         return min(total, int(CGROUP_LIMIT.read_text()))
     except (OSError, ValueError):  # no cgroup v2, or "max"
         return total
-
-
-def read_ahead(folder: Path, room: int) -> None:
-    """Ask the system to read a folder's files into its file cache, all at once and in order.
-
-    Nothing happens where they have more bytes than ``room``, or on another system than Linux.
-    """
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    if sys.platform != "linux" or sum(path.stat().st_size for path in files) > room:
-        return
-    for path in files:
-        with path.open("rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
 
 def is_free(port: int) -> bool:

@@ -6,21 +6,21 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import psutil
 
 from bali_platform.errors import BaliError
+from bali_platform.services import read_ahead
 from bali_platform.services.browser import install_browser
 from bali_platform.services.distribution import Distribution
 from bali_platform.services.home import Home
-from bali_platform.services.machine import LOOPBACK, PortTakenError, memory_limit, read_ahead
+from bali_platform.services.machine import LOOPBACK, PortTakenError, memory_limit
 from bali_platform.services.process import ManagedProcess, end_strays, write_atomically
 
 if TYPE_CHECKING:
@@ -115,7 +115,6 @@ class Neo4jServer:
             install_browser(runtime.distribution.browser, webroot, self.bolt, self.http)
             classpath.insert(0, str(webroot))
         classpath.append(f"{runtime.distribution.lib}/*")
-        Thread(target=self._read_ahead, daemon=True).start()
         position = process.log_size
         process.start(
             [
@@ -132,6 +131,7 @@ class Neo4jServer:
             ],
             os.environ,
         )
+        self._read_ahead()
         self.wait(position)
 
     def wait(self, position: int | None = None) -> None:
@@ -155,9 +155,11 @@ class Neo4jServer:
         return connect_neo4j(self.uri, USER, self.password)
 
     def _read_ahead(self) -> None:
-        """Let the graph come into memory in order: the Community Edition fetches page by page."""
-        with suppress(OSError):  # while it is missing, or away
-            read_ahead(self.data / "databases" / DATABASE, psutil.virtual_memory().available)
+        """Let the graph come into memory in order while, and after, Neo4j starts."""
+        store = self.data / "databases" / DATABASE
+        room = psutil.virtual_memory().available
+        command = [sys.executable, read_ahead.__file__, str(store), str(room)]
+        self.home.process("read-ahead").start(command, os.environ)
 
     def _open(self) -> bool:
         """Whether all its ports are its own, and the database is online."""
