@@ -29,6 +29,7 @@ __all__ = ["is_loopback", "serve", "token_for"]
 TOKEN_VARIABLE = "BALI_API_TOKEN"  # noqa: S105 (its name, not its value)
 MIN_TOKEN_LENGTH = 16
 MAX_CONNECTIONS = 1_000
+KEEP_ALIVE_S = 75  # longer than most clients', so that none asks on a connection that is closing
 STOP_WITHIN_S = 3
 SWITCH_INTERVAL_S = 0.0005
 
@@ -105,6 +106,7 @@ class _Server(uvicorn.Server):
             server_header=False,
             proxy_headers=False,
             limit_concurrency=MAX_CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=STOP_WITHIN_S,
         )
         super().__init__(config)
