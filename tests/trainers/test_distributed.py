@@ -58,7 +58,10 @@ with distributed.group(torch.device("cpu")):
 
 
 def half(arrays: dict[str, np.ndarray], rows: slice, negatives: slice) -> dict[str, np.ndarray]:
-    """The part of a batch with some of its sentences and hard negatives; all names stay."""
+    """The part of a batch with some of its sentences, hard negatives and their nodes.
+
+    All names stay, whether a node has them or not.
+    """
     length = arrays["input_ids"].shape[1]
     starts, offsets = arrays["mention_tokens"], arrays["mention_offsets"]
     row = starts[offsets[:-1]] // length
@@ -66,6 +69,11 @@ def half(arrays: dict[str, np.ndarray], rows: slice, negatives: slice) -> dict[s
     tokens = [starts[offsets[m] : offsets[m + 1]] - rows.start * length for m in mentions]
     roots = np.concatenate([arrays["target_node"][mentions], arrays["negative_node"][negatives]])
     kept = np.isin(arrays["edge_index"][1], roots)
+    nodes = np.union1d(roots, arrays["edge_index"][0, kept])
+
+    def renumbered(old: np.ndarray) -> np.ndarray:
+        return np.searchsorted(nodes, old).astype(np.int32)
+
     return arrays | {
         "input_ids": arrays["input_ids"][rows],
         "attention_mask": arrays["attention_mask"][rows],
@@ -73,12 +81,14 @@ def half(arrays: dict[str, np.ndarray], rows: slice, negatives: slice) -> dict[s
         "mention_tokens": np.concatenate(tokens),
         "mention_offsets": np.cumsum([0, *map(len, tokens)]).astype(np.int32),
         "mention_concept": arrays["mention_concept"][mentions],
-        "edge_index": arrays["edge_index"][:, kept],
+        "node_name": arrays["node_name"][nodes],
+        "node_concept": arrays["node_concept"][nodes],
+        "edge_index": renumbered(arrays["edge_index"][:, kept]),
         "edge_type": arrays["edge_type"][kept],
-        "target_node": arrays["target_node"][mentions],
+        "target_node": renumbered(arrays["target_node"][mentions]),
         "pair_concept": arrays["pair_concept"][mentions],
         "name_pairs": arrays["name_pairs"][:, mentions],
-        "negative_node": arrays["negative_node"][negatives],
+        "negative_node": renumbered(arrays["negative_node"][negatives]),
         "negative_concept": arrays["negative_concept"][negatives],
     }
 

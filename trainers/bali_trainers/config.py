@@ -21,6 +21,7 @@ __all__ = [
     "DataConfig",
     "GraphEncoderConfig",
     "GraphToTextConfig",
+    "LinkPredictionConfig",
     "MentionNameConfig",
     "MlmConfig",
     "ModelConfig",
@@ -180,6 +181,12 @@ class TextToGraphConfig(ObjectiveConfig):
     """Relations and neighbours of mentioned concepts, predicted from the text."""
 
 
+class LinkPredictionConfig(ObjectiveConfig):
+    """A neighbour of each mentioned concept, found from its other neighbours."""
+
+    temperature: Positive = 0.07
+
+
 class GraphToTextConfig(ObjectiveConfig):
     """Masked tokens of mentions, recovered with the graph vector as context."""
 
@@ -193,6 +200,7 @@ class ObjectivesConfig(_Section):
     multi_similarity: MultiSimilarityConfig | None = None
     mlm: MlmConfig | None = None
     text_to_graph: TextToGraphConfig | None = None
+    link_prediction: LinkPredictionConfig | None = None
     graph_to_text: GraphToTextConfig | None = None
 
     @classmethod
@@ -326,7 +334,7 @@ class Config(_Section):
         if self.objectives.predicts_tokens and self.data.mlm_probability == 0:
             raise ValueError("[objectives] has no masked token to predict: raise mlm_probability")
         if self.graph_encoder.kind == "linearised":
-            for name in ("mention_name", "name_name", "text_to_graph"):
+            for name in ("mention_name", "name_name", "text_to_graph", "link_prediction"):
                 if name in self.objectives.active:
                     raise ValueError(
                         f"[objectives.{name}] needs nodes: not for kind = 'linearised'"

@@ -70,9 +70,11 @@ class Views:
         return self._names[self.subgraph.node_name]
 
     @cached_property
-    def negative_names(self) -> Tensor:
-        """Vector of the name drawn for each hard negative, ``[H, d]``."""
-        return self.nodes[self.subgraph.negatives]
+    def every_name(self) -> tuple[Tensor, Tensor]:
+        """Vectors of all names that are read, and the labels of their concepts."""
+        graph = self.subgraph
+        labels = [graph.node_concept, graph.pair_concepts, graph.pair_concepts]
+        return torch.cat([self.nodes, *self.name_pairs]), torch.cat(labels)
 
     @cached_property
     def graph(self) -> Tensor:
@@ -83,6 +85,15 @@ class Views:
     def negative_graphs(self) -> Tensor:
         """Vector of the neighbourhood of each hard negative, ``[H, d]``."""
         return self._graphs[len(self.batch.concepts) :]
+
+    def graph_without(self, edges: Tensor) -> Tensor:
+        """Return :attr:`graph` as it would be without some ``edges``, numbers ``[x]``."""
+        graph = self.subgraph
+        kept = torch.ones_like(graph.types, dtype=torch.bool).index_fill(0, edges, value=False)
+        encoded: Tensor = self._graph(
+            self.nodes, graph.edges[:, kept], graph.types[kept], graph.targets
+        )
+        return encoded
 
     @property
     def subgraph(self) -> Subgraph:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bali_loaders.linking.characters import mix
 from bali_loaders.linking.dictionary import Cell, Dictionary, Flag, extend
 from bali_loaders.linking.words import Words, read_words
+from bali_platform.runs import spell_out
 
 __all__ = ["Match", "Matcher", "Matches", "Overlaps"]
 
@@ -150,9 +151,7 @@ def _candidates(
 ) -> tuple[Indices, Indices]:
     """Return (match, entry) pairs: for each match the entries that agree with it best."""
     begin = dictionary.offsets[key]
-    size = dictionary.offsets[key + 1] - begin
-    match = np.repeat(np.arange(len(key)), size)
-    entry = np.arange(len(match)) - np.repeat(np.cumsum(size) - size, size) + begin[match]
+    match, entry = spell_out(begin, dictionary.offsets[key + 1] - begin)
     cased, folded = words.surfaces(first, last)
     flags = dictionary.flags[entry]
     same = dictionary.cased[entry] == cased[match]

@@ -141,10 +141,13 @@ def test_backends_draw_their_weights_alike():
 
 def test_neighbour_mean_equals_a_loop():
     nodes, edges, types, targets = graph()
-    expected = torch.stack(
-        [torch.cat([nodes[t, None], nodes[edges[0][edges[1] == t]]]).mean(0) for t in targets]
-    )
-    torch.testing.assert_close(encoder("mean")(nodes, edges, types, targets), expected)
+    alone = len(nodes)
+    nodes, targets = torch.cat([nodes, nodes[:1] + 1]), torch.cat([targets, torch.tensor([alone])])
+    around = [nodes[edges[0][edges[1] == t]] for t in targets]
+    expected = [(nodes[t] + some.mean(0)) / 2 for t, some in zip(targets, around, strict=True)]
+    expected[-1] = nodes[alone]
+    found = encoder("mean")(nodes, edges, types, targets)
+    torch.testing.assert_close(found, torch.stack(expected))
 
 
 def test_no_graph_is_the_name_alone():

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
 from bali_trainers.batch import Batch
 from bali_trainers.config import parse_config
-from bali_trainers.objectives import GraphToText, TextToGraph
+from bali_trainers.models.graph import NeighbourMean
+from bali_trainers.objectives import GraphToText, LinkPrediction, TextToGraph
 from bali_trainers.task import build_task
 from bali_trainers.views import Views
 
@@ -15,13 +17,21 @@ RELATIONS = 3
 
 @pytest.fixture
 def views(settings_text, make_arrays):
-    def make(arrays=None, **sections):
+    def make(arrays=None, graph=None, **sections):
         config = parse_config(settings_text(**sections), "test")
         task = build_task(config, RELATIONS).eval()
         batch = Batch.from_arrays(arrays or make_arrays(sentences=6))
-        return Views(batch, task.text, task.pooling, task.graph)
+        return Views(batch, task.text, task.pooling, graph or task.graph)
 
     return make
+
+
+def without_edges(arrays):
+    """Return the same batch with every concept alone."""
+    return arrays | {
+        "edge_index": arrays["edge_index"][:, :0],
+        "edge_type": arrays["edge_type"][:0],
+    }
 
 
 def test_text_to_graph_equals_a_loop_over_edges(views):
@@ -35,6 +45,10 @@ def test_text_to_graph_equals_a_loop_over_edges(views):
     targets = graph.targets.tolist()
     facts = zip(*graph.edges.tolist(), graph.types.tolist(), strict=True)
     edges = [fact for fact in facts if fact[1] in targets]
+
+    def same(one, other):
+        return graph.node_concept[one] == graph.node_concept[other]
+
     for source, target, kind in edges:
         mention = targets.index(target)
         head = functional.normalize(objective.mention(seen.mentions[mention]), dim=0)
@@ -45,7 +59,7 @@ def test_text_to_graph_equals_a_loop_over_edges(views):
         candidates = [
             node
             for node in range(len(graph.node_name))
-            if node == source or (node != target and graph.node_name[node].item() not in right)
+            if node == source or not (same(node, target) or graph.node_name[node].item() in right)
         ]
         scores = torch.stack([(head * table[kind] * tails[node]).sum() for node in candidates])
         place = candidates.index(source)
@@ -68,13 +82,68 @@ def test_text_to_graph_reaches_the_text_of_mentions(views):
 
 
 def test_text_to_graph_without_an_edge_is_zero(views, make_arrays):
-    arrays = make_arrays()
-    arrays = arrays | {
-        "edge_index": arrays["edge_index"][:, :0],
-        "edge_type": arrays["edge_type"][:0],
-    }
-    seen = views(arrays)
+    seen = views(without_edges(make_arrays()))
     outcome = TextToGraph(1.0, seen.text.width, RELATIONS)(seen)
+    outcome.loss.backward()
+    assert outcome.loss == 0
+
+
+def test_link_prediction_equals_a_loop_over_concepts(views):
+    seen = views(graph=NeighbourMean())
+    objective = LinkPrediction(1.0, seen.text.width, RELATIONS, temperature=0.1)
+    torch.nn.init.normal_(objective.relation, std=0.05)
+    graph, names = seen.batch.graph, functional.normalize(seen.nodes)
+    concept, name = graph.node_concept.tolist(), graph.node_name.tolist()
+    facts = list(zip(*graph.edges.tolist(), graph.types.tolist(), strict=True))
+    losses, hits = [], []
+    for target in graph.targets.tolist():
+        around = [fact for fact in facts if fact[1] == target]
+        if not around:
+            continue
+        (asked, _, kind), *others = around
+        head = seen.nodes[target]
+        if others:
+            head = (head + seen.nodes[[source for source, _, _ in others]].mean(0)) / 2
+        sought = functional.normalize(head, dim=0) + objective.relation[kind]
+        right = {name[source] for source, _, _ in around}
+        candidates = [asked] + [
+            node
+            for node in range(len(name))
+            if node != asked and concept[node] != concept[target] and name[node] not in right
+        ]
+        scores = names[candidates] @ functional.normalize(sought, dim=0) / 0.1
+        losses.append(functional.cross_entropy(scores, torch.tensor(0)))
+        hits.append(float(scores.argmax() == 0))
+    outcome = objective(seen)
+    assert len(losses) > 1
+    torch.testing.assert_close(outcome.loss, torch.stack(losses).mean())
+    torch.testing.assert_close(outcome.metrics["top1"], torch.tensor(hits).mean())
+
+
+def test_link_prediction_never_reads_the_edge_that_it_asks_for(views, make_arrays):
+    arrays = make_arrays(sentences=6)
+    first = np.unique(arrays["edge_index"][1], return_index=True)[1]
+    single = arrays | {
+        "edge_index": arrays["edge_index"][:, first],
+        "edge_type": arrays["edge_type"][first],
+    }
+    seen = views(single)
+    found = seen.graph_without(torch.arange(len(first)))
+    torch.testing.assert_close(found, views(without_edges(single)).graph)
+
+
+def test_link_prediction_learns_relations_and_names(views):
+    seen = views()
+    objective = LinkPrediction(1.0, seen.text.width, RELATIONS, temperature=0.07)
+    seen.nodes.retain_grad()
+    objective(seen).loss.backward()
+    assert objective.relation.grad.norm() > 0
+    assert (seen.nodes.grad.norm(dim=1) > 0).any()
+
+
+def test_link_prediction_without_an_edge_is_zero(views, make_arrays):
+    seen = views(without_edges(make_arrays()))
+    outcome = LinkPrediction(1.0, seen.text.width, RELATIONS, temperature=0.07)(seen)
     outcome.loss.backward()
     assert outcome.loss == 0
 

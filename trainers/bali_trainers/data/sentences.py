@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bali_platform.errors import BaliError
+from bali_platform.runs import spell_out
 
 __all__ = ["LinkedSentences", "SentenceBatch"]
 
@@ -68,10 +69,7 @@ class LinkedSentences:
     def take(self, sentences: NDArray[np.int64]) -> SentenceBatch:
         """Return ``sentences`` (indices, [B]) in the order given."""
         first = self._first[sentences]
-        counts = self._first[sentences + 1] - first
-        row = np.repeat(np.arange(len(sentences)), counts)
-        within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-        mention = first[row] + within
+        row, mention = spell_out(first, self._first[sentences + 1] - first)
         return SentenceBatch(
             texts=self._texts.take(pa.array(sentences)).to_pylist(),
             row=row,

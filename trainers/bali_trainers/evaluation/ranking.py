@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from bali_platform.runs import spell_out
+
 __all__ = ["RULE", "Bearers", "Ranks", "rank_concepts"]
 
 RULE = (
@@ -119,10 +121,8 @@ def _tied_pairs(
     counted within the block, are pairs ``starts[c]`` to ``starts[c + 1]``.
     """
     concept, query = np.nonzero(np.abs(concepts - best) <= _TIE)
-    counts = starts[concept + 1] - starts[concept]
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    concept, query = np.repeat(concept, counts), np.repeat(query, counts)
-    pair = starts[concept] + within
+    level, pair = spell_out(starts[concept], starts[concept + 1] - starts[concept])
+    concept, query = concept[level], query[level]
     near = np.abs(scores[pair - starts[0], query] - best[query]) <= _TIE
     return np.stack([query, concept, pair])[:, near]
 

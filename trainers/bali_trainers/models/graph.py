@@ -38,16 +38,17 @@ class NameOnly(nn.Module):
 
 
 class NeighbourMean(nn.Module):
-    """The mean of a concept and its neighbours, without parameters."""
+    """Half a concept, half the mean of its neighbours, without parameters."""
 
     def forward(self, nodes: Tensor, edges: Tensor, types: Tensor, targets: Tensor) -> Tensor:
-        """Average each target with its sources; see :class:`GraphEncoder`."""
+        """Average each target with the mean of its sources; see :class:`GraphEncoder`."""
         sources, destinations = edges
-        sums = nodes.index_add(0, destinations, nodes[sources])
-        counts = torch.ones_like(nodes[:, :1]).index_add(
+        sums = torch.zeros_like(nodes).index_add(0, destinations, nodes[sources])
+        counts = torch.zeros_like(nodes[:, :1]).index_add(
             0, destinations, torch.ones_like(nodes[sources, :1])
         )
-        return (sums / counts)[targets]
+        around = torch.where(counts > 0, sums / counts.clamp(min=1), nodes)
+        return ((nodes + around) / 2)[targets]
 
 
 class GraphNetwork(nn.Module):

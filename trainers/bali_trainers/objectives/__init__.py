@@ -6,11 +6,12 @@ from bali_trainers.config import ObjectivesConfig
 from bali_trainers.objectives.base import Objective, Outcome
 from bali_trainers.objectives.contrast import Alignment, MentionName, MultiSimilarity, NameName
 from bali_trainers.objectives.mlm import GraphToText, MaskedTokens
-from bali_trainers.objectives.relations import TextToGraph
+from bali_trainers.objectives.relations import LinkPrediction, TextToGraph
 
 __all__ = [
     "Alignment",
     "GraphToText",
+    "LinkPrediction",
     "MaskedTokens",
     "MentionName",
     "MultiSimilarity",
@@ -40,6 +41,10 @@ def build_objectives(config: ObjectivesConfig, width: int, relations: int) -> di
         objectives["mlm"] = MaskedTokens(config.mlm.weight)
     if config.text_to_graph is not None:
         objectives["text_to_graph"] = TextToGraph(config.text_to_graph.weight, width, relations)
+    if (links := config.link_prediction) is not None:
+        objectives["link_prediction"] = LinkPrediction(
+            links.weight, width, relations, links.temperature
+        )
     if config.graph_to_text is not None:
         objectives["graph_to_text"] = GraphToText(config.graph_to_text.weight, width)
     return objectives

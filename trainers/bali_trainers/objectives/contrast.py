@@ -33,13 +33,15 @@ class Sides(NamedTuple):
         one: Vectors ``[m, d]``.
         other: Another view of the same concepts, ``[m, d]``.
         labels: Their concepts, ``[m]``.
-        negatives: Vectors of hard negatives like ``other``, ``[h, d]``.
+        negatives: Vectors like ``other`` that are no positives, ``[h, d]``.
+        negative_labels: Their concepts, ``[h]``: for vectors of these they are no negatives either.
     """
 
     one: Tensor
     other: Tensor
     labels: Tensor
     negatives: Tensor
+    negative_labels: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +116,13 @@ class _Contrast(Objective):
 
     def forward(self, views: Views) -> Outcome:
         """Return the mean loss; metric ``top1`` is the accuracy of the nearest other view."""
-        one, other, own, hard = self.sides(views)
+        one, other, own, hard, hard_labels = self.sides(views)
         one, other = one.float(), other.float()
         anchors, labels = torch.cat([one, other]), own.repeat(2)
         everyone, first = gather_rows(anchors)
         negatives = gather_rows(hard.float())[0]
         others = torch.cat([everyone, negatives])
-        other_labels = torch.cat(
-            [gather_rows(labels)[0], gather_rows(views.batch.negative_concepts)[0]]
-        )
+        other_labels = torch.cat([gather_rows(labels)[0], gather_rows(hard_labels)[0]])
         outcome = self.contrast(anchors, labels, others, other_labels, first, len(negatives))
         return Outcome(outcome.loss, {**outcome.metrics, "top1": _top1(one, other, own)})
 
@@ -186,23 +186,28 @@ class Alignment(_NtXent):
 
 
 class MentionName(_NtXent):
-    """NT-Xent over mention and name vectors: alignment with a concept's name, without graph."""
+    """NT-Xent over mention and name vectors: alignment with a concept's name, without graph.
+
+    All names of the batch are negatives, those of neighbours among them, which are hard.
+    """
 
     def sides(self, views: Views) -> Sides:
         """Contrast mentions with the name drawn for their concepts."""
-        return Sides(views.mentions, views.names, views.batch.concepts, views.negative_names)
+        return Sides(views.mentions, views.names, views.batch.concepts, *views.every_name)
 
 
 class NameName(_NtXent):
     """NT-Xent over two names of a concept, as in SapBERT (Liu et al., 2021).
 
-    Concepts are those mentioned and those drawn further; one with a single name takes no part.
+    Concepts are those mentioned and those drawn further; one with a single name takes no part. The
+    names drawn for nodes are negatives too.
     """
 
     def sides(self, views: Views) -> Sides:
         """Contrast names drawn for concepts with second names of theirs."""
         one, other = views.name_pairs
-        return Sides(one, other, views.subgraph.pair_concepts, views.negative_names)
+        graph = views.subgraph
+        return Sides(one, other, graph.pair_concepts, views.nodes, graph.node_concept)
 
 
 class MultiSimilarity(_Contrast):
@@ -242,7 +247,13 @@ class MultiSimilarity(_Contrast):
 
 
 def _mentions_and_graphs(views: Views) -> Sides:
-    return Sides(views.mentions, views.graph, views.batch.concepts, views.negative_graphs)
+    return Sides(
+        views.mentions,
+        views.graph,
+        views.batch.concepts,
+        views.negative_graphs,
+        views.batch.negative_concepts,
+    )
 
 
 def _cosine(one: Tensor, other: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""From text to graph: which relation, and which neighbour."""
+"""Edges to be completed: from a mention's text, or from the rest of a neighbourhood."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bali_trainers.distributed import mean_over_ranks
 from bali_trainers.objectives.base import Objective, Outcome
 from bali_trainers.views import Views
 
-__all__ = ["TextToGraph"]
+__all__ = ["LinkPrediction", "TextToGraph"]
 
 
 class TextToGraph(Objective):
@@ -33,7 +33,7 @@ class TextToGraph(Objective):
         """Return the sum of both mean cross-entropies; metrics ``relation`` and ``neighbour``.
 
         These are accuracies. In the ranking, nodes with the name of a true neighbour of the
-        mention, and the mention's own node, are no candidates.
+        mention, and those of the concept itself, are no candidates.
         """
         graph = views.subgraph
         edge, mention = _edges_of_mentions(graph)
@@ -44,12 +44,43 @@ class TextToGraph(Objective):
 
         by_type = (heads * tails[source]) @ table.T
         by_node = (heads * table[types]) @ tails.T
-        excluded = _excluded(graph, mention, source)
-        by_node = by_node.masked_fill(excluded, torch.finfo(by_node.dtype).min)
+        every = torch.arange(len(edge), device=edge.device)
+        by_node = _mask(by_node, graph, mention, source, every)
         (relation, relation_mean), named = _classify(by_type, types)
         (neighbour, neighbour_mean), found = _classify(by_node, source)
         metrics = {"loss": relation_mean + neighbour_mean, "relation": named, "neighbour": found}
         return Outcome(relation + neighbour, metrics)
+
+
+class LinkPrediction(Objective):
+    """Find a neighbour of each mentioned concept from its other neighbours.
+
+    One sampled edge of the concept is taken out. Its far end is looked for by cosine, among the
+    names of all nodes, near the concept's graph vector of unit length plus the relation's vector
+    (TransE, Bordes et al., 2013), which starts at zero.
+    """
+
+    def __init__(self, weight: float, width: int, relations: int, temperature: float) -> None:
+        super().__init__(weight)
+        self.temperature = temperature
+        self.relation = nn.Parameter(torch.zeros(2 * relations, width))
+
+    def forward(self, views: Views) -> Outcome:
+        """Return the mean cross-entropy; metric ``top1`` is the accuracy.
+
+        Candidates are those of :class:`TextToGraph`.
+        """
+        graph = views.subgraph
+        edge, mention = _edges_of_mentions(graph)
+        asked = _first_of_each(mention, len(graph.targets))
+        heads = functional.normalize(views.graph_without(edge[asked])[mention[asked]].float())
+        sought = heads + self.relation[graph.types[edge[asked]].long()]
+        names = functional.normalize(views.nodes.float())
+        scores = functional.normalize(sought) @ names.T / self.temperature
+        source = graph.edges[0, edge]
+        scores = _mask(scores, graph, mention, source, asked)
+        (loss, mean), top1 = _classify(scores, source[asked])
+        return Outcome(loss, {"loss": mean, "top1": top1})
 
 
 def _edges_of_mentions(graph: Subgraph) -> tuple[Tensor, Tensor]:
@@ -61,18 +92,30 @@ def _edges_of_mentions(graph: Subgraph) -> tuple[Tensor, Tensor]:
     return edge, mention[edge]
 
 
-def _excluded(graph: Subgraph, mention: Tensor, source: Tensor) -> Tensor:
-    """Mark, for each edge and node ``[e, V]``, nodes that would be right, or trivially wrong."""
+def _first_of_each(mention: Tensor, mentions: int) -> Tensor:
+    """Return the place of each mention's first edge, if it has any; edges come in random order."""
+    places = torch.arange(len(mention), device=mention.device)
+    first = places.new_full((mentions,), len(mention))
+    first = first.scatter_reduce(0, mention, places, "amin")
+    return first[first < len(mention)]
+
+
+def _mask(
+    scores: Tensor, graph: Subgraph, mention: Tensor, source: Tensor, asked: Tensor
+) -> Tensor:
+    """Take nodes that would be right too, or trivially wrong, out of the scores ``[asked, V]``.
+
+    ``mention`` and ``source`` are those of all edges of mentions, ``asked`` places in them.
+    """
     name = graph.node_name.long()
     known = torch.zeros(
         len(graph.targets), len(graph.names.ids), dtype=torch.bool, device=name.device
     )
     known[mention, name[source]] = True
-    excluded = known[mention][:, name]
-    rows = torch.arange(len(mention), device=name.device)
-    excluded[rows, graph.targets.long()[mention]] = True
-    excluded[rows, source] = False
-    return excluded
+    own = graph.node_concept[graph.targets.long()[mention[asked]]]
+    excluded = known[mention[asked]][:, name] | (graph.node_concept == own[:, None])
+    excluded[torch.arange(len(asked), device=name.device), source[asked]] = False
+    return scores.masked_fill(excluded, torch.finfo(scores.dtype).min)
 
 
 def _classify(scores: Tensor, labels: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
