@@ -42,8 +42,8 @@ Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
 
 ENCODER_OPTIONS = {
-    "gatv2": {"backend", "layers", "heads", "dropout", "relations", "start", "frozen"},
-    "sage": {"backend", "layers", "dropout", "start", "frozen"},
+    "gatv2": {"backend", "layers", "heads", "dropout", "relations", "residual", "start", "frozen"},
+    "sage": {"backend", "layers", "dropout", "residual", "start", "frozen"},
     "mean": set[str](),
     "none": set[str](),
     "linearised": set[str](),
@@ -124,6 +124,7 @@ class GraphEncoderConfig(_Section):
     heads: Count = 2
     dropout: Fraction = 0.1
     relations: bool = True
+    residual: bool = False
     start: Literal["base", "fresh"] = "base"
     frozen: bool = False
 

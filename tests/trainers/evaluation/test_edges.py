@@ -230,8 +230,8 @@ def test_a_graph_encoder_reads_names_and_shown_neighbours(aligned: Callable[...,
     np.testing.assert_allclose(found["alone"], found["name"], atol=1e-6)
     for number, cui in enumerate(task.cuis):
         edges = task.source.neighbourhoods([cui]).found[cui].edges
-        rows = [number, *(int(edge.neighbour[1:]) for edge in edges)]
-        mean = torch.nn.functional.normalize(own[rows].mean(0), dim=0)
+        around = own[[int(edge.neighbour[1:]) for edge in edges] or [number]].mean(0)
+        mean = torch.nn.functional.normalize(own[number] + around, dim=0)
         np.testing.assert_allclose(found["graph"][number], mean.numpy(), atol=1e-5)
 
 

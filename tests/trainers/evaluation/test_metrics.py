@@ -43,7 +43,8 @@ def test_ranks_are_those_of_brute_force(
         np.sort(random.choice(concepts, random.integers(1, concepts + 1), replace=False))
         for _ in range(queries)
     ]
-    bearers = Bearers(*np.array(pairs, dtype=np.int64).T)
+    sizes = random.integers(1, 4, concepts)
+    bearers = Bearers(*np.array(pairs, dtype=np.int64).T, sizes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "_PAIRS_AT_ONCE", block)
         patch.setattr(ranking, "_QUERIES_AT_ONCE", block)
@@ -58,7 +59,7 @@ def test_ranks_are_those_of_brute_force(
             )
             for which in range(concepts)
         }
-        ordered = sorted(near, key=lambda c: (-near[c][0], -near[c][1], c))
+        ordered = sorted(near, key=lambda c: (-near[c][0], -sizes[c], -near[c][1], c))
         best = max(near[c][0] for c in gold[q])
         assert ranks.rank[q] == 1 + min(ordered.index(c) for c in gold[q])
         assert ranks.nearer[q] == sum(value > best for value, _ in near.values())
@@ -73,7 +74,7 @@ def test_rounding_takes_no_concept_out_of_its_own_tie() -> None:
     names = random.standard_normal((9000, 384)) + 2 * random.standard_normal(384)
     names = (names / np.linalg.norm(names, axis=1, keepdims=True)).astype(np.float16)
     every = np.arange(len(names))
-    bearers = Bearers(every, every, np.zeros_like(every))
+    bearers = Bearers(every, every, np.zeros_like(every), np.ones_like(every))
     ranks = rank_concepts(names[:4000], names, bearers, [np.array([i]) for i in range(4000)])
     assert (ranks.tied == 1).all()
     assert (ranks.rank == 1).all()
@@ -102,7 +103,9 @@ def test_metrics_agree_with_scikit_learn() -> None:
     ranks = rank_concepts(
         queries.astype(np.float32),
         names.astype(np.float32),
-        Bearers(np.arange(30), np.arange(30), np.zeros(30, dtype=np.int64)),
+        Bearers(
+            np.arange(30), np.arange(30), np.zeros(30, dtype=np.int64), np.ones(30, dtype=np.int64)
+        ),
         [np.array([wanted]) for wanted in gold],
     )
     metrics = {name: values.mean() for name, values in rank_metrics(ranks).items()}

@@ -188,6 +188,19 @@ def test_every_parameter_of_the_network_learns():
     assert all(parameter.grad.abs().sum() > 0 for parameter in network.parameters())
 
 
+@pytest.mark.parametrize("kind", ["gatv2", "sage"])
+def test_a_residual_network_starts_from_the_name_and_adds_to_it(kind):
+    inputs = graph()
+    own = inputs[0][inputs[3]]
+    plain, residual = encoder(kind, layers=2), encoder(kind, layers=2, residual=True)
+    found = residual(*inputs)
+    assert torch.equal(found, own)
+    found.sin().sum().backward()
+    assert residual.scale.grad.abs().min() > 0
+    nn.init.constant_(residual.scale, 0.5)
+    torch.testing.assert_close(residual(*inputs), own + plain(*inputs) / 2)
+
+
 def test_a_graph_without_edges():
     nodes, _, _, targets = graph()
     nothing = torch.empty(2, 0, dtype=torch.long), torch.empty(0, dtype=torch.long)

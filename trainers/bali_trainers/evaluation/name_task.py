@@ -33,10 +33,11 @@ class NameTable:
     def by_vector(self, row: NDArray[np.int64]) -> Bearers:
         """Return the bearers of vectors, given the vector of each name, [N]."""
         concept, name, place = self.bearers.T
+        size = np.bincount(concept)
         order = np.lexsort((place, row[name], concept))
         concept, vector, place = concept[order], row[name][order], place[order]
         new = (np.diff(concept, prepend=-1) != 0) | (np.diff(vector, prepend=-1) != 0)
-        return Bearers(concept[new], vector[new], place[new])
+        return Bearers(concept[new], vector[new], place[new], size)
 
 
 @dataclass(frozen=True)

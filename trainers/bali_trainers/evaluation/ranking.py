@@ -15,8 +15,8 @@ from bali_platform.runs import spell_out
 __all__ = ["RULE", "Bearers", "Ranks", "rank_concepts"]
 
 RULE = (
-    "concepts whose nearest names are equally near (within 1e-5) are ordered by the place of that "
-    "name among their own, preferred name first, then by CUI"
+    "concepts whose nearest names are equally near (within 1e-5) are ordered by how many names "
+    "they have, most first, then by the place of that name among their own, then by CUI"
 )
 _TIE = 1e-5  # ten times what the order of summation changes in products of unit vectors
 _PAIRS_AT_ONCE = 8_192
@@ -34,11 +34,13 @@ class Bearers:
         concept: [P] concept of each pair, ascending, numbered without gaps in order of CUI.
         name: [P] row of its name's vector.
         place: [P] place of the name among the concept's names, 0 for the preferred one.
+        size: [C] how many names each concept has, those with equal vectors too.
     """
 
     concept: Indices
     name: Indices
     place: Indices
+    size: Indices
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ def rank_concepts(
             tied = _tied_pairs(scores, concepts, best[some], starts[first : end + 1])
             ties.append(tied + np.array([[query], [first], [0]]))
     asked, concept, pair = np.concatenate(ties, axis=1)
-    ordered = _order_ties(np.stack([asked, concept, bearers.place[pair]]), gold)
+    rivals = np.stack([asked, concept, bearers.place[pair], -bearers.size[concept]])
+    ordered = _order_ties(rivals, gold)
     return Ranks(nearer, *ordered)
 
 
@@ -150,7 +153,7 @@ def _products(names: Vectors, queries: Vectors) -> NDArray[np.float32]:
 def _order_ties(
     ties: NDArray[np.int64], gold: Sequence[NDArray[np.int64]]
 ) -> tuple[Indices, Indices, Indices]:
-    """Return (ahead, tied, wanted) by query from (query, concept, place) of every tied name."""
+    """Return (ahead, tied, wanted) by query; ``ties`` are [4, T]: query, concept, place, -size."""
     rows = [(0, 0, 0)] * len(gold)
     for query, concepts in _by_query(ties):
         right = np.flatnonzero(np.isin(concepts, gold[query]))
@@ -161,11 +164,10 @@ def _order_ties(
 
 def _by_query(ties: NDArray[np.int64]) -> Iterator[tuple[int, Indices]]:
     """Yield each query and its tied concepts, each once, in the order of :data:`RULE`."""
-    query, concept, place = ties
-    order = np.lexsort((place, concept, query))
-    query, concept, place = query[order], concept[order], place[order]
-    new = (np.diff(query, prepend=-1) != 0) | (np.diff(concept, prepend=-1) != 0)
-    query, concept, place = query[new], concept[new], place[new]
-    order = np.lexsort((concept, place, query))
+    query, concept, place, _ = ties
+    ties = ties[:, np.lexsort((place, concept, query))]
+    first = (np.diff(ties[:2], axis=1, prepend=-1) != 0).any(axis=0)
+    query, concept, place, fewness = ties[:, first]
+    order = np.lexsort((concept, place, fewness, query))
     numbers, first = np.unique(query[order], return_index=True)
     yield from zip(numbers.tolist(), np.split(concept[order], first[1:]), strict=True)

@@ -61,6 +61,8 @@ class GraphNetwork(nn.Module):
         loops: Give every node an edge to itself.
         relations: Number of relation types; layers then see, as edge features, a learned vector
             for each relation and direction, and one more for the loops.
+        residual: Add what comes out to the targets' own vectors, scaled by a learned vector that
+            starts at zero (ReZero, Bachlechner et al., 2021): training starts from names alone.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class GraphNetwork(nn.Module):
         *,
         loops: bool = False,
         relations: int | None = None,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
@@ -80,6 +83,7 @@ class GraphNetwork(nn.Module):
         self.output = nn.Sequential(
             nn.Linear(width, width), nn.LayerNorm(width), nn.Dropout(dropout)
         )
+        self.scale = nn.Parameter(torch.zeros(width)) if residual else None
 
     def forward(self, nodes: Tensor, edges: Tensor, types: Tensor, targets: Tensor) -> Tensor:
         """Pass messages, then project the targets; see :class:`GraphEncoder`."""
@@ -90,10 +94,11 @@ class GraphNetwork(nn.Module):
         if self.relation is not None:
             loop = types.new_full((edges.shape[1] - types.shape[0],), self.loop_type)
             features = self.relation(torch.cat([types, loop]))
+        own = nodes[targets]
         for layer in self.layers:
             nodes = functional.gelu(self.dropout(layer(nodes, edges, features)))
         projected: Tensor = self.output(nodes[targets])
-        return projected
+        return projected if self.scale is None else own + self.scale * projected
 
     @property
     def loop_type(self) -> int:
@@ -117,7 +122,7 @@ def build_graph_encoder(config: GraphEncoderConfig, width: int, relations: int) 
     backend = import_module(f"bali_trainers.models.graph_{config.backend}")
     if config.kind == "sage":
         layers = [backend.SageLayer(width) for _ in range(config.layers)]
-        return GraphNetwork(layers, width, config.dropout)
+        return GraphNetwork(layers, width, config.dropout, residual=config.residual)
     layers = [
         backend.GATv2Layer(width, config.heads, config.dropout, typed=config.relations)
         for _ in range(config.layers)
@@ -128,4 +133,5 @@ def build_graph_encoder(config: GraphEncoderConfig, width: int, relations: int) 
         config.dropout,
         loops=True,
         relations=relations if config.relations else None,
+        residual=config.residual,
     )
