@@ -65,8 +65,8 @@ def test_options_of_the_data_follow_from_the_rest(settings, corpus):
         "demo",
         settings,
         data={"corpus": str(corpus())},
-        graph_encoder={"kind": "linearised", "layers": 5},
-        objectives={"mlm": None},
+        graph_encoder={"kind": "linearised", "layers": 5, "residual": False},
+        objectives={"mlm": None, "mention_name": None, "name_name": None},
         run={"processes": 2},
     )
     assert job.spec["encoder"] == "linearised"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -95,6 +96,10 @@ def aligned(settings_text: Any, tiny_model: Any, tmp_path: Path) -> Callable[...
 # -- what is asked
 
 
+def commonest(counted: tuple[str, int]) -> tuple[int, str]:
+    return -counted[1], counted[0]
+
+
 def test_the_task_is_what_the_rules_say() -> None:
     graph = random_graph()
     task = build_edge_task(reversed(graph.cuis), graph, withheld=FRACTION)
@@ -111,6 +116,11 @@ def test_the_task_is_what_the_rules_say() -> None:
     assert told(task.known) == set(graph.facts) - secret
     assert told(task.secret) == told(task.asked) == secret
     assert len(task.known) + len(task.secret) == len(set(graph.facts))
+    marked = task.of_relation()
+    kinds = [task.relations[r] for _, r, _ in task.asked.tolist()] * 2
+    assert list(marked) == [kind for kind, _ in sorted(Counter(kinds).items(), key=commonest)]
+    for kind, mask in marked.items():
+        assert mask.tolist() == [kind == one for one in kinds]
     for cui in graph.cuis:
         for edge in task.source.neighbourhoods([cui]).found[cui].edges:
             assert not is_withheld_edge(cui, edge.neighbour, FRACTION)

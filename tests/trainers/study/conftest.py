@@ -80,7 +80,8 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., StudyFold
             runs=tuple(runs),
         )
         groups = {("notes", "test"): group, ("notes", "choose"): group}
-        folder.write_plan(plan, {**groups, (EDGES, "test"): Group(document, {"all": every})})
+        about_edges = Group(document, {"all": every, "ISA": unmatched})
+        folder.write_plan(plan, {**groups, (EDGES, "test"): about_edges})
         for run in runs:
             if run.key in leave_out:
                 continue

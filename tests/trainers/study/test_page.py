@@ -63,6 +63,7 @@ def test_the_report_is_the_same_in_both_forms(report: StudyReport, tmp_path: Pat
         assert f"## {heading}" in markdown
         assert f"<h2>{heading}</h2>" in html
     assert "| aligned | context | 80.0% (80.0% to 80.0%) | 0.0% (2) |" in markdown
+    assert "| model | read by | mrr | hits@1 | hits@10 | mrr ISA |" in markdown
     assert "| aligned | graph | 60.0% (60.0% to 60.0%)" in markdown
     assert "CONTROL DID NOT FAIL: links shuffled" in markdown
     assert StudyReport.model_validate_json((tmp_path / "report.json").read_bytes()) == report

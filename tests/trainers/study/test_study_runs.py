@@ -166,6 +166,7 @@ def test_a_killed_study_goes_on_and_makes_nothing_twice(
     assert [step for step, *_ in report.curves["alignment/loss"]["aligned"]] == [1, 2, 3, 4]
     assert set(models["aligned"].scores["held-out edges"]) == {"name", "graph", "alone"}
     assert set(models["untouched"].scores["held-out edges"]) == {"name"}
+    assert len(models["aligned"].scores["held-out edges"]["graph"]) > 1, "types of edges apart"
     assert "## Linking on words" in (folder / "report.md").read_text()
 
 

@@ -50,6 +50,12 @@ class EdgeTask:
         pairs: NDArray[np.int64] = np.unique(ends, axis=0, return_inverse=True)[1]
         return np.tile(pairs.reshape(-1), 2)
 
+    def of_relation(self) -> dict[str, NDArray[np.bool_]]:
+        """Mark the questions about each type of edge that is asked for, [2 Q], commonest first."""
+        kind = np.tile(self.asked[:, 1], 2)
+        kinds, counts = np.unique(kind, return_counts=True)
+        return {self.relations[k]: kind == k for k in kinds[np.argsort(-counts, kind="stable")]}
+
 
 def build_edge_task(
     cuis: Iterable[str],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ from bali_trainers.study.config import EDGES, StudyConfig
 from bali_trainers.study.outcomes import Group, Part, Questions, Scores
 
 __all__ = ["Tasks", "read_tasks"]
+
+_TYPES_APART = 3  # of edges, the commonest, that have scores of their own
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,9 @@ class Tasks:
         }
         if self.edges:
             pairs = self.edges.clusters
-            groups[EDGES, "test"] = Group(pairs, {"all": np.ones(len(pairs), dtype=bool)})
+            common = islice(self.edges.of_relation().items(), _TYPES_APART)
+            subsets = {"all": np.ones(len(pairs), dtype=bool), **dict(common)}
+            groups[EDGES, "test"] = Group(pairs, subsets)
         return groups
 
     def ask(self, source: str, encodings: tuple[Encoding, ...], precision: Precision) -> Scores:

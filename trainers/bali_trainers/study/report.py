@@ -124,13 +124,22 @@ def _about_edges(edges: Questions) -> str:
 
 
 def _edges(report: StudyReport) -> Table:
-    metrics = ("mrr", "hits@1", "hits@10")
-    rows = [
-        [model.name, encoding, *(interval(subsets["all"][metric]) for metric in metrics)]
+    found = {
+        (model.name, encoding): subsets
         for model in report.models
         for encoding, subsets in model.scores.get(EDGES, {}).items()
+    }
+    kinds = [subset for subset in next(iter(found.values()), {}) if subset != "all"]
+    rows = [
+        [
+            *place,
+            *(interval(subsets["all"][metric]) for metric in ("mrr", "hits@1", "hits@10")),
+            *(interval(subsets[kind]["mrr"]) for kind in kinds),
+        ]
+        for place, subsets in found.items()
     ]
-    return Table(("model", "read by", *metrics), rows)
+    columns = ("model", "read by", "mrr", "hits@1", "hits@10", *(f"mrr {kind}" for kind in kinds))
+    return Table(columns, rows)
 
 
 def _comparisons(report: StudyReport, kind: Kind) -> Table:
