@@ -93,6 +93,7 @@ def synthetic_arrays(
     relations: int = 3,
     per_sentence: int = 2,
     negatives: int = 3,
+    further: int = 0,
 ) -> dict[str, np.ndarray]:
     """Draw a batch: stars of up to three neighbours around each mention, some concepts repeated.
 
@@ -116,11 +117,13 @@ def synthetic_arrays(
             sizes.append(size)
             labels_of_concepts.append(1_000_003 * (concept + 1))
     mentions = len(sizes)
-    roots = mentions + negatives
+    first_further = mentions + negatives
+    roots = first_further + further
     degrees = random.integers(0, 4, roots)
     nodes, edges = roots + int(degrees.sum()), int(degrees.sum())
     names = max(2, nodes // 2)
     negative_concepts = 1_000_003 * np.array([1, *range(100, 99 + negatives)], dtype=np.int64)
+    further_concepts = 1_000_003 * np.arange(200, 200 + further, dtype=np.int64)
     name_lengths = random.integers(3, 7, names)
     name_mask = (np.arange(name_lengths.max()) < name_lengths[:, None]).astype(np.uint8)
     return {
@@ -137,16 +140,22 @@ def synthetic_arrays(
         "name_attention_mask": name_mask,
         "node_name": random.integers(0, names, nodes).astype(np.int32),
         "node_concept": np.concatenate(
-            [labels_of_concepts, negative_concepts[:negatives], np.arange(nodes - roots)]
+            [
+                labels_of_concepts,
+                negative_concepts[:negatives],
+                further_concepts,
+                np.arange(nodes - roots),
+            ]
         ).astype(np.int64),
         "edge_index": np.stack(
             [np.arange(roots, nodes), np.repeat(np.arange(roots), degrees)]
         ).astype(np.int32),
         "edge_type": random.integers(0, 2 * relations, edges).astype(np.int32),
         "target_node": np.arange(mentions, dtype=np.int32),
-        "negative_node": np.arange(mentions, roots, dtype=np.int32),
-        "pair_concept": np.array(labels_of_concepts, dtype=np.int64),
-        "name_pairs": random.integers(0, names, (2, mentions)).astype(np.int32),
+        "negative_node": np.arange(mentions, first_further, dtype=np.int32),
+        "further_node": np.arange(first_further, roots, dtype=np.int32),
+        "pair_concept": np.concatenate([labels_of_concepts, further_concepts]).astype(np.int64),
+        "name_pairs": random.integers(0, names, (2, mentions + further)).astype(np.int32),
         "lost_mentions": np.array([1], dtype=np.int32),
     }
 

@@ -79,8 +79,13 @@ def test_objectives_say_what_is_drawn(settings, corpus):
     job = prepare(
         "demo",
         settings,
-        data={"corpus": str(corpus()), "hard_negatives": 2, "dev_batches": 3},
-        objectives={"name_name": {"weight": 0.5, "further_concepts": 9}},
+        data={
+            "corpus": str(corpus()),
+            "hard_negatives": 2,
+            "dev_batches": 3,
+            "further_concepts": 9,
+        },
+        objectives={"name_name": {"weight": 0.5}},
     )
     assert (job.spec["synonyms"], job.spec["further_concepts"]) == (True, 9)
     assert (job.spec["hard_negatives"], job.spec["dev_batches"]) == (2, 3)

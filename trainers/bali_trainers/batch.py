@@ -72,6 +72,7 @@ class Subgraph:
         types: ``[E]``, twice the relation, plus one where the stored edge points to the concept.
         targets: Node ``[M]`` of each mention.
         negatives: Nodes ``[H]`` of hard negatives.
+        further: Nodes ``[F]`` of concepts drawn from the whole graph.
         pairs: Rows of ``names`` of two different names of one concept, ``[2, S]``.
         pair_concepts: Label of that concept, ``[S]``.
     """
@@ -83,6 +84,7 @@ class Subgraph:
     types: Tensor
     targets: Tensor
     negatives: Tensor
+    further: Tensor
     pairs: Tensor
     pair_concepts: Tensor
 
@@ -268,6 +270,7 @@ def _graph(arrays: Arrays, layout: Layout) -> Subgraph | Linearised:
         types=_tensor(arrays["edge_type"]),
         targets=_tensor(arrays["target_node"]),
         negatives=_tensor(arrays["negative_node"]),
+        further=_tensor(arrays["further_node"]),
         pairs=_tensor(place[arrays["name_pairs"][:, different]]),
         pair_concepts=_tensor(arrays["pair_concept"][different]),
     )

@@ -77,6 +77,10 @@ class ModelConfig(_Section):
 class DataConfig(_Section):
     """Text, neighbourhoods and how batches arrive.
 
+    For name_name and link_prediction, ``further_concepts`` are drawn from the whole graph for every
+    batch and rank, with neighbourhoods like those mentioned: names and edges of which the corpus
+    does not speak are learned too.
+
     ``hard_negatives`` concepts, half of them siblings and half with names that look alike, are
     contrasted with each concept that is mentioned. The sentences of ``dev_batches`` are held out
     of training, to evaluate on; so are ``withheld`` synonyms and ``withheld_edges``, fractions of
@@ -95,6 +99,7 @@ class DataConfig(_Section):
     name_length: Annotated[int, Field(ge=4)] = 32
     neighbours: Annotated[int, Field(ge=0, le=64)] = 3
     hops: Count = 1
+    further_concepts: Annotated[int, Field(ge=0, le=65_536)] = 0
     withheld: Fraction = 0.1
     withheld_edges: Fraction = 0.0
     mlm_probability: Fraction = 0.15
@@ -156,14 +161,9 @@ class MentionNameConfig(ObjectiveConfig):
 
 
 class NameNameConfig(ObjectiveConfig):
-    """NT-Xent between vectors of two names of a concept.
-
-    ``further_concepts`` are drawn from the whole graph for every batch and rank: names that the
-    corpus does not mention are learned too.
-    """
+    """NT-Xent between vectors of two names of a concept."""
 
     temperature: Positive = 0.07
-    further_concepts: Annotated[int, Field(ge=0, le=65_536)] = 0
 
 
 class MultiSimilarityConfig(ObjectiveConfig):
@@ -183,7 +183,7 @@ class TextToGraphConfig(ObjectiveConfig):
 
 
 class LinkPredictionConfig(ObjectiveConfig):
-    """A neighbour of each mentioned concept, found from its other neighbours."""
+    """A neighbour of each concept of a batch, found from its other neighbours."""
 
     temperature: Positive = 0.07
 

@@ -96,7 +96,8 @@ def _unnamed(config: dict[str, Any]) -> dict[str, Any]:
 
 def _choices(config: Config, settings: Settings) -> dict[str, Any]:
     """Return what a configuration alone decides about batches."""
-    predicts, names = config.objectives.predicts_tokens, config.objectives.name_name
+    predicts = config.objectives.predicts_tokens
+    beyond_text = {"name_name", "link_prediction"} & config.objectives.active.keys()
     return {
         "seed": config.seed,
         "tokenizer_sha": tokenizer_sha(_tokenizer_folder(config.model.base, settings)),
@@ -109,8 +110,8 @@ def _choices(config: Config, settings: Settings) -> dict[str, Any]:
         "withheld_edges": config.data.withheld_edges,
         "mlm_probability": config.data.mlm_probability if predicts else 0.0,
         "hard_negatives": config.data.hard_negatives,
-        "synonyms": names is not None,
-        "further_concepts": names.further_concepts if names is not None else 0,
+        "synonyms": config.objectives.name_name is not None,
+        "further_concepts": config.data.further_concepts if beyond_text else 0,
         "dev_batches": config.data.dev_batches,
         "graph": config.data.graph,
         "links": config.data.links,

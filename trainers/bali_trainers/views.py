@@ -86,13 +86,11 @@ class Views:
         """Vector of the neighbourhood of each hard negative, ``[H, d]``."""
         return self._graphs[len(self.batch.concepts) :]
 
-    def graph_without(self, edges: Tensor) -> Tensor:
-        """Return :attr:`graph` as it would be without some ``edges``, numbers ``[x]``."""
+    def graph_without(self, edges: Tensor, nodes: Tensor) -> Tensor:
+        """Return graph vectors of ``nodes`` as they would be without ``edges``, by number."""
         graph = self.subgraph
         kept = torch.ones_like(graph.types, dtype=torch.bool).index_fill(0, edges, value=False)
-        encoded: Tensor = self._graph(
-            self.nodes, graph.edges[:, kept], graph.types[kept], graph.targets
-        )
+        encoded: Tensor = self._graph(self.nodes, graph.edges[:, kept], graph.types[kept], nodes)
         return encoded
 
     @property

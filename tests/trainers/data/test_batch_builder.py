@@ -124,6 +124,7 @@ def test_further_concepts_are_drawn_from_the_whole_graph(
     builder = make_builder(synonyms=True, further_concepts=9, withheld=0.0)
     several = [cui for cui, one in graph.concepts.items() if len(one.names) > 1]
     drawn: set[int] = set()
+    surrounded = 0
     for index in range(builder.steps_per_epoch):
         batch = builder.build(BatchKey(0, index))
         mentions = len(batch["mention_concept"])
@@ -132,8 +133,13 @@ def test_further_concepts_are_drawn_from_the_whole_graph(
         one, other = batch["name_pairs"][:, mentions:]
         assert (one != other).all()
         check_pairs(batch, by_name, graph, withheld=0.0)
+        nodes = batch["further_node"]
+        assert batch["node_concept"][nodes].tolist() == further
+        assert one.tolist() == batch["node_name"][nodes].tolist()
+        surrounded += np.isin(nodes, batch["edge_index"][1]).sum()
         drawn.update(further)
     assert drawn <= {concept_label(cui) for cui in several}
+    assert surrounded > len(drawn) / 2
     assert len(drawn) > len(several) / 2
     everything = make_builder(synonyms=True, further_concepts=999).build(BatchKey(0, 0))
     further = everything["pair_concept"][len(everything["mention_concept"]) :].tolist()
@@ -165,7 +171,7 @@ def check_pairs(
 
 
 def test_names_are_drawn_alike_with_and_without_pairs(make_builder: MakeBuilder) -> None:
-    plain, more = make_builder(), make_builder(synonyms=True, further_concepts=4)
+    plain, more = make_builder(), make_builder(synonyms=True)
     for index in range(3):
         one, other = (b.build(BatchKey(0, index)) for b in (plain, more))
         assert one["node_name"].tolist() == other["node_name"].tolist()

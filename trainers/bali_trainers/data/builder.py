@@ -111,6 +111,7 @@ class BatchBuilder:
         | edge_index, edge_type | int32 [2, E], int32 [E] | as in :class:`Trees` |
         | target_node | int32 [M] | node of each mention |
         | negative_node | int32 [H] | node of each hard negative |
+        | further_node | int32 [F] | node of each concept drawn from the whole graph |
         | pair_concept | int64 [S] | label of each concept mentioned, then of each further one |
         | name_pairs | int32 [2, S] | two names of each; one twice, where there is no other |
 
@@ -200,7 +201,8 @@ class BatchBuilder:
         self, targets: list[Neighbourhood], negatives: list[Neighbourhood], key: BatchKey
     ) -> Arrays:
         spec = self._spec
-        roots = [*targets, *negatives]
+        further = self._further(key)
+        roots = [*targets, *negatives, *further]
         trees = grow_trees(
             roots,
             self._source,
@@ -213,35 +215,39 @@ class BatchBuilder:
         if self._linearise:
             ids, mask = self._linearise(trees, *numbered(drawn), len(roots))
             return {"graph_input_ids": ids, "graph_attention_mask": mask}
-        paired, first, second = self._name_pairs(targets, drawn, key)
-        names, row = numbered([*drawn, *first, *second])
-        ids, mask = self._pieces.encode_names(names, spec.name_length)
         every = np.arange(len(roots), dtype=np.int32)
+        target, negative, beyond = np.split(every, np.cumsum([len(targets), len(negatives)]))
+        paired = np.concatenate([target, beyond]) if spec.synonyms else every[:0]
+        first = [drawn[node] for node in paired.tolist()]
+        second = self._names.another(
+            [trees.cuis[node] for node in paired.tolist()],
+            first,
+            self._random(Purpose.SYNONYMS, key),
+        )
+        names, row = numbered([*drawn, *second])
+        ids, mask = self._pieces.encode_names(names, spec.name_length)
+        labels = _labels(trees.cuis)
         return {
             "name_input_ids": ids,
             "name_attention_mask": mask,
             "node_name": row[: len(drawn)],
-            "node_concept": _labels(trees.cuis),
+            "node_concept": labels,
             "edge_index": trees.edge_index,
             "edge_type": trees.edge_type,
-            "target_node": every[: len(targets)],
-            "negative_node": every[len(targets) :],
-            "pair_concept": _labels(paired),
-            "name_pairs": row[len(drawn) :].reshape(2, -1),
+            "target_node": target,
+            "negative_node": negative,
+            "further_node": beyond,
+            "pair_concept": labels[paired],
+            "name_pairs": np.stack([row[paired], row[len(drawn) :]]),
         }
 
-    def _name_pairs(
-        self, targets: list[Neighbourhood], drawn: list[str], key: BatchKey
-    ) -> tuple[list[str], list[str], list[str]]:
-        """Return concepts to be known by two names, and both: those mentioned and further ones."""
-        if not self._spec.synonyms:
-            return [], [], []
+    def _further(self, key: BatchKey) -> list[Neighbourhood]:
+        if self._linearise:
+            return []
         random = self._random(Purpose.FURTHER, key)
-        further = self._names.draw_concepts(self._spec.further_concepts, random)
-        paired = [*(target.cui for target in targets), *further]
-        first = [*drawn[: len(targets)], *self._names.draw(further, random)]
-        second = self._names.another(paired, first, self._random(Purpose.SYNONYMS, key))
-        return paired, first, second
+        cuis = self._names.draw_concepts(self._spec.further_concepts, random)
+        found = self._source.neighbourhoods(cuis).found
+        return [found[cui] for cui in cuis]
 
     def _random(self, purpose: Purpose, key: BatchKey) -> np.random.Generator:
         return generator(self._spec.seed, purpose, epoch=key.epoch, index=key.index, rank=key.rank)

@@ -29,8 +29,8 @@ class DataSpec(BaseModel):
         withheld_edges: Fraction of related pairs of concepts whose edges no batch may contain.
         mlm_probability: Fraction of tokens to predict.
         hard_negatives: Concepts easily confused with it that are drawn for each concept mentioned.
-        synonyms: Whether a second name is drawn for each concept mentioned.
-        further_concepts: With ``synonyms``, concepts of the graph that join them in each batch.
+        synonyms: Whether second names are drawn for concepts mentioned, and for further ones.
+        further_concepts: Concepts of the whole graph that join those mentioned in each batch.
         dev_batches: Batches of each rank whose sentences are held out of training.
         graph: Whose edges are seen: ``"shuffled"`` and ``"random"`` are controls.
         links: ``"shuffled"`` gives mentions the concepts of others: a control.

@@ -36,7 +36,7 @@ class TextToGraph(Objective):
         mention, and those of the concept itself, are no candidates.
         """
         graph = views.subgraph
-        edge, mention = _edges_of_mentions(graph)
+        edge, mention = _edges_of(graph, graph.targets)
         source, types = graph.edges[0, edge], graph.types[edge].long()
         heads = functional.normalize(self.mention(views.mentions))[mention]
         tails = functional.normalize(self.neighbour(views.nodes))
@@ -45,7 +45,7 @@ class TextToGraph(Objective):
         by_type = (heads * tails[source]) @ table.T
         by_node = (heads * table[types]) @ tails.T
         every = torch.arange(len(edge), device=edge.device)
-        by_node = _mask(by_node, graph, mention, source, every)
+        by_node = _mask(by_node, graph, graph.targets, mention, source, every)
         (relation, relation_mean), named = _classify(by_type, types)
         (neighbour, neighbour_mean), found = _classify(by_node, source)
         metrics = {"loss": relation_mean + neighbour_mean, "relation": named, "neighbour": found}
@@ -53,7 +53,7 @@ class TextToGraph(Objective):
 
 
 class LinkPrediction(Objective):
-    """Find a neighbour of each mentioned concept from its other neighbours.
+    """Find a neighbour of each concept of a batch from its other neighbours.
 
     One sampled edge of the concept is taken out. Its far end is looked for by cosine, among the
     names of all nodes, near the concept's graph vector of unit length plus the relation's vector
@@ -71,49 +71,48 @@ class LinkPrediction(Objective):
         Candidates are those of :class:`TextToGraph`.
         """
         graph = views.subgraph
-        edge, mention = _edges_of_mentions(graph)
-        asked = _first_of_each(mention, len(graph.targets))
-        heads = functional.normalize(views.graph_without(edge[asked])[mention[asked]].float())
+        roots = torch.cat([graph.targets, graph.negatives, graph.further])
+        edge, root = _edges_of(graph, roots)
+        asked = _first_of_each(root, len(roots))
+        heads = functional.normalize(views.graph_without(edge[asked], roots[root[asked]]).float())
         sought = heads + self.relation[graph.types[edge[asked]].long()]
         names = functional.normalize(views.nodes.float())
         scores = functional.normalize(sought) @ names.T / self.temperature
         source = graph.edges[0, edge]
-        scores = _mask(scores, graph, mention, source, asked)
+        scores = _mask(scores, graph, roots, root, source, asked)
         (loss, mean), top1 = _classify(scores, source[asked])
         return Outcome(loss, {"loss": mean, "top1": top1})
 
 
-def _edges_of_mentions(graph: Subgraph) -> tuple[Tensor, Tensor]:
-    """Return the edges ``[e]`` that end in a mention's node, and that mention for each."""
-    owner = graph.targets.new_full((len(graph.node_name),), -1).long()
-    owner[graph.targets.long()] = torch.arange(len(graph.targets), device=owner.device)
-    mention = owner[graph.edges[1]]
-    edge = torch.nonzero(mention >= 0)[:, 0]
-    return edge, mention[edge]
+def _edges_of(graph: Subgraph, roots: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the edges ``[e]`` that end in roots, nodes ``[r]``, and which root for each."""
+    owner = roots.new_full((len(graph.node_name),), -1).long()
+    owner[roots.long()] = torch.arange(len(roots), device=owner.device)
+    root = owner[graph.edges[1]]
+    edge = torch.nonzero(root >= 0)[:, 0]
+    return edge, root[edge]
 
 
-def _first_of_each(mention: Tensor, mentions: int) -> Tensor:
-    """Return the place of each mention's first edge, if it has any; edges come in random order."""
-    places = torch.arange(len(mention), device=mention.device)
-    first = places.new_full((mentions,), len(mention))
-    first = first.scatter_reduce(0, mention, places, "amin")
-    return first[first < len(mention)]
+def _first_of_each(root: Tensor, roots: int) -> Tensor:
+    """Return the place of each root's first edge, if it has any; edges come in random order."""
+    places = torch.arange(len(root), device=root.device)
+    first = places.new_full((roots,), len(root))
+    first = first.scatter_reduce(0, root, places, "amin")
+    return first[first < len(root)]
 
 
 def _mask(
-    scores: Tensor, graph: Subgraph, mention: Tensor, source: Tensor, asked: Tensor
+    scores: Tensor, graph: Subgraph, roots: Tensor, root: Tensor, source: Tensor, asked: Tensor
 ) -> Tensor:
     """Take nodes that would be right too, or trivially wrong, out of the scores ``[asked, V]``.
 
-    ``mention`` and ``source`` are those of all edges of mentions, ``asked`` places in them.
+    ``root`` and ``source`` are those of all edges of ``roots``, ``asked`` places in them.
     """
     name = graph.node_name.long()
-    known = torch.zeros(
-        len(graph.targets), len(graph.names.ids), dtype=torch.bool, device=name.device
-    )
-    known[mention, name[source]] = True
-    own = graph.node_concept[graph.targets.long()[mention[asked]]]
-    excluded = known[mention[asked]][:, name] | (graph.node_concept == own[:, None])
+    known = torch.zeros(len(roots), len(graph.names.ids), dtype=torch.bool, device=name.device)
+    known[root, name[source]] = True
+    own = graph.node_concept[roots.long()[root[asked]]]
+    excluded = known[root[asked]][:, name] | (graph.node_concept == own[:, None])
     excluded[torch.arange(len(asked), device=name.device), source[asked]] = False
     return scores.masked_fill(excluded, torch.finfo(scores.dtype).min)
 
