@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bali_loaders.corpora.sentences import split_sentences
-from bali_loaders.linking.abbreviations import find_abbreviations
 from bali_loaders.linking.linker import Linker, Unlinked
+from bali_platform.abbreviations import find_abbreviations
 from bali_platform.corpus import CorpusInfo, Sentence, write_corpus
 from bali_platform.graph.client import Graph
 from bali_platform.progress import QUIET, Reporter

@@ -10,8 +10,8 @@ from itertools import islice
 from bali_loaders.corpora.documents import Annotation, Document, checked
 from bali_loaders.corpora.identifiers import IdentifierMap
 from bali_loaders.corpora.sentences import split_sentences
-from bali_loaders.linking.abbreviations import find_abbreviations
 from bali_loaders.linking.linker import Linker, Unlinked
+from bali_platform.abbreviations import find_abbreviations
 from bali_platform.corpus import Mention, Sentence
 
 __all__ = ["annotated_sentences", "linked_sentences"]

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from typing import NamedTuple
 
-from bali_loaders.linking.abbreviations import find_abbreviations
 from bali_loaders.linking.linker import Linker, Unlinked
+from bali_platform.abbreviations import find_abbreviations
 from bali_platform.corpus import Sentence
 
 __all__ = ["LinkerScore", "Score", "score_linker"]

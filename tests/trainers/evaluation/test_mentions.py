@@ -53,12 +53,30 @@ def task(words: list[tuple[str, tuple[str, ...]]], tmp_path: Path) -> MentionTas
 
 
 def test_questions_are_spans_with_all_their_concepts(task: MentionTask) -> None:
-    assert task.spans.texts == ["w3 w4", "w90 w91", "W3 w4", "w3 w4"]
+    assert task.names == ("w3 w4", "w90 w91", "W3 w4", "w3 w4")
     assert task.gold == ((3,), (5,), (3,), (3, 7))
     assert task.document.tolist() == [0, 0, 0, 1]
     assert task.unmatched.tolist() == [False, True, False, False]
     assert task.refined.tolist() == [True, True, False, True]
     assert task.unknown == 1
+
+
+def test_an_abbreviation_is_called_by_the_long_form_that_its_document_defines(
+    tiny_model: Callable[..., Path], words: list[tuple[str, tuple[str, ...]]], tmp_path: Path
+) -> None:
+    defined = "warm water (WW) and so on"
+    sentences = [
+        Sentence("d1", 0, "WW it is", (Mention(0, 2, "C03"),)),
+        Sentence("d1", 1, defined, (Mention(0, 10, "C03"), Mention(12, 14, "C03"))),
+        Sentence("d2", 0, "WW it is", (Mention(0, 2, "C03"),)),
+    ]
+    known = read_names([*words, ("C40", ("warm water",)), ("C41", ("ww",))])
+    task = build_mention_task(known, write(tmp_path / "c", sentences))
+    assert task.names == ("warm water", "warm water", "warm water", "WW")
+    assert len(set(task.spans.row.tolist())) == 2
+    assert task.document.tolist() == [0, 0, 0, 1]
+    (name,) = evaluate_mentions(str(tiny_model()), [task])
+    assert len(set(name.scores["mrr"][:3].tolist())) == 1
 
 
 def test_surface_forms_that_training_saw_are_not_refined(

@@ -54,12 +54,6 @@ class Spans:
     start: NDArray[np.int64]
     end: NDArray[np.int64]
 
-    @property
-    def texts(self) -> list[str]:
-        """What is marked, [M]."""
-        columns = (self.row.tolist(), self.start.tolist(), self.end.tolist())
-        return [self.sentences[row][a:b] for row, a, b in zip(*columns, strict=True)]
-
 
 class NameEncoder:
     """A model folder or Hugging Face name, ready to encode names as in training (mean pooling).

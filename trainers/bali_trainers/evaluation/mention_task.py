@@ -6,18 +6,26 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bali_platform.abbreviations import find_abbreviations
 from bali_platform.corpus import Sentence, open_corpus, read_sentences
 from bali_platform.errors import BaliError
 from bali_platform.graph.names import name_key
 from bali_trainers.evaluation.embedding import Spans
 from bali_trainers.evaluation.name_task import NameTable
 
-__all__ = ["KnownNames", "MentionTask", "build_mention_task", "read_names"]
+__all__ = ["READING", "KnownNames", "MentionTask", "build_mention_task", "read_names"]
+
+READING = (
+    "an abbreviation that its document defines (Schwartz and Hearst, 2003) is read by its long "
+    "form; in its sentence, as it stands there"
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,8 @@ class MentionTask:
         corpus: The corpus's name and digest.
         table: All names of all concepts.
         spans: The mentions in their sentences.
+        names: [M] what each is called: its text, or the long form of an abbreviation that its
+            document defines.
         gold: The concepts of each mention; several where it is composite: any of them is right.
         document: [M] the document of each mention, numbered.
         unmatched: [M] True where no name of a right concept equals the text but for case.
@@ -54,6 +64,7 @@ class MentionTask:
     corpus: str
     table: NameTable
     spans: Spans
+    names: tuple[str, ...]
     gold: tuple[tuple[int, ...], ...]
     document: NDArray[np.int64]
     unmatched: NDArray[np.bool_]
@@ -75,38 +86,38 @@ def build_mention_task(
     number = known.number
     chosen = None if documents is None else _choose(corpus, documents)
     seen = {name_key(text) for folder in training for text in _surfaces(folder)}
-    sentences: list[str] = []
+    sentences: dict[str, int] = {}
     places: dict[str, int] = {}
     spans: list[tuple[int, int, int, int]] = []
+    names: list[str] = []
     gold: list[tuple[int, ...]] = []
     unmatched, refined, unknown = [], [], 0
     asked: set[tuple[str, tuple[int, ...]]] = set()
-    for sentence in read_sentences(corpus):
-        if chosen is not None and sentence.document not in chosen:
+    for sentence, start, end, name, cuis in _marked(corpus, chosen):
+        wanted = tuple(sorted(number[cui] for cui in cuis if cui in number))
+        if not wanted:
+            unknown += 1
             continue
-        sentences.append(sentence.text)
         document = places.setdefault(sentence.document, len(places))
-        for (start, end), cuis in _marked(sentence).items():
-            wanted = tuple(sorted(number[cui] for cui in cuis if cui in number))
-            if not wanted:
-                unknown += 1
-                continue
-            key = name_key(sentence.text[start:end])
-            spans.append((document, len(sentences) - 1, start, end))
-            gold.append(wanted)
-            unmatched.append(not any((concept, key) in known.keys for concept in wanted))
-            refined.append(key not in seen and (key, wanted) not in asked)
-            asked.add((key, wanted))
+        row = sentences.setdefault(sentence.text, len(sentences))
+        key = name_key(sentence.text[start:end])
+        spans.append((document, row, start, end))
+        names.append(name)
+        gold.append(wanted)
+        unmatched.append(not any((concept, key) in known.keys for concept in wanted))
+        refined.append(key not in seen and (key, wanted) not in asked)
+        asked.add((key, wanted))
     if not spans:
         raise BaliError(f"{corpus} mentions no concept of this graph: nothing to evaluate")
     info = open_corpus(corpus)
-    document, row, start, end = np.array(spans, dtype=np.int64).T
+    document_of, row_of, start_of, end_of = np.array(spans, dtype=np.int64).T
     return MentionTask(
         corpus=f"{info.name} ({info.sha})",
         table=known.table,
-        spans=Spans(tuple(sentences), row, start, end),
+        spans=Spans(tuple(sentences), row_of, start_of, end_of),
+        names=tuple(names),
         gold=tuple(gold),
-        document=np.unique(document, return_inverse=True)[1],
+        document=document_of,
         unmatched=np.array(unmatched),
         refined=np.array(refined),
         unknown=unknown,
@@ -134,11 +145,28 @@ def _choose(corpus: Path, documents: int) -> set[str]:
     return set(sorted(names, key=lambda name: blake2b(name.encode()).digest())[:documents])
 
 
-def _marked(sentence: Sentence) -> dict[tuple[int, int], list[str]]:
-    spans: dict[tuple[int, int], list[str]] = defaultdict(list)
-    for mention in sentence.mentions:
-        spans[mention.start, mention.end].append(mention.cui)
-    return spans
+class _Marked(NamedTuple):
+    sentence: Sentence
+    start: int
+    end: int
+    name: str
+    cuis: list[str]
+
+
+def _marked(corpus: Path, chosen: set[str] | None) -> Iterator[_Marked]:
+    """Yield each marked span of the ``chosen`` documents with what it is called and means."""
+    for name, document in groupby(read_sentences(corpus), key=lambda sentence: sentence.document):
+        if chosen is not None and name not in chosen:
+            continue
+        sentences = list(document)
+        long_forms = find_abbreviations(" ".join(sentence.text for sentence in sentences))
+        for sentence in sentences:
+            meant: dict[tuple[int, int], list[str]] = defaultdict(list)
+            for mention in sentence.mentions:
+                meant[mention.start, mention.end].append(mention.cui)
+            for (start, end), cuis in meant.items():
+                text = sentence.text[start:end]
+                yield _Marked(sentence, start, end, long_forms.get(text, text), cuis)
 
 
 def _surfaces(folder: Path) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from bali_platform.progress import QUIET, Reporter
 from bali_trainers.evaluation.embedding import Precision
 from bali_trainers.evaluation.encoders import Encoder, open_encoder
-from bali_trainers.evaluation.mention_task import MentionTask
+from bali_trainers.evaluation.mention_task import READING, MentionTask
 from bali_trainers.evaluation.metrics import (
     Difference,
     Estimate,
@@ -72,6 +72,7 @@ class MentionReport(BaseModel):
     unknown: int
     precision: Precision
     rule: str = RULE
+    reading: str = READING
     cut: dict[str, int]
     models: dict[str, dict[str, Metrics]]
     differences: dict[str, dict[str, dict[str, Difference]]]
@@ -88,15 +89,15 @@ def evaluate_mentions(
 ) -> list[MentionOutcome]:
     """Link every mention to the concept with the nearest name, by cosine, over all names.
 
-    The tasks share a dictionary, which is encoded once. A mention is encoded as its text alone
+    The tasks share a dictionary, which is encoded once. A mention is encoded as what it is called
     (``name``), as the mean of its tokens in the sentence (``context``), or as the sum of both unit
     vectors (``mixed``). Outcomes come by task.
     """
     encoder = open_encoder(model, precision=precision, device=device)
     table = tasks[0].table
-    texts = [text for task in tasks for text in task.spans.texts]
-    # Names and texts together: those that are tokenised alike get the same vector to the last bit.
-    embedded = encoder.encode([*table.names, *texts], reporter=reporter)
+    mentions = [name for task in tasks for name in task.names]
+    # All of them together: those that are tokenised alike get the same vector to the last bit.
+    embedded = encoder.encode([*table.names, *mentions], reporter=reporter)
     bearers = table.by_vector(embedded.row)
     ends = len(table.names) + np.cumsum([len(task.gold) for task in tasks])
     outcomes = []

@@ -189,9 +189,9 @@ def _method(report: StudyReport) -> list[str]:
         f"Dictionary: all {report.names:,} names of the {report.concepts:,} concepts of graph "
         f"{report.graph_version}. Shared names: {report.rule}; 'expected' is the chance (1/k) of "
         "being right when one of k equally near concepts is picked blindly.",
-        "Encoding of mentions: by their text (name), as the mean of their tokens in the sentence "
-        "(context), or both (mixed). For each model and test, the best on the documents to choose "
-        "on is compared, whatever it is worth on the test.",
+        "Encoding of mentions: by what they are called (name), as the mean of their tokens in the "
+        f"sentence (context), or both (mixed); {report.reading}. For each model and test, the best "
+        "on the documents to choose on is compared, whatever it is worth on the test.",
         f"Seeds: {', '.join(map(str, report.seeds))}. Scores are means over seeds; 'seeds ±' is "
         "the standard deviation between them, with their number. Intervals are 95 %, by bootstrap "
         "over documents.",

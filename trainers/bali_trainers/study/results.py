@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bali_platform.errors import BaliError
 from bali_trainers.evaluation import Estimate
+from bali_trainers.evaluation.mention_task import READING
 from bali_trainers.evaluation.ranking import RULE
 from bali_trainers.study.comparison import (
     Comparison,
@@ -70,6 +71,7 @@ class StudyReport(BaseModel):
     names: int
     seeds: tuple[int, ...]
     rule: str = RULE
+    reading: str = READING
     tests: dict[str, dict[Part, Questions]]
     missing: list[str]
     models: list[ModelResult]

@@ -19,6 +19,7 @@ from bali_platform.jobs.app import wake
 from bali_platform.progress import QUIET, Reporter
 from bali_platform.settings import Settings
 from bali_trainers.evaluation.links import LINK_RULE
+from bali_trainers.evaluation.mention_task import READING
 from bali_trainers.evaluation.ranking import RULE
 from bali_trainers.jobs import PreparedJob, pin, queue_once
 from bali_trainers.journal import rows_until
@@ -167,7 +168,7 @@ def _runs(
         study.precision,
         study.choose_documents,
         study.edges and study.edges.model_dump(),
-        (RULE, LINK_RULE, __version__),
+        (RULE, READING, LINK_RULE, __version__),
     )
     for model in models:
         if model.source is not None:

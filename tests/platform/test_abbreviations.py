@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bali_loaders.linking.abbreviations import find_abbreviations
+from bali_platform.abbreviations import find_abbreviations
 
 
 @pytest.mark.parametrize(
