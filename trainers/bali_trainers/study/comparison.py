@@ -157,7 +157,9 @@ def _pairs(
             yield "gain", one, untouched, (best[name], best[UNTOUCHED])
         if main and one.model.role in ("variant", "named"):
             yield "change", one, main, (best[name], best[main.model.name])
-        if one.model.against in by_name:
+        # Of edges that a control learns as they are, it may know more.
+        spared = test == EDGES and one.model.spoils_links_alone
+        if one.model.against in by_name and not spared:
             other = by_name[one.model.against]
             yield "control", one, other, (best[name], best[other.model.name])
     if main and untouched:

@@ -48,6 +48,12 @@ class Model:
     choices: tuple[tuple[str, Any], ...] = ()
     against: str | None = None
 
+    @property
+    def spoils_links_alone(self) -> bool:
+        """Whether it learns wrong links of mentions, but the right edges."""
+        chosen = dict(self.choices)
+        return chosen.get("links") == "shuffled" and chosen.get("graph", "real") == "real"
+
 
 def expand(study: StudyConfig) -> list[Model]:
     """Return the models of a study: those taken as they are, the main one, and all others.

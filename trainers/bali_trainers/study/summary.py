@@ -126,7 +126,8 @@ def _controls(report: StudyReport) -> Iterator[str]:
             most = max(found, key=lambda c: c.difference.value)
             yield (
                 f"Control {model.name} failed, as it must: it is not better than "
-                f"{most.against} on any test (at most {_points(most)}, on {most.test})."
+                f"{most.against} on {_and([c.test for c in found])} (at most {_points(most)}, on "
+                f"{most.test})."
             )
 
 
