@@ -48,7 +48,7 @@ class Scale:
     concepts: float  # share of the graph's concepts that names are linked to
 
 
-FULL = Scale(steps=100, queries=1000, concepts=0.06)
+FULL = Scale(steps=50, queries=1000, concepts=0.06)
 QUICK = Scale(steps=12, queries=100, concepts=0.01)
 
 

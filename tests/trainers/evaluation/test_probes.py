@@ -27,20 +27,23 @@ from bali_trainers.evaluation import (
     report_perplexity,
 )
 from bali_trainers.evaluation.agreement import compare_classes, count_classes, estimate_classes
-from bali_trainers.evaluation.probe import choose_penalty, fit_probe
+from bali_trainers.evaluation.probe import choose_penalty, fit_probes
 
 
-@pytest.mark.parametrize("penalty", [0.5, 20.0])
-def test_the_probe_is_scikit_learns(penalty: float) -> None:
+@pytest.mark.parametrize(("rows", "columns"), [(90, 6), (40, 60)])
+def test_probes_are_scikit_learns(rows: int, columns: int) -> None:
     random = np.random.default_rng(1)
-    features = random.normal(3, 2, (90, 6)).astype(np.float32)
+    features = random.normal(3, 2, (rows, columns)).astype(np.float32)
+    features[:, 4] = features[:, 0] + features[:, 1]
     features[:, 5] = 7  # never varies
-    labels = (features[:, :3] + random.normal(size=(90, 3))).argmax(axis=1)
-    ours = fit_probe(features, labels, 3, penalty=penalty).logits(features)
+    labels = (features[:, :3] + random.normal(size=(rows, 3))).argmax(axis=1)
+    penalties = [0.5, 20.0]
     scaled = StandardScaler().fit_transform(features.astype(float))
-    theirs = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=1000).fit(scaled, labels)
-    ours -= ours.mean(axis=1, keepdims=True)
-    np.testing.assert_allclose(ours, theirs.decision_function(scaled), atol=2e-3)
+    for penalty, probe in zip(penalties, fit_probes(features, labels, 3, penalties), strict=True):
+        ours = probe.logits(features)
+        theirs = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=1000).fit(scaled, labels)
+        ours -= ours.mean(axis=1, keepdims=True)
+        np.testing.assert_allclose(ours, theirs.decision_function(scaled), atol=2e-3)
 
 
 def test_noise_asks_for_a_large_penalty_and_signal_for_a_small_one() -> None:
@@ -49,7 +52,7 @@ def test_noise_asks_for_a_large_penalty_and_signal_for_a_small_one() -> None:
     noise = random.normal(size=(90, 60)).astype(np.float32)
     assert choose_penalty(np.zeros((90, 3), dtype=np.float32), labels, 2) == 1000
     signal = np.concatenate([noise[:, :2], labels[:, None] * 1e-3], axis=1).astype(np.float32)
-    probe = fit_probe(signal, labels, 2, penalty=choose_penalty(signal, labels, 2))
+    (probe,) = fit_probes(signal, labels, 2, [choose_penalty(signal, labels, 2)])
     assert (probe.predict(signal) == labels).all()
 
 

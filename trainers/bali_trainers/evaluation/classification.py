@@ -19,7 +19,7 @@ from bali_trainers.evaluation.agreement import (
 )
 from bali_trainers.evaluation.embedding import NameEncoder, Precision, Spans
 from bali_trainers.evaluation.metrics import Difference, Estimate
-from bali_trainers.evaluation.probe import choose_penalty, fit_probe
+from bali_trainers.evaluation.probe import choose_penalty, fit_probes
 
 __all__ = [
     "ClassificationOutcome",
@@ -147,7 +147,7 @@ def probe_classes(
         for fold in task.folds:
             train = features[fold.train], labels[fold.train]
             penalties.append(choose_penalty(*train, len(classes)))
-            probe = fit_probe(*train, len(classes), penalty=penalties[-1])
+            (probe,) = fit_probes(*train, len(classes), penalties[-1:])
             predicted[fold.test] = probe.predict(features[fold.test])
             step.advance()
     tested = np.flatnonzero(predicted >= 0)
