@@ -63,7 +63,7 @@ def fit_probes(
     along, targets = inputs @ axes, torch.from_numpy(labels)
     probes = []
     for penalty in penalties:
-        # Measured so, the loss is about as curved in every direction: some dozen steps, not 500.
+        # Measured so, the loss is about as curved in every direction: a quarter of the steps.
         unit = (variances + penalty / len(labels)).rsqrt()
         weights, bias = _minimise(along, targets, classes, unit, penalty)
         probes.append(Probe(mean, scale, (weights @ axes.T).numpy(), bias.numpy()))
