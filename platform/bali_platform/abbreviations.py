@@ -7,8 +7,12 @@ biomedical text, Pacific Symposium on Biocomputing 2003.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
-__all__ = ["find_abbreviations"]
+from bali_platform.corpus import Sentence
+
+__all__ = ["documents_with_abbreviations", "find_abbreviations"]
 
 _BRACKETED = re.compile(r"[(\[]([^()\[\];,]+)[)\]]")
 _WORD = re.compile(r"\S+")
@@ -29,6 +33,15 @@ def find_abbreviations(text: str) -> dict[str, str]:
         if long:
             found[short] = long
     return found
+
+
+def documents_with_abbreviations(
+    sentences: Iterable[Sentence],
+) -> Iterator[tuple[list[Sentence], dict[str, str]]]:
+    """Yield the sentences of each document, which follow one another, and what it abbreviates."""
+    for _, document in groupby(sentences, key=lambda sentence: sentence.document):
+        parts = list(document)
+        yield parts, find_abbreviations(" ".join(part.text for part in parts))
 
 
 def _is_short_form(text: str) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
+from itertools import islice
 from typing import NamedTuple
 
 from bali_loaders.linking.linker import Linker, Unlinked
-from bali_platform.abbreviations import find_abbreviations
+from bali_platform.abbreviations import documents_with_abbreviations
 from bali_platform.corpus import Sentence
 
 __all__ = ["LinkerScore", "Score", "score_linker"]
@@ -65,9 +65,7 @@ def score_linker(linker: Linker, gold: Iterable[Sentence]) -> LinkerScore:
 
 
 def _unlinked(sentences: Iterable[Sentence]) -> Iterator[Unlinked]:
-    for _, document in groupby(sentences, key=lambda sentence: sentence.document):
-        parts = list(document)
-        abbreviations = find_abbreviations(" ".join(part.text for part in parts))
+    for parts, abbreviations in documents_with_abbreviations(sentences):
         for part in parts:
             yield Unlinked(part.document, part.sentence, part.text, abbreviations)
 

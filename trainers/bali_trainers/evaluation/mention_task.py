@@ -6,14 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bali_platform.abbreviations import find_abbreviations
+from bali_platform.abbreviations import documents_with_abbreviations
 from bali_platform.corpus import Sentence, open_corpus, read_sentences
 from bali_platform.errors import BaliError
 from bali_platform.graph.names import name_key
@@ -155,11 +154,8 @@ class _Marked(NamedTuple):
 
 def _marked(corpus: Path, chosen: set[str] | None) -> Iterator[_Marked]:
     """Yield each marked span of the ``chosen`` documents with what it is called and means."""
-    for name, document in groupby(read_sentences(corpus), key=lambda sentence: sentence.document):
-        if chosen is not None and name not in chosen:
-            continue
-        sentences = list(document)
-        long_forms = find_abbreviations(" ".join(sentence.text for sentence in sentences))
+    asked = (s for s in read_sentences(corpus) if chosen is None or s.document in chosen)
+    for sentences, long_forms in documents_with_abbreviations(asked):
         for sentence in sentences:
             meant: dict[tuple[int, int], list[str]] = defaultdict(list)
             for mention in sentence.mentions:
