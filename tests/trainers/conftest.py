@@ -156,6 +156,7 @@ def synthetic_arrays(
         "further_node": np.arange(first_further, roots, dtype=np.int32),
         "pair_concept": np.concatenate([labels_of_concepts, further_concepts]).astype(np.int64),
         "name_pairs": random.integers(0, names, (2, mentions + further)).astype(np.int32),
+        "mention_name": random.integers(0, names, mentions).astype(np.int32),
         "lost_mentions": np.array([1], dtype=np.int32),
     }
 

@@ -83,6 +83,16 @@ def test_the_model_card_says_what_it_was_made_from(trained, tmp_path):
         assert fact in card
 
 
+def test_a_share_of_the_base_is_exported(trained, tmp_path):
+    task, config, spec = trained(optimiser={"base_share": 0.25})
+    learned = {name: value.clone() for name, value in task.text.model.named_parameters()}
+    export_model(task, config, spec, {}, tmp_path / "model")
+    base = dict(AutoModelForMaskedLM.from_pretrained(config.model.base).named_parameters())
+    exported = dict(AutoModelForMaskedLM.from_pretrained(tmp_path / "model").named_parameters())
+    for name, value in exported.items():
+        torch.testing.assert_close(value, 0.75 * learned[name] + 0.25 * base[name])
+
+
 def test_an_export_replaces_the_one_before_it(trained, tmp_path):
     task, config, spec = trained()
     folder = tmp_path / "model"

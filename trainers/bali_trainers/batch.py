@@ -75,6 +75,7 @@ class Subgraph:
         further: Nodes ``[F]`` of concepts drawn from the whole graph.
         pairs: Rows of ``names`` of two different names of one concept, ``[2, S]``.
         pair_concepts: Label of that concept, ``[S]``.
+        mention_names: Row of ``names`` of a name of each mention, ``[M]``.
     """
 
     names: Tokens
@@ -87,6 +88,7 @@ class Subgraph:
     further: Tensor
     pairs: Tensor
     pair_concepts: Tensor
+    mention_names: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +275,7 @@ def _graph(arrays: Arrays, layout: Layout) -> Subgraph | Linearised:
         further=_tensor(arrays["further_node"]),
         pairs=_tensor(place[arrays["name_pairs"][:, different]]),
         pair_concepts=_tensor(arrays["pair_concept"][different]),
+        mention_names=_tensor(place[arrays["mention_name"]]),
     )
 
 

@@ -81,6 +81,10 @@ class DataConfig(_Section):
     batch and rank, with neighbourhoods like those mentioned: names and edges of which the corpus
     does not speak are learned too.
 
+    With ``mention_texts``, what the text calls a concept counts among its names: it is the second
+    name of name_name, and the name of mention_name. ``abbreviated`` is the fraction of mentions of
+    several words that are shown by their initials.
+
     ``hard_negatives`` concepts, half of them siblings and half with names that look alike, are
     contrasted with each concept that is mentioned. The sentences of ``dev_batches`` are held out
     of training, to evaluate on; so are ``withheld`` synonyms and ``withheld_edges``, fractions of
@@ -100,6 +104,8 @@ class DataConfig(_Section):
     neighbours: Annotated[int, Field(ge=0, le=64)] = 3
     hops: Count = 1
     further_concepts: Annotated[int, Field(ge=0, le=65_536)] = 0
+    mention_texts: bool = False
+    abbreviated: Fraction = 0.0
     withheld: Fraction = 0.1
     withheld_edges: Fraction = 0.0
     mlm_probability: Fraction = 0.15
@@ -228,7 +234,8 @@ class OptimiserConfig(_Section):
     """AdamW with two learning rates, linear warm-up and cosine decay.
 
     With ``average`` > 0, an exponential moving average of the weights with this decay is kept, and
-    exported.
+    exported. ``base_share`` is the fraction of the exported language model's weights that is the
+    base's: what training taught is kept in part, and so is what it would forget.
     """
 
     text_lr: Positive = 2e-5
@@ -237,6 +244,7 @@ class OptimiserConfig(_Section):
     warmup: Fraction = 0.1
     clip: Positive = 1.0
     average: Fraction = 0.0
+    base_share: Fraction = 0.0
     accumulation: Count = 1
 
 
@@ -248,11 +256,12 @@ class RunConfig(_Section):
     ``[data] dev_batches`` whose best step is kept and exported; with ``patience`` > 0, the run
     ends after so many evaluations without a better one. ``profile`` steps are traced. ``packed``
     texts share rows of 128 tokens or as many as the longest has, so that no padding is computed.
+    ``precision = "auto"`` is bf16 where the device computes with it, else fp32.
     """
 
     epochs: Count | None = None
     max_steps: Count | None = None
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"
     checkpoint_every: Count = 50
     keep: Count = 2
     log_every: Count = 10
@@ -335,6 +344,8 @@ class Config(_Section):
         if self.objectives.predicts_tokens and self.data.mlm_probability == 0:
             raise ValueError("[objectives] has no masked token to predict: raise mlm_probability")
         if self.graph_encoder.kind == "linearised":
+            if self.data.mention_texts:
+                raise ValueError("[data] mention_texts needs nodes: not for kind = 'linearised'")
             for name in ("mention_name", "name_name", "text_to_graph", "link_prediction"):
                 if name in self.objectives.active:
                     raise ValueError(

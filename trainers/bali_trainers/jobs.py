@@ -112,6 +112,8 @@ def _choices(config: Config, settings: Settings) -> dict[str, Any]:
         "hard_negatives": config.data.hard_negatives,
         "synonyms": config.objectives.name_name is not None,
         "further_concepts": config.data.further_concepts if beyond_text else 0,
+        "mention_texts": config.data.mention_texts,
+        "abbreviated": config.data.abbreviated,
         "dev_batches": config.data.dev_batches,
         "graph": config.data.graph,
         "links": config.data.links,

@@ -26,6 +26,7 @@ from bali_trainers.loggers import open_loggers
 from bali_trainers.loop import Plan, Trainer
 from bali_trainers.models.adapting import transformer_layers
 from bali_trainers.models.packing import require_packable
+from bali_trainers.precision import settle_precision
 from bali_trainers.sources import open_source
 from bali_trainers.state import Average, Checkpoints
 from bali_trainers.task import build_task, parameter_groups
@@ -41,6 +42,9 @@ def train_folder(folder: Path, job: str | None = None) -> bool:
     """
     config, spec = read_config(folder), read_spec(folder)
     device = choose_device(config)
+    precision = settle_precision(config.run.precision, device.type)
+    run = config.run.model_copy(update={"precision": precision})
+    config = config.model_copy(update={"run": run})
     with distributed.group(device):
         _check_world(spec)
         if distributed.rank() > 0:

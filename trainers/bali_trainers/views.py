@@ -56,8 +56,8 @@ class Views:
 
     @cached_property
     def names(self) -> Tensor:
-        """Vector of the name drawn for each mention's concept, ``[M, d]``."""
-        return self.nodes[self.subgraph.targets]
+        """Vector of a name of each mention, ``[M, d]``: one drawn, or its text read alone."""
+        return self._names[self.subgraph.mention_names]
 
     @cached_property
     def name_pairs(self) -> Tensor:

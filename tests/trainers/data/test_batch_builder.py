@@ -24,6 +24,7 @@ from bali_platform.streaming.codec import Arrays, encode
 from bali_platform.streaming.source import BatchKey
 from bali_trainers.batch import Batch
 from bali_trainers.data import BatchBuilder, DataSpec, concept_label
+from bali_trainers.data.abbreviating import initials
 from bali_trainers.data.order import DEV_EPOCH
 
 MakeBuilder = Callable[..., BatchBuilder]
@@ -144,6 +145,69 @@ def test_further_concepts_are_drawn_from_the_whole_graph(
     everything = make_builder(synonyms=True, further_concepts=999).build(BatchKey(0, 0))
     further = everything["pair_concept"][len(everything["mention_concept"]) :].tolist()
     assert sorted(further) == sorted(map(concept_label, several))
+
+
+def test_a_mention_is_called_by_the_drawn_name_or_by_its_text(
+    make_builder: MakeBuilder, tokenizer: Tokenizer, by_ids: dict[tuple[int, ...], Sentence]
+) -> None:
+    options: dict[str, Any] = {"synonyms": True, "further_concepts": 5, "max_length": 32}
+    plain, reading = make_builder(**options), make_builder(**options, mention_texts=True)
+    for index in range(plain.steps_per_epoch):
+        key = BatchKey(0, index)
+        one, other = plain.build(key), reading.build(key)
+        drawn = one["node_name"][one["target_node"]]
+        assert one["mention_name"].tolist() == drawn.tolist()
+        mentions = len(other["mention_name"])
+        beyond = [names_in(b)[b["name_pairs"][:, mentions:]].tolist() for b in (one, other)]
+        assert beyond[0] == beyond[1]
+        first, second = other["name_pairs"][:, :mentions]
+        assert first.tolist() == other["node_name"][other["target_node"]].tolist()
+        assert second.tolist() == other["mention_name"].tolist()
+        width, rows = other["input_ids"].shape[1], rows_of(other)
+        starts = other["mention_offsets"][:-1]
+        for mention, position in enumerate(other["mention_tokens"][starts].tolist()):
+            sentence = by_ids[rows[position // width]]
+            label = int(other["mention_concept"][mention])
+            said = next(
+                sentence.text[m.start : m.end]
+                for m in sentence.mentions
+                if concept_label(m.cui) == label
+            )
+            expected = tokenizer.encode(said).ids
+            assert names_in(other)[other["mention_name"][mention]] == tuple(expected)
+
+
+def test_abbreviated_mentions_keep_their_concepts_and_long_forms(
+    make_builder: MakeBuilder, tokenizer: Tokenizer
+) -> None:
+    options: dict[str, Any] = {"mention_texts": True, "mlm_probability": 0, "withheld": 0.0}
+    plain, short = make_builder(**options), make_builder(**options, abbreviated=0.9)
+
+    def said(batch: Arrays) -> list[str]:
+        tokens = batch["input_ids"].ravel()[batch["mention_tokens"]]
+        return [tokenizer.decode(t) for t in np.split(tokens, batch["mention_offsets"][1:-1])]
+
+    shortened = 0
+    for index in range(plain.steps_per_epoch):
+        one, other = plain.build(BatchKey(0, index)), short.build(BatchKey(0, index))
+        assert one["mention_concept"].tolist() == other["mention_concept"].tolist()
+        called = [names_in(b)[b["mention_name"]].tolist() for b in (one, other)]
+        assert called[0] == called[1]
+        texts = [tokenizer.decode(list(ids)) for ids in called[0]]
+        for text, was, now in zip(texts, said(one), said(other), strict=True):
+            if was == text:  # else its concept is mentioned twice
+                assert now in {text, (initials(text) or text).lower()}
+                shortened += now != text
+    assert shortened
+
+
+def names_in(batch: Arrays) -> np.ndarray[Any, Any]:
+    """Word pieces of each name of a batch."""
+    masks = batch["name_attention_mask"].astype(bool)
+    names = np.empty(len(masks), dtype=object)
+    rows = zip(batch["name_input_ids"], masks, strict=True)
+    names[:] = [tuple(row[mask].tolist()) for row, mask in rows]
+    return names
 
 
 def check_pairs(
@@ -376,6 +440,7 @@ def test_arrays_have_the_agreed_types_and_consistent_shapes(
     else:
         assert len(batch["target_node"]) == mentions
         assert batch["name_pairs"].shape == (2, len(batch["pair_concept"]))
+        assert len(batch["mention_name"]) == mentions
         assert len(batch["negative_node"]) == len(batch["negative_concept"])
         assert len(batch["node_concept"]) == len(batch["node_name"])
         assert batch["edge_index"].shape == (2, len(batch["edge_type"]))
@@ -391,6 +456,8 @@ def test_bytes_do_not_depend_on_order_process_or_hash_seed(
         "hard_negatives": 2,
         "synonyms": True,
         "further_concepts": 3,
+        "mention_texts": True,
+        "abbreviated": 0.5,
     }
     forwards, backwards = make_builder(**options), make_builder(**options)
     expected = {key: encode(forwards.build(key)) for key in keys}

@@ -5,7 +5,12 @@ import torch
 from transformers import AutoModelForMaskedLM
 
 from bali_platform.errors import UsageError
-from bali_trainers.models.adapting import add_adapters, freeze_layers, merge_adapters
+from bali_trainers.models.adapting import (
+    add_adapters,
+    freeze_layers,
+    merge_adapters,
+    mix_with_base,
+)
 from bali_trainers.models.text import load_text_encoder
 
 FAMILIES = ["bert", "roberta", "deberta-v2", "modernbert"]
@@ -60,3 +65,20 @@ def test_merging_without_adapters_does_nothing(tiny_model):
     before = {name: value.clone() for name, value in text.state_dict().items()}
     merge_adapters(text.model)
     assert all(torch.equal(value, before[name]) for name, value in text.state_dict().items())
+
+
+@pytest.mark.parametrize("headless", [False, True])
+def test_a_share_of_the_base_is_mixed_into_what_it_supplied(tiny_model, headless):
+    base = load_text_encoder(str(tiny_model(headless=headless)))
+    text = load_text_encoder(str(tiny_model(headless=headless)))
+    with torch.no_grad():
+        for parameter in text.parameters():
+            parameter.add_(1.0)
+    before = {name: value.clone() for name, value in text.model.state_dict().items()}
+    mix_with_base(text, base, 0.25)
+    assert bool(text.fresh) == headless
+    for name, value in text.model.state_dict().items():
+        moved = (
+            0.0 if name in text.fresh else 0.25 * (before[name] != base.model.state_dict()[name])
+        )
+        torch.testing.assert_close(value, before[name] - moved)

@@ -12,6 +12,7 @@ from bali_platform.errors import BaliError
 from bali_platform.streaming.codec import Arrays
 from bali_platform.streaming.source import BatchKey
 from bali_platform.subgraphs import Neighbourhood, NeighbourhoodSource
+from bali_trainers.data.abbreviating import Abbreviator
 from bali_trainers.data.controls import BrokenGraph
 from bali_trainers.data.edges import without_withheld
 from bali_trainers.data.linearised import Lineariser
@@ -57,6 +58,7 @@ class BatchBuilder:
         self._train, self._dev = split(len(self._sentences), held_out, seed=spec.seed)
         self._pieces = WordPieces(spec.tokenizer)
         self._names = NameDrawer(source, spec.withheld)
+        self._abbreviator = Abbreviator(spec.abbreviated, spec.withheld)
         self._relations = {name: i for i, name in enumerate(spec.relation_types)}
         self._order = lru_cache(maxsize=2)(self._epoch_order)
         self._linearise = (
@@ -114,14 +116,16 @@ class BatchBuilder:
         | further_node | int32 [F] | node of each concept drawn from the whole graph |
         | pair_concept | int64 [S] | label of each concept mentioned, then of each further one |
         | name_pairs | int32 [2, S] | two names of each; one twice, where there is no other |
+        | mention_name | int32 [M] | a name of each mention: the one drawn, or its own text |
 
         or, linearised, graph_input_ids and graph_attention_mask, int32 and uint8 [M + H, Lg].
         A concept has one mention vector per sentence, over the tokens of all its mentions there.
         """
         spec = self._spec
         batch = self._sentences.take(self._rows(key))
-        pieces = self._pieces.encode(batch.texts, spec.max_length)
-        cover = token_cover(batch, pieces, spec.max_length)
+        shown = self._abbreviator.sentences(batch, self._random(Purpose.ABBREVIATIONS, key))
+        pieces = self._pieces.encode(shown.texts, spec.max_length)
+        cover = token_cover(shown, pieces, spec.max_length)
         kept, group, targets = self._resolve(batch, cover)
         if not targets:
             raise BaliError(
@@ -137,7 +141,7 @@ class BatchBuilder:
             "mention_concept": _labels([target.cui for target in targets]),
             "negative_concept": _labels([negative.cui for negative in negatives]),
             "lost_mentions": np.array([np.count_nonzero(~kept)], dtype=np.int32),
-            **self._graph(targets, negatives, key),
+            **self._graph(targets, self._texts(batch, kept, group), negatives, key),
         }
 
     def _epoch_order(self, epoch: int) -> list[NDArray[np.int64]]:
@@ -173,6 +177,16 @@ class BatchBuilder:
         pairs, group = np.unique(batch.row[kept] * len(live) + concept[kept], return_inverse=True)
         return kept, group, [live[pair % len(live)] for pair in pairs.tolist()]
 
+    def _texts(
+        self, batch: SentenceBatch, kept: NDArray[np.bool_], group: NDArray[np.int64]
+    ) -> list[str]:
+        """Return what each group's first mention says, if that is to be read."""
+        if not self._spec.mention_texts:
+            return []
+        first = np.flatnonzero(kept)[np.unique(group, return_index=True)[1]]
+        spans = zip(batch.row[first], batch.start[first], batch.end[first], strict=True)
+        return [batch.texts[row][start:end] for row, start, end in spans]
+
     def _masked(self, pieces: Pieces, key: BatchKey) -> Arrays:
         spec = self._spec
         ids, labels = mask_tokens(
@@ -198,7 +212,11 @@ class BatchBuilder:
         )
 
     def _graph(
-        self, targets: list[Neighbourhood], negatives: list[Neighbourhood], key: BatchKey
+        self,
+        targets: list[Neighbourhood],
+        texts: list[str],
+        negatives: list[Neighbourhood],
+        key: BatchKey,
     ) -> Arrays:
         spec = self._spec
         further = self._further(key)
@@ -218,19 +236,17 @@ class BatchBuilder:
         every = np.arange(len(roots), dtype=np.int32)
         target, negative, beyond = np.split(every, np.cumsum([len(targets), len(negatives)]))
         paired = np.concatenate([target, beyond]) if spec.synonyms else every[:0]
-        first = [drawn[node] for node in paired.tolist()]
-        second = self._names.another(
-            [trees.cuis[node] for node in paired.tolist()],
-            first,
-            self._random(Purpose.SYNONYMS, key),
-        )
-        names, row = numbered([*drawn, *second])
+        first = [drawn[node] for node in paired]
+        second = self._second_names([trees.cuis[node] for node in paired], first, texts, key)
+        called = texts or [drawn[node] for node in target]
+        names, row = numbered([*drawn, *second, *called])
+        node, other, mention = np.split(row, np.cumsum([len(drawn), len(second)]))
         ids, mask = self._pieces.encode_names(names, spec.name_length)
         labels = _labels(trees.cuis)
         return {
             "name_input_ids": ids,
             "name_attention_mask": mask,
-            "node_name": row[: len(drawn)],
+            "node_name": node,
             "node_concept": labels,
             "edge_index": trees.edge_index,
             "edge_type": trees.edge_type,
@@ -238,8 +254,18 @@ class BatchBuilder:
             "negative_node": negative,
             "further_node": beyond,
             "pair_concept": labels[paired],
-            "name_pairs": np.stack([row[paired], row[len(drawn) :]]),
+            "name_pairs": np.stack([node[paired], other]),
+            "mention_name": mention,
         }
+
+    def _second_names(
+        self, cuis: list[str], first: list[str], texts: list[str], key: BatchKey
+    ) -> list[str]:
+        """Draw a name beside the ``first`` one of each concept; ``texts`` are those of mentions."""
+        others = self._names.another(cuis, first, self._random(Purpose.SYNONYMS, key))
+        random = self._random(Purpose.SHORT_NAMES, key)
+        short = self._abbreviator.names(first, others, random)
+        return [*texts[: len(cuis)], *short[len(texts) :]]
 
     def _further(self, key: BatchKey) -> list[Neighbourhood]:
         if self._linearise:

@@ -23,6 +23,8 @@ class Purpose(IntEnum):
     LINKS = 8
     CONTROL = 9
     FURTHER = 10
+    ABBREVIATIONS = 11
+    SHORT_NAMES = 12
 
 
 def generator(

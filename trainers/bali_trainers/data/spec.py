@@ -31,6 +31,8 @@ class DataSpec(BaseModel):
         hard_negatives: Concepts easily confused with it that are drawn for each concept mentioned.
         synonyms: Whether second names are drawn for concepts mentioned, and for further ones.
         further_concepts: Concepts of the whole graph that join those mentioned in each batch.
+        mention_texts: Whether a mention's own text is read, as a second name of its concept.
+        abbreviated: Fraction of mentions of several words that are shown by their initials.
         dev_batches: Batches of each rank whose sentences are held out of training.
         graph: Whose edges are seen: ``"shuffled"`` and ``"random"`` are controls.
         links: ``"shuffled"`` gives mentions the concepts of others: a control.
@@ -60,6 +62,8 @@ class DataSpec(BaseModel):
     hard_negatives: int = Field(0, ge=0, le=8)
     synonyms: bool = False
     further_concepts: int = Field(0, ge=0, le=65_536)
+    mention_texts: bool = False
+    abbreviated: float = Field(0.0, ge=0, lt=1)
     dev_batches: int = Field(0, ge=0)
     graph: Literal["real", "shuffled", "random"] = "real"
     links: Literal["real", "shuffled"] = "real"

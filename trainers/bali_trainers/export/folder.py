@@ -20,9 +20,9 @@ from bali_trainers.data.places import find_tokenizer
 from bali_trainers.data.spec import DataSpec
 from bali_trainers.export.card import model_card
 from bali_trainers.journal import rows_until
-from bali_trainers.models.adapting import merge_adapters
+from bali_trainers.models.adapting import merge_adapters, mix_with_base
 from bali_trainers.models.saved_graph import save_graph_encoder
-from bali_trainers.models.text import quiet
+from bali_trainers.models.text import load_text_encoder, quiet
 from bali_trainers.state import Checkpoint, open_checkpoint
 from bali_trainers.task import Task, build_task
 
@@ -34,13 +34,15 @@ def export_model(
 ) -> None:
     """Write language model, tokenizer, graph encoder and model card to ``folder``.
 
-    Adapters are merged into the weights first. The folder loads with ``AutoModel``,
-    ``AutoModelForMaskedLM`` and ``SentenceTransformer``; its ``graph_encoder`` with
-    :func:`~bali_trainers.models.saved_graph.load_graph_encoder`. One that exists is replaced once
-    the new one is whole.
+    Adapters are merged into the weights first, then the base's share is mixed in. The folder loads
+    with ``AutoModel``, ``AutoModelForMaskedLM`` and ``SentenceTransformer``; its ``graph_encoder``
+    with :func:`~bali_trainers.models.saved_graph.load_graph_encoder`. One that exists is replaced
+    once the new one is whole.
     """
     with replacing(folder) as building:
         merge_adapters(task.text.model)
+        if share := config.optimiser.base_share:
+            mix_with_base(task.text, load_text_encoder(config.model.base), share)
         with quiet():
             task.text.model.save_pretrained(building)
         tokenizer = find_tokenizer(spec, load_settings().home)

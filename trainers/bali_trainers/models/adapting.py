@@ -1,4 +1,4 @@
-"""Training a part of a language model: frozen layers, low-rank adapters."""
+"""Training a part of a language model, or keeping a part of what it was."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from transformers import PreTrainedModel
 from bali_platform.errors import BaliError, UsageError
 from bali_trainers.models.text import TextEncoder
 
-__all__ = ["add_adapters", "freeze_layers", "merge_adapters", "transformer_layers"]
+__all__ = [
+    "add_adapters",
+    "freeze_layers",
+    "merge_adapters",
+    "mix_with_base",
+    "transformer_layers",
+]
 
 
 def freeze_layers(text: TextEncoder, count: int) -> None:
@@ -55,3 +61,16 @@ def merge_adapters(model: PreTrainedModel) -> None:
         if isinstance(module, BaseTunerLayer):
             module.merge()
             base.set_submodule(name, module.get_base_layer())
+
+
+@torch.no_grad()
+def mix_with_base(text: TextEncoder, base: TextEncoder, share: float) -> None:
+    """Move every weight that ``base`` supplied by ``share`` of the way back.
+
+    So do Wortsman et al. (2022). Weights of which the checkpoint had none stay as they are.
+    Adapters must be merged before.
+    """
+    before = dict(base.model.named_parameters())
+    for name, weight in text.model.named_parameters():
+        if name not in base.fresh:
+            weight.lerp_(before[name].to(weight), share)

@@ -12,6 +12,7 @@ from bali_platform.errors import did_you_mean
 from bali_trainers.config import Config, ObjectivesConfig
 from bali_trainers.evaluation import Encoding
 from bali_trainers.evaluation.embedding import Precision
+from bali_trainers.precision import settle_precision
 from bali_trainers.reading import check, read_toml
 
 __all__ = ["AXES", "EDGES", "Choices", "EdgesConfig", "StudyConfig", "TestConfig", "load_study"]
@@ -75,7 +76,8 @@ class StudyConfig(_Section):
         choose_documents: So many documents of each corpus to choose on are used, chosen by hash.
         edges: Also look for the ends of edges that training withheld.
         encodings: How mentions may be encoded; the best on the corpus to choose on counts.
-        precision: Of the arithmetic of the evaluation.
+        precision: Of the arithmetic of the evaluation; ``"auto"`` is bf16 where the processor
+            computes with it, else fp32.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -92,7 +94,12 @@ class StudyConfig(_Section):
     choose_documents: Annotated[int, Field(ge=1)] = 100
     edges: EdgesConfig | None = None
     encodings: Annotated[tuple[Encoding, ...], Field(min_length=1)] = ("name", "context", "mixed")
-    precision: Precision = "fp32"
+    precision: Precision | Literal["auto"] = "fp32"
+
+    @property
+    def arithmetic(self) -> Precision:
+        """The precision of the evaluation on this machine."""
+        return settle_precision(self.precision, "cpu")
 
     @model_validator(mode="after")
     def _axes_are_known(self) -> Self:

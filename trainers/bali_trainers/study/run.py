@@ -131,7 +131,7 @@ class _Runner:
 
     def _test(self, run: _Run, source: str, job: Job | None) -> None:
         started = time.monotonic()
-        scores = self._tasks.ask(source, self._study.encodings, self._study.precision)
+        scores = self._tasks.ask(source, self._study.encodings, self._study.arithmetic)
         if job is not None and run.prepared is not None and job.name == run.prepared.name:
             # Hundreds of megabytes a run, of use to nobody once it has ended; its model stays.
             shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
@@ -165,7 +165,7 @@ def _runs(
         tasks.corpora,
         tasks.graph_version,
         study.encodings,
-        study.precision,
+        study.arithmetic,
         study.choose_documents,
         study.edges and study.edges.model_dump(),
         (RULE, READING, LINK_RULE, __version__),
