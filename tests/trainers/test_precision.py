@@ -15,4 +15,9 @@ def test_auto_is_bf16_only_where_it_is_computed_with():
     features = torch.cpu.get_capabilities()
     fast = features.get("avx512_bf16", False) or features.get("amx_bf16", False)
     assert settle_precision("auto", "cpu") == ("bf16" if fast else "fp32")
-    assert settle_precision("auto", "cuda") == "bf16"
+
+
+@pytest.mark.parametrize(("able", "settled"), [(True, "bf16"), (False, "fp32")])
+def test_older_gpus_emulate_bf16_and_get_fp32(monkeypatch, able, settled):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *, including_emulation: able)
+    assert settle_precision("auto", "cuda") == settled

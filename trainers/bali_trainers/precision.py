@@ -12,13 +12,16 @@ T = TypeVar("T", bound=str)
 
 
 def settle_precision(wanted: T | Literal["auto"], device: str) -> T | Literal["fp32", "bf16"]:
-    """Return ``wanted``; for ``"auto"``, bf16 where a type of device computes with it, else fp32.
+    """Return ``wanted``; for ``"auto"``, bf16 where the device (its type) computes with it.
 
-    Processors without bf16 emulate it, and take some twenty times as long as in fp32.
+    Else it is fp32: processors without bf16 emulate it, and take some twenty times as long.
     """
     if wanted != "auto":
         return wanted
-    fast = device == "cuda" or (
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    )
-    return "bf16" if fast else "fp32"
+    return "bf16" if _computes_with_bf16(device) else "fp32"
+
+
+def _computes_with_bf16(device: str) -> bool:
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
