@@ -81,6 +81,7 @@ def half(arrays: dict[str, np.ndarray], rows: slice, negatives: slice) -> dict[s
         "mention_tokens": np.concatenate(tokens),
         "mention_offsets": np.cumsum([0, *map(len, tokens)]).astype(np.int32),
         "mention_concept": arrays["mention_concept"][mentions],
+        "mention_name": arrays["mention_name"][mentions],
         "node_name": arrays["node_name"][nodes],
         "node_concept": arrays["node_concept"][nodes],
         "edge_index": renumbered(arrays["edge_index"][:, kept]),

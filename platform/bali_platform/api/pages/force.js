@@ -10,7 +10,7 @@ const DRAG_TOLERANCE = 4; // pixels that a click may wander
 export class Picture {
   // `choose(cui)` is called when a node is clicked, `open(cui)` when it is clicked twice.
   constructor(element, { choose, open }) {
-    Object.assign(this, { choose, open, nodes: new Map(), edges: [], view: { x: 0, y: 0, scale: 1 } });
+    Object.assign(this, { choose, open, nodes: new Map(), edges: [], pressed: [], view: { x: 0, y: 0, scale: 1 } });
     this.edgeLayer = svg("g");
     this.nodeLayer = svg("g");
     this.world = svg("g", {}, this.edgeLayer, this.nodeLayer);
@@ -20,6 +20,11 @@ export class Picture {
       this.world);
     element.prepend(this.svg);
     this.svg.addEventListener("pointerdown", (event) => this.grab(event));
+    // The first click redraws the picture: by the second, the node may have moved away.
+    this.svg.addEventListener("dblclick", () => {
+      const node = this.pressed.find(Boolean);
+      if (node) this.open(node.cui);
+    });
     this.svg.addEventListener("wheel", (event) => this.zoom(event), { passive: false });
     new ResizeObserver(() => this.place()).observe(element);
   }
@@ -67,7 +72,6 @@ export class Picture {
       svg("title", {}, title), svg("circle", { r: node.radius }),
       svg("text", { y: node.radius + 13 }, node.name.length > 28 ? `${node.name.slice(0, 27)}…` : node.name));
       node.mark.addEventListener("keydown", (event) => event.key === "Enter" && this.open(node.cui));
-      node.mark.addEventListener("dblclick", () => this.open(node.cui));
       node.mark.addEventListener("pointerenter", () => this.light(node));
       node.mark.addEventListener("pointerleave", () => this.light(null));
       return node.mark;
@@ -155,6 +159,7 @@ export class Picture {
     const from = { x: event.clientX, y: event.clientY, view: { ...this.view } };
     let moved = false;
     this.held = node;
+    this.pressed = [this.pressed.at(-1), node];
     const move = (to) => {
       const [dx, dy] = [to.clientX - from.x, to.clientY - from.y];
       moved ||= Math.hypot(dx, dy) > DRAG_TOLERANCE;
