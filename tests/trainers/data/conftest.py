@@ -147,3 +147,25 @@ def tokenizer(make_spec: Callable[..., DataSpec]) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
+
+
+@pytest.fixture(scope="session")
+def by_ids(tokenizer: Tokenizer, sentences: list[Sentence]) -> dict[tuple[int, ...], Sentence]:
+    """Sentences that mention something, found again by the ids of their first 32 pieces."""
+    result = {}
+    for sentence in sentences:
+        ids = tokenizer.encode(sentence.text).ids
+        cut = ids if len(ids) <= 32 else [*ids[:31], ids[-1]]
+        if sentence.mentions:
+            result[tuple(cut)] = sentence
+    return result
+
+
+@pytest.fixture(scope="session")
+def by_name(tokenizer: Tokenizer, graph: DictGraph) -> dict[tuple[int, ...], tuple[str, str]]:
+    """Every name of the graph by its ids: (CUI, name). Names of this graph are all distinct."""
+    return {
+        tuple(tokenizer.encode(name).ids): (concept.cui, name)
+        for concept in graph.concepts.values()
+        for name in concept.names
+    }

@@ -16,15 +16,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.trainers.data.readings import ByIds, ByName, nodes_of, original_ids, rows_of
 from tokenizers import Tokenizer
 
 from bali_platform.corpus import Mention, Sentence, write_corpus
-from bali_platform.graph.names import is_withheld
-from bali_platform.streaming.codec import Arrays, encode
+from bali_platform.streaming.codec import encode
 from bali_platform.streaming.source import BatchKey
 from bali_trainers.batch import Batch
 from bali_trainers.data import BatchBuilder, DataSpec, concept_label
-from bali_trainers.data.abbreviating import initials
 from bali_trainers.data.order import DEV_EPOCH
 
 MakeBuilder = Callable[..., BatchBuilder]
@@ -32,35 +31,12 @@ MakeSpec = Callable[..., DataSpec]
 KEYS = st.builds(BatchKey, st.integers(0, 5), st.integers(0, 7))
 
 
-def original_ids(batch: dict[str, Any]) -> np.ndarray[Any, Any]:
-    return np.where(batch["labels"] == -100, batch["input_ids"], batch["labels"])
-
-
 @pytest.fixture(scope="module")
 def builder(make_builder: MakeBuilder) -> BatchBuilder:
     return make_builder(max_length=32)
 
 
-@pytest.fixture(scope="module")
-def by_ids(tokenizer: Tokenizer, sentences: list[Sentence]) -> dict[tuple[int, ...], Sentence]:
-    """Sentences that mention something, found again by the ids of their first 32 pieces."""
-    result = {}
-    for sentence in sentences:
-        ids = tokenizer.encode(sentence.text).ids
-        cut = ids if len(ids) <= 32 else [*ids[:31], ids[-1]]
-        if sentence.mentions:
-            result[tuple(cut)] = sentence
-    return result
-
-
-def rows_of(batch: dict[str, Any]) -> list[tuple[int, ...]]:
-    masks = batch["attention_mask"].astype(bool)
-    return [tuple(row[mask].tolist()) for row, mask in zip(original_ids(batch), masks, strict=True)]
-
-
-def test_an_epoch_shows_every_sentence_once(
-    builder: BatchBuilder, by_ids: dict[tuple[int, ...], Sentence]
-) -> None:
+def test_an_epoch_shows_every_sentence_once(builder: BatchBuilder, by_ids: ByIds) -> None:
     seen = Counter(
         row
         for i in range(builder.steps_per_epoch)
@@ -69,9 +45,7 @@ def test_an_epoch_shows_every_sentence_once(
     assert seen == Counter(by_ids.keys())
 
 
-def test_ranks_share_an_epoch_without_overlap(
-    make_builder: MakeBuilder, by_ids: dict[tuple[int, ...], Sentence]
-) -> None:
+def test_ranks_share_an_epoch_without_overlap(make_builder: MakeBuilder, by_ids: ByIds) -> None:
     builder = make_builder(batch_size=4, world_size=3)
     rows = [
         row
@@ -83,7 +57,7 @@ def test_ranks_share_an_epoch_without_overlap(
 
 
 def test_sentences_to_evaluate_on_are_never_trained_on(
-    make_builder: MakeBuilder, by_ids: dict[tuple[int, ...], Sentence]
+    make_builder: MakeBuilder, by_ids: ByIds
 ) -> None:
     builder = make_builder(dev_batches=2, max_length=32)
     dev = {row for i in range(2) for row in rows_of(builder.build(BatchKey(DEV_EPOCH, i)))}
@@ -108,140 +82,6 @@ def test_little_of_a_batch_is_padding(make_builder: MakeBuilder, max_length: int
     assert 1 - count / slots <= 0.08
 
 
-def test_pairs_are_two_names_of_concepts_that_are_mentioned(
-    make_builder: MakeBuilder, by_name: dict[tuple[int, ...], tuple[str, str]], graph: Any
-) -> None:
-    batch = make_builder(synonyms=True, withheld=0.3).build(BatchKey(0, 0))
-    assert batch["pair_concept"].tolist() == batch["mention_concept"].tolist()
-    first, second = batch["name_pairs"].tolist()
-    assert first == batch["node_name"][batch["target_node"]].tolist()
-    different = check_pairs(batch, by_name, graph, withheld=0.3)
-    assert 0 < different <= len(second)
-
-
-def test_further_concepts_are_drawn_from_the_whole_graph(
-    make_builder: MakeBuilder, by_name: dict[tuple[int, ...], tuple[str, str]], graph: Any
-) -> None:
-    builder = make_builder(synonyms=True, further_concepts=9, withheld=0.0)
-    several = [cui for cui, one in graph.concepts.items() if len(one.names) > 1]
-    drawn: set[int] = set()
-    surrounded = 0
-    for index in range(builder.steps_per_epoch):
-        batch = builder.build(BatchKey(0, index))
-        mentions = len(batch["mention_concept"])
-        further = batch["pair_concept"][mentions:].tolist()
-        assert len(set(further)) == len(further) == 9
-        one, other = batch["name_pairs"][:, mentions:]
-        assert (one != other).all()
-        check_pairs(batch, by_name, graph, withheld=0.0)
-        nodes = batch["further_node"]
-        assert batch["node_concept"][nodes].tolist() == further
-        assert one.tolist() == batch["node_name"][nodes].tolist()
-        surrounded += np.isin(nodes, batch["edge_index"][1]).sum()
-        drawn.update(further)
-    assert drawn <= {concept_label(cui) for cui in several}
-    assert surrounded > len(drawn) / 2
-    assert len(drawn) > len(several) / 2
-    everything = make_builder(synonyms=True, further_concepts=999).build(BatchKey(0, 0))
-    further = everything["pair_concept"][len(everything["mention_concept"]) :].tolist()
-    assert sorted(further) == sorted(map(concept_label, several))
-
-
-def test_a_mention_is_called_by_the_drawn_name_or_by_its_text(
-    make_builder: MakeBuilder, tokenizer: Tokenizer, by_ids: dict[tuple[int, ...], Sentence]
-) -> None:
-    options: dict[str, Any] = {"synonyms": True, "further_concepts": 5, "max_length": 32}
-    plain, reading = make_builder(**options), make_builder(**options, mention_texts=True)
-    for index in range(plain.steps_per_epoch):
-        key = BatchKey(0, index)
-        one, other = plain.build(key), reading.build(key)
-        drawn = one["node_name"][one["target_node"]]
-        assert one["mention_name"].tolist() == drawn.tolist()
-        mentions = len(other["mention_name"])
-        beyond = [names_in(b)[b["name_pairs"][:, mentions:]].tolist() for b in (one, other)]
-        assert beyond[0] == beyond[1]
-        first, second = other["name_pairs"][:, :mentions]
-        assert first.tolist() == other["node_name"][other["target_node"]].tolist()
-        assert second.tolist() == other["mention_name"].tolist()
-        width, rows = other["input_ids"].shape[1], rows_of(other)
-        starts = other["mention_offsets"][:-1]
-        for mention, position in enumerate(other["mention_tokens"][starts].tolist()):
-            sentence = by_ids[rows[position // width]]
-            label = int(other["mention_concept"][mention])
-            said = next(
-                sentence.text[m.start : m.end]
-                for m in sentence.mentions
-                if concept_label(m.cui) == label
-            )
-            expected = tokenizer.encode(said).ids
-            assert names_in(other)[other["mention_name"][mention]] == tuple(expected)
-
-
-def test_abbreviated_mentions_keep_their_concepts_and_long_forms(
-    make_builder: MakeBuilder, tokenizer: Tokenizer
-) -> None:
-    options: dict[str, Any] = {"mention_texts": True, "mlm_probability": 0, "withheld": 0.0}
-    plain, short = make_builder(**options), make_builder(**options, abbreviated=0.9)
-
-    def said(batch: Arrays) -> list[str]:
-        tokens = batch["input_ids"].ravel()[batch["mention_tokens"]]
-        return [tokenizer.decode(t) for t in np.split(tokens, batch["mention_offsets"][1:-1])]
-
-    shortened = 0
-    for index in range(plain.steps_per_epoch):
-        one, other = plain.build(BatchKey(0, index)), short.build(BatchKey(0, index))
-        assert one["mention_concept"].tolist() == other["mention_concept"].tolist()
-        called = [names_in(b)[b["mention_name"]].tolist() for b in (one, other)]
-        assert called[0] == called[1]
-        texts = [tokenizer.decode(list(ids)) for ids in called[0]]
-        for text, was, now in zip(texts, said(one), said(other), strict=True):
-            if was == text:  # else its concept is mentioned twice
-                assert now in {text, (initials(text) or text).lower()}
-                shortened += now != text
-    assert shortened
-
-
-def names_in(batch: Arrays) -> np.ndarray[Any, Any]:
-    """Word pieces of each name of a batch."""
-    masks = batch["name_attention_mask"].astype(bool)
-    names = np.empty(len(masks), dtype=object)
-    rows = zip(batch["name_input_ids"], masks, strict=True)
-    names[:] = [tuple(row[mask].tolist()) for row, mask in rows]
-    return names
-
-
-def check_pairs(
-    batch: Arrays,
-    by_name: dict[tuple[int, ...], tuple[str, str]],
-    graph: Any,
-    *,
-    withheld: float,
-) -> int:
-    """Both names are ones of the concept that training may see; count pairs of different names."""
-    masks = batch["name_attention_mask"].astype(bool)
-    ids = batch["name_input_ids"]
-    names = [by_name[tuple(row[mask].tolist())] for row, mask in zip(ids, masks, strict=True)]
-    for concept, one, other in zip(
-        batch["pair_concept"].tolist(), *batch["name_pairs"].tolist(), strict=True
-    ):
-        cui, name = names[one]
-        assert concept_label(cui) == concept
-        preferred, *synonyms = graph.concepts[cui].names
-        allowed = {preferred, *(n for n in synonyms if not is_withheld(n, withheld))}
-        assert name in allowed
-        assert names[other] in {(cui, n) for n in allowed - {name} or {name}}
-    one, other = batch["name_pairs"]
-    return int((one != other).sum())
-
-
-def test_names_are_drawn_alike_with_and_without_pairs(make_builder: MakeBuilder) -> None:
-    plain, more = make_builder(), make_builder(synonyms=True)
-    for index in range(3):
-        one, other = (b.build(BatchKey(0, index)) for b in (plain, more))
-        assert one["node_name"].tolist() == other["node_name"].tolist()
-        assert one["name_pairs"].shape == (2, 0)
-
-
 def test_order_changes_with_epoch_and_seed(make_builder: MakeBuilder) -> None:
     first = make_builder(seed=1)
     other = make_builder(seed=2)
@@ -255,7 +95,7 @@ def test_mention_tokens_are_those_that_share_a_character(
     key: BatchKey,
     builder: BatchBuilder,
     tokenizer: Tokenizer,
-    by_ids: dict[tuple[int, ...], Sentence],
+    by_ids: ByIds,
 ) -> None:
     batch = builder.build(key)
     offsets, tokens = batch["mention_offsets"], batch["mention_tokens"]
@@ -286,26 +126,6 @@ def test_mention_tokens_are_those_that_share_a_character(
     assert batch["lost_mentions"].tolist() == [lost]
 
 
-@pytest.fixture(scope="module")
-def by_name(tokenizer: Tokenizer, graph: Any) -> dict[tuple[int, ...], tuple[str, str]]:
-    """Every name of the graph by its ids: (CUI, name). Names of this graph are all distinct."""
-    return {
-        tuple(tokenizer.encode(name).ids): (concept.cui, name)
-        for concept in graph.concepts.values()
-        for name in concept.names
-    }
-
-
-def nodes_of(
-    batch: dict[str, Any], by_name: dict[tuple[int, ...], tuple[str, str]]
-) -> list[tuple[str, str]]:
-    masks = batch["name_attention_mask"].astype(bool)
-    ids = batch["name_input_ids"]
-    names = [by_name[tuple(row[mask].tolist())] for row, mask in zip(ids, masks, strict=True)]
-    assert len(set(names)) == len(names)
-    return [names[row] for row in batch["node_name"].tolist()]
-
-
 @settings(max_examples=40, deadline=None)
 @given(key=KEYS, hops=st.integers(0, 3), neighbours=st.integers(0, 4))
 def test_trees_are_made_of_edges_of_the_graph(
@@ -314,7 +134,7 @@ def test_trees_are_made_of_edges_of_the_graph(
     neighbours: int,
     make_builder: MakeBuilder,
     graph: Any,
-    by_name: dict[tuple[int, ...], tuple[str, str]],
+    by_name: ByName,
 ) -> None:
     batch = make_builder(hops=hops, neighbours=neighbours).build(key)
     nodes = [cui for cui, _ in nodes_of(batch, by_name)]
@@ -340,7 +160,7 @@ def test_trees_are_made_of_edges_of_the_graph(
 
 
 def test_neighbours_are_drawn_evenly_and_afresh(
-    make_builder: MakeBuilder, by_name: dict[tuple[int, ...], tuple[str, str]], graph: Any
+    make_builder: MakeBuilder, by_name: ByName, graph: Any
 ) -> None:
     builder = make_builder(neighbours=1)
     counts: dict[str, Counter[tuple[str, int]]] = {}
@@ -359,27 +179,6 @@ def test_neighbours_are_drawn_evenly_and_afresh(
         statistic += sum((n - expected) ** 2 / expected for n in seen.values()) + unseen * expected
         degrees += edges_of - 1
     assert statistic < degrees + 5 * np.sqrt(2 * degrees), "chi-square, five standard deviations"
-
-
-def test_withheld_names_never_occur_and_every_other_name_does(
-    make_builder: MakeBuilder, by_name: dict[tuple[int, ...], tuple[str, str]], graph: Any
-) -> None:
-    builder = make_builder(withheld=0.3)
-    seen = {
-        node
-        for epoch in range(60)
-        for index in range(builder.steps_per_epoch)
-        for node in nodes_of(builder.build(BatchKey(epoch, index)), by_name)
-    }
-    met = {cui for cui, _ in seen}
-    allowed = {
-        (cui, name)
-        for cui in met
-        for rank, name in enumerate(graph.concepts[cui].names)
-        if rank == 0 or not is_withheld(name, 0.3)
-    }
-    assert seen <= allowed
-    assert len(allowed - seen) < 0.05 * len(allowed)
 
 
 def test_masking_follows_the_recipe(make_builder: MakeBuilder, tokenizer: Tokenizer) -> None:
