@@ -169,7 +169,7 @@ def test_what_is_for_the_study_to_say(write: Write) -> None:
         load_study(write(START.replace("[1, 2]", "[2, 2]")))
     with pytest.raises(UsageError, match=r"set \[training.data\] withheld_edges = 0.1"):
         load_study(write(START + "[edges]\n"))
-    with pytest.raises(UsageError, match="give a TOML file, or one of ablations, comparison"):
+    with pytest.raises(UsageError, match="give a TOML file, or one of ablations, comparison, hour"):
         load_study("no-such-study")
 
 

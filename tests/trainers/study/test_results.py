@@ -102,11 +102,14 @@ def test_p_values_are_corrected_over_all_comparisons(report: StudyReport) -> Non
 def test_the_summary_follows_from_the_numbers(report: StudyReport) -> None:
     said = summarise(report)
     text = "\n".join(said)
-    assert "6 models were trained with 2 seeds each, a run in 1.5 to 1.5 minutes" in text
+    assert "6 models were trained with 2 seeds each, a run in 1.5 minutes of processor time" in text
     assert "On notes, aligned (context) links 80.0% (80.0% to 80.0%) right" in text
     assert "untouched (name) 50.0% (50.0% to 50.0%): a gain of +30.0 points" in text
     assert "On notes, where no name of the right concept matches, aligned" in text
     assert "In context alone, aligned gains over untouched: notes +50.0 points" in text
+    alone = [model for model in report.models if model.name in {"untouched", "aligned"}]
+    said_of_one = summarise(report.model_copy(update={"models": alone, "comparisons": []}))
+    assert "1 model was trained with 2 seeds, a run in 1.5 minutes" in "\n".join(said_of_one)
     assert "On held-out edges, aligned (graph) has a mean reciprocal rank of 60.0% " in text
     assert "untouched (name) 20.0% (20.0% to 20.0%): a gain of +40.0 points" in text
     assert "Aligned is better than names only on notes and held-out edges." in said

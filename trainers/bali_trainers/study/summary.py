@@ -55,11 +55,13 @@ def _trained(report: StudyReport) -> str:
     trained = [model for model in report.models if model.steps]
     if not trained:
         return "No model has been trained yet."
+    models = "1 model was" if len(trained) == 1 else f"{len(trained)} models were"
+    seeds = "1 seed" if len(report.seeds) == 1 else f"{len(report.seeds)} seeds"
     minutes = [model.cpu_minutes for model in trained]
+    ends = dict.fromkeys(f"{end(minutes):.1f}" for end in (min, max))
     return (
-        f"{len(trained)} models were trained with {len(report.seeds)} "
-        f"{'seed' if len(report.seeds) == 1 else 'seeds'} each, a run in {min(minutes):.1f} to "
-        f"{max(minutes):.1f} minutes of processor time."
+        f"{models} trained with {seeds}{' each' if len(trained) > 1 else ''}, "
+        f"a run in {' to '.join(ends)} minutes of processor time."
     )
 
 
