@@ -80,11 +80,11 @@ def test_one_task_at_a_time(tmp_path: Path) -> None:
 
 
 def test_everyday_sentences(tiny_model: Callable[..., Path]) -> None:
-    models = str(tiny_model()), str(tiny_model(hidden_size=32))
+    # The tiny tokenizer knows no everyday word: two tiny models may well agree on all neighbours.
+    models = "minilm", str(tiny_model())
     report = run("evaluate", *models, "--general")
     assert report["triplets"] == 60
-    # Their tokenizer knows no everyday word: only lengths tell these sentences apart.
-    assert 0 < report["agreement"][models[1]]["rank correlation"]["value"] < 0.99
+    assert 0 < report["agreement"][models[1]]["neighbours kept"]["value"] < 1
     shown = CliRunner().invoke(app, ["evaluate", *models, "--general"])
     assert "60 everyday sentences" in shown.stdout
     assert "agreement with the first model" in shown.stdout
