@@ -7,12 +7,18 @@ biomedical text, Pacific Symposium on Biocomputing 2003.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
 from bali_platform.corpus import Sentence
 
-__all__ = ["documents_with_abbreviations", "find_abbreviations"]
+__all__ = [
+    "definition",
+    "definitions_for",
+    "documents_with_abbreviations",
+    "find_abbreviations",
+    "occurrences",
+]
 
 _BRACKETED = re.compile(r"[(\[]([^()\[\];,]+)[)\]]")
 _WORD = re.compile(r"\S+")
@@ -42,6 +48,31 @@ def documents_with_abbreviations(
     for _, document in groupby(sentences, key=lambda sentence: sentence.document):
         parts = list(document)
         yield parts, find_abbreviations(" ".join(part.text for part in parts))
+
+
+def definition(short: str, long: str) -> str:
+    """Return what defines an abbreviation to those who read on."""
+    return f"{long} ({short}). "
+
+
+def definitions_for(sentence: str, long_forms: Mapping[str, str]) -> str:
+    """Return what a reader of one sentence has to be told first of its document's abbreviations.
+
+    >>> definitions_for("HSP binds to ATP.", {"HSP": "Heat shock protein", "NO": "nitric oxide"})
+    'Heat shock protein (HSP). '
+    >>> definitions_for("Heat shock protein (HSP) binds.", {"HSP": "Heat shock protein"})
+    ''
+    """
+    return "".join(
+        definition(short, long)
+        for short, long in long_forms.items()
+        if long not in sentence and any(occurrences(short, sentence))
+    )
+
+
+def occurrences(short: str, text: str) -> Iterator[re.Match[str]]:
+    """Find where a text uses an abbreviation as a word of its own."""
+    return re.finditer(rf"(?<!\w){re.escape(short)}(?!\w)", text)
 
 
 def _is_short_form(text: str) -> bool:

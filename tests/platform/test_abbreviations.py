@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bali_platform.abbreviations import find_abbreviations
+from bali_platform.abbreviations import definition, definitions_for, find_abbreviations
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,21 @@ def test_any_text_gives_long_forms_that_stand_in_it(text: str) -> None:
     for short, long in find_abbreviations(text).items():
         assert text.index(long) < text.rindex(short)
         assert len(long) > len(short)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("WW is seen in VHL disease.", ["WW", "VHL"]),
+        ("vHL, WWs and WW2 are others", []),
+        ("(VHL)", ["VHL"]),
+        ("Here von Hippel-Lindau (VHL) is defined", []),
+    ],
+)
+def test_a_sentence_is_told_what_it_abbreviates_and_does_not_define(
+    sentence: str, told: list[str]
+) -> None:
+    long_forms = {"WW": "warm water", "VHL": "von Hippel-Lindau", "c++": "see"}
+    before = definitions_for(sentence, long_forms)
+    assert before == "".join(definition(short, long_forms[short]) for short in told)
+    assert find_abbreviations(before) == {short: long_forms[short] for short in told}

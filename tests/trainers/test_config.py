@@ -85,6 +85,7 @@ def test_overrides_replace_single_keys(write):
         ("[run]\npatience = 2", "set [data] dev_batches"),
         ("[run]\nbest = 'mlmm/loss'", "no metric of an objective that is switched on"),
         ("[run]\nloggers = ['tensorbord']", "run.loggers.0 = 'tensorbord'"),
+        ("[objectives.mention_text]", "set [data] mention_texts"),
         (
             "[graph_encoder]\nkind = 'linearised'\n[objectives.name_name]",
             "[objectives.name_name] needs nodes",

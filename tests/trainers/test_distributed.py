@@ -18,7 +18,14 @@ from bali_trainers.batch import Batch
 from bali_trainers.config import parse_config
 from bali_trainers.task import build_task
 
-OBJECTIVES = ("alignment", "mention_name", "name_name", "multi_similarity", "mlm")
+OBJECTIVES = (
+    "alignment",
+    "mention_name",
+    "mention_text",
+    "name_name",
+    "multi_similarity",
+    "mlm",
+)
 
 RANK = """
 import sys
@@ -125,7 +132,7 @@ def run_ranks(folder: Path) -> None:
 def test_two_ranks_of_unequal_size_give_the_gradients_of_one(tmp_path, settings_text, make_arrays):
     arrays = make_arrays(sentences=6, concepts=4, per_sentence=2, negatives=5)
     objectives = {name: {} for name in OBJECTIVES}
-    settings = settings_text(objectives=objectives)
+    settings = settings_text(objectives=objectives, data={"mention_texts": True})
     task = build_task(parse_config(settings, "test"), 3).eval()
     report = task(Batch.from_arrays(arrays))
     report.loss.backward()

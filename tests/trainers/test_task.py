@@ -46,7 +46,7 @@ def test_doubling_a_weight_doubles_its_gradient(build, make_arrays, name):
     batch = Batch.from_arrays(make_arrays(sentences=6))
     found = []
     for weight in (1.0, 2.0):
-        task = build(objectives={name: {"weight": weight}}).eval()
+        task = build(objectives={name: {"weight": weight}}, data={"mention_texts": True}).eval()
         task(batch).loss.backward()
         found.append(gradients(task))
     assert found[0].keys() == found[1].keys()
@@ -61,7 +61,7 @@ def test_gradient_caching_changes_no_gradient(build, make_arrays, chunk):
     every = {name: {} for name in ObjectivesConfig.model_fields}
     found = []
     for size in (0, chunk):
-        task = build(objectives=every, run={"chunk": size}).eval()
+        task = build(objectives=every, data={"mention_texts": True}, run={"chunk": size}).eval()
         report = task(Batch.from_arrays(arrays, Layout(rows=size or None)))
         report.loss.backward()
         found.append((report.loss.detach(), gradients(task)))
@@ -74,7 +74,7 @@ def test_parts_change_neither_loss_nor_gradient(build, make_arrays, layout):
     every = {name: {} for name in ObjectivesConfig.model_fields}
     found = []
     for one in (layout, Layout(rows=1)):
-        task = build(objectives=every).eval()
+        task = build(objectives=every, data={"mention_texts": True}).eval()
         report = task(Batch.from_arrays(arrays, one))
         report.loss.backward()
         found.append((report.loss.detach(), gradients(task)))

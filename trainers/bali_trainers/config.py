@@ -82,8 +82,9 @@ class DataConfig(_Section):
     does not speak are learned too.
 
     With ``mention_texts``, what the text calls a concept counts among its names: it is the second
-    name of name_name, and the name of mention_name. ``abbreviated`` is the fraction of mentions of
-    several words that are shown by their initials.
+    name of name_name, and the name of mention_name. ``swapped`` is the fraction of mentions that
+    are shown as, and mean, another concept of the whole graph; ``abbreviated`` that of mentions of
+    several words that are shown by their initials, most of which are defined beside or before.
 
     ``hard_negatives`` concepts, half of them siblings and half with names that look alike, are
     contrasted with each concept that is mentioned. The sentences of ``dev_batches`` are held out
@@ -105,6 +106,7 @@ class DataConfig(_Section):
     hops: Count = 1
     further_concepts: Annotated[int, Field(ge=0, le=65_536)] = 0
     mention_texts: bool = False
+    swapped: Fraction = 0.0
     abbreviated: Fraction = 0.0
     withheld: Fraction = 0.1
     withheld_edges: Fraction = 0.0
@@ -166,6 +168,10 @@ class MentionNameConfig(ObjectiveConfig):
     temperature: Positive = 0.07
 
 
+class MentionTextConfig(ObjectiveConfig):
+    """Distance of mention vectors from those of their texts, read alone and not abbreviated."""
+
+
 class NameNameConfig(ObjectiveConfig):
     """NT-Xent between vectors of two names of a concept."""
 
@@ -203,6 +209,7 @@ class ObjectivesConfig(_Section):
 
     alignment: AlignmentConfig | None = None
     mention_name: MentionNameConfig | None = None
+    mention_text: MentionTextConfig | None = None
     name_name: NameNameConfig | None = None
     multi_similarity: MultiSimilarityConfig | None = None
     mlm: MlmConfig | None = None
@@ -343,6 +350,10 @@ class Config(_Section):
             )
         if self.objectives.predicts_tokens and self.data.mlm_probability == 0:
             raise ValueError("[objectives] has no masked token to predict: raise mlm_probability")
+        if self.objectives.mention_text is not None and not self.data.mention_texts:
+            raise ValueError(
+                "[objectives.mention_text] reads what texts call concepts: set [data] mention_texts"
+            )
         if self.graph_encoder.kind == "linearised":
             if self.data.mention_texts:
                 raise ValueError("[data] mention_texts needs nodes: not for kind = 'linearised'")

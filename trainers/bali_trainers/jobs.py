@@ -98,7 +98,7 @@ def _choices(config: Config, settings: Settings) -> dict[str, Any]:
     """Return what a configuration alone decides about batches."""
     predicts = config.objectives.predicts_tokens
     beyond_text = {"name_name", "link_prediction"} & config.objectives.active.keys()
-    reads_names = {"name_name", "mention_name"} & config.objectives.active.keys()
+    reads_names = {"name_name", "mention_name", "mention_text"} & config.objectives.active.keys()
     return {
         "seed": config.seed,
         "tokenizer_sha": tokenizer_sha(_tokenizer_folder(config.model.base, settings)),
@@ -114,6 +114,7 @@ def _choices(config: Config, settings: Settings) -> dict[str, Any]:
         "synonyms": config.objectives.name_name is not None,
         "further_concepts": config.data.further_concepts if beyond_text else 0,
         "mention_texts": config.data.mention_texts and bool(reads_names),
+        "swapped": config.data.swapped,
         "abbreviated": config.data.abbreviated,
         "dev_batches": config.data.dev_batches,
         "graph": config.data.graph,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from bali_loaders.linking.dictionary import (
 )
 from bali_loaders.linking.matcher import Match, Matcher
 from bali_loaders.linking.reranking import Question, Reranker
+from bali_platform.abbreviations import occurrences
 from bali_platform.corpus import Mention, Sentence
 from bali_platform.graph.client import Graph
 from bali_platform.progress import QUIET, Reporter
@@ -89,7 +89,7 @@ class Linker:
             meanings[long]._replace(start=match.start(), end=match.end())
             for short, long in sentence.abbreviations.items()
             if long in meanings
-            for match in re.finditer(rf"(?<!\w){re.escape(short)}(?!\w)", sentence.text)
+            for match in occurrences(short, sentence.text)
         ]
         self.counts["abbreviations"] += len(spelled_out)
         others = [m for m in matches if not any(_overlap(m, taken) for taken in spelled_out)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bali_platform.abbreviations import definition
 from bali_platform.graph.names import is_withheld
 from bali_trainers.data.abbreviating import Abbreviator, initials
 from bali_trainers.data.sentences import SentenceBatch
@@ -35,7 +38,7 @@ def batch_of(sentences: list[tuple[list[str], list[tuple[int, int]]]]) -> Senten
         row,
         start.astype(np.int32),
         end.astype(np.int32),
-        np.arange(len(row), dtype=np.int32),
+        np.array([f"C{number:07d}" for number in range(len(row))], dtype=np.str_),
     )
 
 
@@ -73,19 +76,34 @@ def test_spans_hold_what_they_held_or_its_initials(
         if was == now:
             continue
         before = back[row][:start].removesuffix(f"{was} (")
-        defined = before != back[row][:start]
-        back[row] = before + was + back[row][end + defined :]
-    assert back == batch.texts
+        beside = before != back[row][:start]
+        back[row] = before + was + back[row][end + beside :]
+    # What is left are definitions before the sentence, of abbreviations in it, last ones first.
+    for row, (whole, text) in enumerate(zip(back, batch.texts, strict=True)):
+        assert whole.endswith(text)
+        pairs = zip(spans_of(batch), spans_of(after), batch.row, strict=True)
+        defined = [definition(now, was) for was, now, own in pairs if own == row and was != now]
+        told = whole.removesuffix(text)
+        for one in reversed(defined):
+            told = told.removeprefix(one)
+        assert told == ""
 
 
-def test_the_share_is_of_mentions_of_several_words() -> None:
-    batch = batch_of([(["cystic", "fibrosis", "lung"], [(0, 2), (2, 1)])] * 2000)
+def test_the_share_is_of_mentions_of_several_words_and_most_are_defined() -> None:
+    batch = batch_of([(["cystic", "fibrosis", "lung"], [(0, 2), (2, 1)])] * 4000)
     after = Abbreviator(0.3, 0.0).sentences(batch, np.random.default_rng(1))
     short = np.array([text == "CF" for text in spans_of(after)])
     assert not short[1::2].any()
-    assert abs(short[::2].sum() - 600) < 5 * np.sqrt(2000 * 0.3 * 0.7)
-    defined = sum(text.startswith("cystic fibrosis (CF)") for text in after.texts)
-    assert abs(defined - short.sum() / 2) < 5 * np.sqrt(short.sum() / 4)
+    seen = Counter(text for text in after.texts if "CF" in text)
+    shares = {
+        "cystic fibrosis (CF) lung": 0.4,
+        "cystic fibrosis (CF). CF lung": 0.5,
+        "CF lung": 0.1,
+    }
+    assert seen.keys() == shares.keys()
+    for text, part in shares.items():
+        share = 0.3 * part
+        assert abs(seen[text] - 4000 * share) < 5 * np.sqrt(4000 * share * (1 - share))
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,7 @@ def test_bytes_do_not_depend_on_order_process_or_hash_seed(
         "synonyms": True,
         "further_concepts": 3,
         "mention_texts": True,
+        "swapped": 0.3,
         "abbreviated": 0.5,
     }
     forwards, backwards = make_builder(**options), make_builder(**options)

@@ -73,7 +73,14 @@ def test_an_abbreviation_is_called_by_the_long_form_that_its_document_defines(
     known = read_names([*words, ("C40", ("warm water",)), ("C41", ("ww",))])
     task = build_mention_task(known, write(tmp_path / "c", sentences))
     assert task.names == ("warm water", "warm water", "warm water", "WW")
-    assert len(set(task.spans.row.tolist())) == 2
+    assert task.spans.sentences == ("warm water (WW). WW it is", defined, "WW it is")
+    spans = zip(task.spans.row, task.spans.start, task.spans.end, strict=True)
+    assert [(row, task.spans.sentences[row][start:end], start) for row, start, end in spans] == [
+        (0, "WW", 17),
+        (1, "warm water", 0),
+        (1, "WW", 12),
+        (2, "WW", 0),
+    ]
     assert task.document.tolist() == [0, 0, 0, 1]
     (name,) = evaluate_mentions(str(tiny_model()), [task])
     assert len(set(name.scores["mrr"][:3].tolist())) == 1

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
+from bali_platform.abbreviations import definition
 from bali_platform.graph.names import is_withheld
+from bali_trainers.data.rewriting import Rewriting
 from bali_trainers.data.sentences import SentenceBatch
 
 __all__ = ["Abbreviator", "initials"]
 
 _WORD = re.compile(r"[^\W_]+")
 _SMALL = {"a", "an", "and", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"}
-_DEFINED = 0.5  # of the abbreviations in sentences, those that follow what they stand for
+_BESIDE, _BEFORE = 0.4, 0.5  # of the abbreviations in sentences, by where they are defined
 
 
 def initials(text: str) -> str | None:
@@ -43,28 +44,24 @@ class Abbreviator:
     def sentences(self, batch: SentenceBatch, random: np.random.Generator) -> SentenceBatch:
         """Abbreviate mentions.
 
-        Half of the abbreviations stand in brackets behind the words, as where a text defines them;
-        the mention is the abbreviation alone. Mentions that overlap others stay as they are.
+        Texts define what they abbreviate, so most abbreviations are: some stand in brackets behind
+        the words, the mention being the abbreviation alone; others are defined before the sentence.
+        Mentions that overlap others stay as they are.
         """
-        texts, start, end = list(batch.texts), batch.start.copy(), batch.end.copy()
-        shares = np.array([[self._share], [_DEFINED]])
-        chosen, defined = random.random((2, len(start))) < shares
-        for mention in np.flatnonzero(chosen):
-            row, first, last = batch.row[mention], start[mention], end[mention]
-            beside = batch.row == row
-            text = texts[row][first:last]
+        rewriting = Rewriting(batch)
+        chosen, where = random.random((2, len(batch.row)))
+        for mention in np.flatnonzero(chosen < self._share).tolist():
+            text = rewriting.text(mention)
             short = self._short(text)
-            if short is None or np.count_nonzero(beside & (start < last) & (end > first)) > 1:
+            if short is None or rewriting.overlaps(mention):
                 continue
-            before, after = (f"{text} (", ")") if defined[mention] else ("", "")
-            shown = f"{before}{short}{after}"
-            texts[row] = texts[row][:first] + shown + texts[row][last:]
-            later = beside & (start >= last)
-            start[later] += len(shown) - len(text)
-            end[later] += len(shown) - len(text)
-            start[mention] = first + len(before)
-            end[mention] = start[mention] + len(short)
-        return replace(batch, texts=texts, start=start, end=end)
+            if where[mention] < _BESIDE:
+                rewriting.show(mention, short, before=f"{text} (", after=")")
+                continue
+            rewriting.show(mention, short)
+            if where[mention] < _BESIDE + _BEFORE:
+                rewriting.begin_with(mention, definition(short, text))
+        return rewriting.batch()
 
     def names(
         self, names: Sequence[str], others: Sequence[str], random: np.random.Generator

@@ -25,6 +25,7 @@ from bali_trainers.data.order import DEV_EPOCH, epoch_order, split, steps_per_ep
 from bali_trainers.data.randomness import Purpose, generator
 from bali_trainers.data.sentences import LinkedSentences, SentenceBatch
 from bali_trainers.data.spec import DataSpec
+from bali_trainers.data.swapping import Swapper
 from bali_trainers.data.tokens import Pieces, WordPieces
 from bali_trainers.data.trees import grow_trees
 
@@ -47,7 +48,7 @@ class BatchBuilder:
         if spec.graph != "real":
             self._source = BrokenGraph(
                 self._source,
-                self._sentences.concepts.to_pylist(),
+                self._sentences.concepts.tolist(),
                 kind=spec.graph,
                 relation_types=spec.relation_types,
                 seed=spec.seed,
@@ -58,6 +59,8 @@ class BatchBuilder:
         self._train, self._dev = split(len(self._sentences), held_out, seed=spec.seed)
         self._pieces = WordPieces(spec.tokenizer)
         self._names = NameDrawer(source, spec.withheld)
+        # Under shuffled links, those of swapped mentions would be the only right ones.
+        self._swapper = Swapper(spec.swapped if spec.links == "real" else 0.0, self._names)
         self._abbreviator = Abbreviator(spec.abbreviated, spec.withheld)
         self._relations = {name: i for i, name in enumerate(spec.relation_types)}
         self._order = lru_cache(maxsize=2)(self._epoch_order)
@@ -75,7 +78,7 @@ class BatchBuilder:
     @cached_property
     def _look_alikes(self) -> LookAlikes:
         """Names of all concepts of the corpus, read once they are needed."""
-        return LookAlikes(self._sentences.concepts.to_pylist(), self._source)
+        return LookAlikes(self._sentences.concepts.tolist(), self._source)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -122,7 +125,9 @@ class BatchBuilder:
         A concept has one mention vector per sentence, over the tokens of all its mentions there.
         """
         spec = self._spec
-        batch = self._sentences.take(self._rows(key))
+        batch = self._swapper(
+            self._sentences.take(self._rows(key)), self._random(Purpose.SWAPS, key)
+        )
         shown = self._abbreviator.sentences(batch, self._random(Purpose.ABBREVIATIONS, key))
         pieces = self._pieces.encode(shown.texts, spec.max_length)
         cover = token_cover(shown, pieces, spec.max_length)
@@ -165,8 +170,8 @@ class BatchBuilder:
     ) -> tuple[NDArray[np.bool_], NDArray[np.int64], list[Neighbourhood]]:
         """Follow mentions to live concepts: (kept [M], group of each kept one, group's concept)."""
         visible = cover.any(axis=1)
-        codes, which = np.unique(batch.concept[visible], return_inverse=True)
-        cuis = self._sentences.concepts.take(codes).to_pylist()
+        distinct, which = np.unique(batch.cui[visible], return_inverse=True)
+        cuis: list[str] = distinct.tolist()
         found = self._source.neighbourhoods(cuis).found
         live = sorted({n.cui: n for n in found.values()}.values(), key=lambda n: n.cui)
         number = {n.cui: i for i, n in enumerate(live)}

@@ -25,6 +25,7 @@ class Purpose(IntEnum):
     FURTHER = 10
     ABBREVIATIONS = 11
     SHORT_NAMES = 12
+    SWAPS = 13
 
 
 def generator(

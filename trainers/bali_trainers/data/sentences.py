@@ -26,7 +26,7 @@ class SentenceBatch:
         row: [M] sentence of each mention, ascending.
         start: [M] first character of each mention in its sentence.
         end: [M] character after its last.
-        concept: [M] index into ``LinkedSentences.concepts``.
+        cui: [M] concept of each mention.
 
     """
 
@@ -34,7 +34,7 @@ class SentenceBatch:
     row: NDArray[np.int64]
     start: NDArray[np.int32]
     end: NDArray[np.int32]
-    concept: NDArray[np.int32]
+    cui: NDArray[np.str_]
 
 
 class LinkedSentences:
@@ -59,7 +59,7 @@ class LinkedSentences:
         cuis = spans.field("cui").dictionary_encode()
         concept = cuis.indices.to_numpy()
         self._concept = concept if shuffle is None else shuffle.permutation(concept)
-        self.concepts: pa.Array = cuis.dictionary
+        self.concepts: NDArray[np.str_] = np.array(cuis.dictionary.to_pylist(), dtype=np.str_)
         self.lengths: NDArray[np.int32] = pc.utf8_length(self._texts).to_numpy().astype(np.int32)
         self._check(folder)
 
@@ -75,7 +75,7 @@ class LinkedSentences:
             row=row,
             start=self._start[mention],
             end=self._end[mention],
-            concept=self._concept[mention],
+            cui=self.concepts[self._concept[mention]],
         )
 
     def _check(self, folder: Path) -> None:

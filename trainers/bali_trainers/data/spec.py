@@ -32,6 +32,7 @@ class DataSpec(BaseModel):
         synonyms: Whether second names are drawn for concepts mentioned, and for further ones.
         further_concepts: Concepts of the whole graph that join those mentioned in each batch.
         mention_texts: Whether a mention's own text is read, as a second name of its concept.
+        swapped: Fraction of mentions that are shown as another concept of the graph, and mean it.
         abbreviated: Fraction of mentions of several words that are shown by their initials.
         dev_batches: Batches of each rank whose sentences are held out of training.
         graph: Whose edges are seen: ``"shuffled"`` and ``"random"`` are controls.
@@ -63,6 +64,7 @@ class DataSpec(BaseModel):
     synonyms: bool = False
     further_concepts: int = Field(0, ge=0, le=65_536)
     mention_texts: bool = False
+    swapped: float = Field(0.0, ge=0, lt=1)
     abbreviated: float = Field(0.0, ge=0, lt=1)
     dev_batches: int = Field(0, ge=0)
     graph: Literal["real", "shuffled", "random"] = "real"

@@ -67,13 +67,14 @@ class NameEncoder:
         model: str,
         *,
         name_length: int = 32,
-        sentence_length: int = 128,
+        sentence_length: int = 256,
         precision: Precision = "fp32",
         device: str = "cpu",
     ) -> None:
         self._text = load_text_encoder(model).eval().to(device)
         self._pieces = word_pieces(resolve_base(model))
-        self._name_length, self._sentence_length = name_length, sentence_length
+        self._name_length = name_length
+        self._sentence_length = min(sentence_length, self._text.positions)
         self._device = device
         self._stored = np.float16 if precision == "bf16" else np.float32
         self._autocast = torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bali_platform.abbreviations import documents_with_abbreviations
-from bali_platform.corpus import Sentence, open_corpus, read_sentences
+from bali_platform.abbreviations import definitions_for, documents_with_abbreviations
+from bali_platform.corpus import open_corpus, read_sentences
 from bali_platform.errors import BaliError
 from bali_platform.graph.names import name_key
 from bali_trainers.evaluation.embedding import Spans
@@ -23,7 +23,8 @@ __all__ = ["READING", "KnownNames", "MentionTask", "build_mention_task", "read_n
 
 READING = (
     "an abbreviation that its document defines (Schwartz and Hearst, 2003) is read by its long "
-    "form; in its sentence, as it stands there"
+    "form; in its sentence, as it stands there, after the definition ('long form (short). ') "
+    "where the sentence has none"
 )
 
 
@@ -49,7 +50,7 @@ class MentionTask:
     Attributes:
         corpus: The corpus's name and digest.
         table: All names of all concepts.
-        spans: The mentions in their sentences.
+        spans: The mentions in their sentences, which begin with the definitions that they lack.
         names: [M] what each is called: its text, or the long form of an abbreviation that its
             document defines.
         gold: The concepts of each mention; several where it is composite: any of them is right.
@@ -92,15 +93,14 @@ def build_mention_task(
     gold: list[tuple[int, ...]] = []
     unmatched, refined, unknown = [], [], 0
     asked: set[tuple[str, tuple[int, ...]]] = set()
-    for sentence, start, end, name, cuis in _marked(corpus, chosen):
+    for document, text, start, end, name, cuis in _marked(corpus, chosen):
         wanted = tuple(sorted(number[cui] for cui in cuis if cui in number))
         if not wanted:
             unknown += 1
             continue
-        document = places.setdefault(sentence.document, len(places))
-        row = sentences.setdefault(sentence.text, len(sentences))
-        key = name_key(sentence.text[start:end])
-        spans.append((document, row, start, end))
+        row = sentences.setdefault(text, len(sentences))
+        key = name_key(text[start:end])
+        spans.append((places.setdefault(document, len(places)), row, start, end))
         names.append(name)
         gold.append(wanted)
         unmatched.append(not any((concept, key) in known.keys for concept in wanted))
@@ -145,7 +145,8 @@ def _choose(corpus: Path, documents: int) -> set[str]:
 
 
 class _Marked(NamedTuple):
-    sentence: Sentence
+    document: str
+    text: str
     start: int
     end: int
     name: str
@@ -157,12 +158,21 @@ def _marked(corpus: Path, chosen: set[str] | None) -> Iterator[_Marked]:
     asked = (s for s in read_sentences(corpus) if chosen is None or s.document in chosen)
     for sentences, long_forms in documents_with_abbreviations(asked):
         for sentence in sentences:
+            told = definitions_for(sentence.text, long_forms)
             meant: dict[tuple[int, int], list[str]] = defaultdict(list)
             for mention in sentence.mentions:
                 meant[mention.start, mention.end].append(mention.cui)
             for (start, end), cuis in meant.items():
                 text = sentence.text[start:end]
-                yield _Marked(sentence, start, end, long_forms.get(text, text), cuis)
+                name = long_forms.get(text, text)
+                yield _Marked(
+                    sentence.document,
+                    told + sentence.text,
+                    len(told) + start,
+                    len(told) + end,
+                    name,
+                    cuis,
+                )
 
 
 def _surfaces(folder: Path) -> Iterator[str]:

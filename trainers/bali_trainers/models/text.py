@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,11 @@ class TextEncoder(nn.Module):
     def width(self) -> int:
         """Size of a token state."""
         return int(self.model.config.hidden_size)
+
+    @property
+    def positions(self) -> int:
+        """Most tokens of a text that it has positions for."""
+        return int(getattr(self.model.config, "max_position_embeddings", sys.maxsize))
 
     @property
     def dense_weights(self) -> int:

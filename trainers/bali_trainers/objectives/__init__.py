@@ -6,6 +6,7 @@ from bali_trainers.config import ObjectivesConfig
 from bali_trainers.objectives.base import Objective, Outcome
 from bali_trainers.objectives.contrast import Alignment, MentionName, MultiSimilarity, NameName
 from bali_trainers.objectives.mlm import GraphToText, MaskedTokens
+from bali_trainers.objectives.reading import MentionText
 from bali_trainers.objectives.relations import LinkPrediction, TextToGraph
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "LinkPrediction",
     "MaskedTokens",
     "MentionName",
+    "MentionText",
     "MultiSimilarity",
     "NameName",
     "Objective",
@@ -33,6 +35,8 @@ def build_objectives(config: ObjectivesConfig, width: int, relations: int) -> di
         objectives["alignment"] = Alignment(chosen.weight, chosen.temperature)
     if (named := config.mention_name) is not None:
         objectives["mention_name"] = MentionName(named.weight, named.temperature)
+    if config.mention_text is not None:
+        objectives["mention_text"] = MentionText(config.mention_text.weight)
     if (pairs := config.name_name) is not None:
         objectives["name_name"] = NameName(pairs.weight, pairs.temperature)
     if (ms := config.multi_similarity) is not None:

@@ -1,0 +1,29 @@
+"""A mention in its sentence, read as its text is read alone."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from bali_trainers.distributed import mean_over_ranks
+from bali_trainers.objectives.base import Objective, Outcome
+from bali_trainers.views import Views
+
+__all__ = ["MentionText"]
+
+
+class MentionText(Objective):
+    """Cosine distance of a mention from what it is called, read without the sentence.
+
+    The concepts of a batch are so few that contrast tells them apart by the topic of a sentence.
+    The distance does not end there: a mention has to be read itself, and an abbreviation by what
+    the text has defined it as. Names are not drawn towards sentences: only mentions move.
+    """
+
+    def forward(self, views: Views) -> Outcome:
+        """Return the mean distance ``1 - cos``, also as metric ``loss``."""
+        mentions, texts = views.mentions.float(), views.names.detach().float()
+        distances = 1 - functional.cosine_similarity(mentions, texts)
+        count = torch.tensor(len(distances), device=distances.device)
+        loss, mean = mean_over_ranks(distances.sum(), count)
+        return Outcome(loss, {"loss": mean})
