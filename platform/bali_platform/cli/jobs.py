@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bali_platform.cli.common import JsonOption, fields, job_store, out, print_json, table
+from bali_platform.cli.common import JsonOption, err, fields, job_store, out, print_json, table
 from bali_platform.errors import BaliError
 
 if TYPE_CHECKING:
@@ -234,9 +234,21 @@ def _watch(store: JobStore, job_id: str) -> None:
     from bali_platform.cli.watch import watch as show_live
     from bali_platform.jobs import JobState
 
+    if store.get(job_id).state == JobState.QUEUED:
+        _tell_if_nobody_trains(store)
     ended = show_live(store, job_id, out)
     if ended.state != JobState.SUCCEEDED:
         raise BaliError(f"job {job_id} {ended.state}: {ended.message or 'as asked'}")
+
+
+def _tell_if_nobody_trains(store: JobStore) -> None:
+    from bali_platform.jobs import JobState
+    from bali_platform.jobs.app import queues_served
+    from bali_platform.jobs.queues import GPU
+
+    busy = any(job.state == JobState.RUNNING for job in store.list())
+    if not busy and GPU not in queues_served():
+        err.print("no worker trains yet: `bali up --workers` starts one", style="yellow")
 
 
 def _print_from(log: Path, position: int) -> int:

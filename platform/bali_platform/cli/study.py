@@ -52,7 +52,8 @@ def show(config: Config, as_json: JsonOption = False) -> None:
     rows = []
     for model in models:
         own = [choice for choice in model.choices if model is main or choice not in main.choices]
-        what = model.source or ", ".join(f"{axis} {value}" for axis, value in own)
+        chosen = ", ".join(f"{axis} {value}" for axis, value in own)
+        what = model.source or chosen or "as [training] says"
         rows.append(
             (model.name, what, 1 if model.source else len(checked.seeds), model.against or "")
         )

@@ -24,7 +24,7 @@ from bali_platform.services import redis_url
 from bali_platform.settings import load_settings
 from bali_platform.streaming import BatchKey
 
-__all__ = ["app", "request_batch", "wake"]
+__all__ = ["app", "queues_served", "request_batch", "wake"]
 
 BUILD_LIMIT_S = 300  # a batch that takes longer hangs: its process is replaced
 
@@ -97,6 +97,12 @@ def request_batch(job_id: str) -> Callable[[BatchKey], None]:
 def wake() -> None:
     """Send a training worker to the job store, to look for queued jobs."""
     _send("bali.train", GPU)
+
+
+def queues_served() -> set[str]:
+    """Return the queues of all workers that answer within a second; one that trains does not."""
+    answers = app.control.inspect(timeout=1.0).active_queues() or {}
+    return {queue["name"] for served in answers.values() for queue in served}
 
 
 def _send(task: str, queue: str, *arguments: object) -> None:

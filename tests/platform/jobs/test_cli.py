@@ -54,11 +54,27 @@ def test_a_job_from_the_command_line(farm: Any) -> None:
 
 
 @pytest.mark.services
+def test_who_watches_a_job_that_nobody_takes_is_told(farm: Any) -> None:
+    job = farm.submit(steps=1)
+    command = [sys.executable, "-m", "bali_platform", "jobs", "watch", job.id]
+    with subprocess.Popen(
+        command, env=farm.environment | {"COLUMNS": "200"}, stderr=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stderr
+        told = watching.stderr.readline()
+        farm.store.request_cancel(job.id)
+        rest = watching.communicate(timeout=60)[1]
+    assert told == "no worker trains yet: `bali up --workers` starts one\n"
+    assert rest.strip() == f"error: job {job.id} cancelled: as asked"
+    assert watching.returncode == 1
+
+
+@pytest.mark.services
 def test_watching_a_job_that_fails_fails(farm: Any) -> None:
     farm.start_worker("gpu")
     job = farm.submit(exit=2, message="no such corpus")
     error = bali(farm, "jobs", "watch", job.id, code=1)
-    assert error.strip() == f"error: job {job.id} failed: no such corpus (exit code 2)"
+    assert error.splitlines()[-1] == f"error: job {job.id} failed: no such corpus (exit code 2)"
 
 
 @pytest.mark.services
