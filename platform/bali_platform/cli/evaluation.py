@@ -294,7 +294,12 @@ def _show_perplexity(report: PerplexityReport) -> None:
 
 
 def _show_mentions(report: MentionReport) -> None:
-    sizes = {"all": report.mentions, "unmatched": report.unmatched, "refined": report.refined}
+    sizes = {
+        "all": report.mentions,
+        "unmatched": report.unmatched,
+        "open": report.open,
+        "refined": report.refined,
+    }
     for subset in next(iter(report.models.values())):
         _show_models(
             f"{report.corpus}: {subset}, {sizes[subset]:,} mentions among {report.names:,} names",

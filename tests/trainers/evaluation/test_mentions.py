@@ -57,6 +57,7 @@ def test_questions_are_spans_with_all_their_concepts(task: MentionTask) -> None:
     assert task.gold == ((3,), (5,), (3,), (3, 7))
     assert task.document.tolist() == [0, 0, 0, 1]
     assert task.unmatched.tolist() == [False, True, False, False]
+    assert task.open.tolist() == [False, True, False, False]
     assert task.refined.tolist() == [True, True, False, True]
     assert task.unknown == 1
 
@@ -82,6 +83,7 @@ def test_an_abbreviation_is_called_by_the_long_form_that_its_document_defines(
         (2, "WW", 0),
     ]
     assert task.document.tolist() == [0, 0, 0, 1]
+    assert (task.unmatched.tolist(), task.open.tolist()) == ([True] * 4, [False] * 4)
     (name,) = evaluate_mentions(str(tiny_model()), [task])
     assert len(set(name.scores["mrr"][:3].tolist())) == 1
 
@@ -106,6 +108,7 @@ def test_models_are_reported_by_subset_and_compared(
     assert by_name[[0, 2, 3]].tolist() == [1, 1, 1]
     report = report_mentions(task, [*base, *wide], graph_version="g", training=["t"])
     assert (report.mentions, report.unmatched, report.refined, report.unknown) == (4, 1, 3, 1)
+    assert report.open == 1
     shown = report.models[base[0].label]
     assert shown["all"]["acc@1"].value == pytest.approx(by_name.mean())
     assert shown["unmatched"]["acc@1"].value == by_name[1]

@@ -56,6 +56,8 @@ class MentionTask:
         gold: The concepts of each mention; several where it is composite: any of them is right.
         document: [M] the document of each mention, numbered.
         unmatched: [M] True where no name of a right concept equals the text but for case.
+        open: [M] True where no name of any concept equals what it is called but for case: what the
+            dictionary leaves for a model to decide.
         refined: [M] True for the first mention of each text (but for case) and its concepts, unless
             training mentioned that text.
         unknown: Mentions left out because the dictionary lacks their concepts.
@@ -68,6 +70,7 @@ class MentionTask:
     gold: tuple[tuple[int, ...], ...]
     document: NDArray[np.int64]
     unmatched: NDArray[np.bool_]
+    open: NDArray[np.bool_]
     refined: NDArray[np.bool_]
     unknown: int
 
@@ -84,6 +87,7 @@ def build_mention_task(
     ``training`` are the corpora that the models were trained on.
     """
     number = known.number
+    borne = {key for _, key in known.keys}
     chosen = None if documents is None else _choose(corpus, documents)
     seen = {name_key(text) for folder in training for text in _surfaces(folder)}
     sentences: dict[str, int] = {}
@@ -91,7 +95,7 @@ def build_mention_task(
     spans: list[tuple[int, int, int, int]] = []
     names: list[str] = []
     gold: list[tuple[int, ...]] = []
-    unmatched, refined, unknown = [], [], 0
+    unmatched, undecided, refined, unknown = [], [], [], 0
     asked: set[tuple[str, tuple[int, ...]]] = set()
     for document, text, start, end, name, cuis in _marked(corpus, chosen):
         wanted = tuple(sorted(number[cui] for cui in cuis if cui in number))
@@ -104,6 +108,7 @@ def build_mention_task(
         names.append(name)
         gold.append(wanted)
         unmatched.append(not any((concept, key) in known.keys for concept in wanted))
+        undecided.append(name_key(name) not in borne)
         refined.append(key not in seen and (key, wanted) not in asked)
         asked.add((key, wanted))
     if not spans:
@@ -118,6 +123,7 @@ def build_mention_task(
         gold=tuple(gold),
         document=document_of,
         unmatched=np.array(unmatched),
+        open=np.array(undecided),
         refined=np.array(refined),
         unknown=unknown,
     )

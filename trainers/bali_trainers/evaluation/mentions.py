@@ -54,8 +54,10 @@ class MentionReport(BaseModel):
     """The outcome of several models on one corpus.
 
     The subsets: ``all`` mentions; ``unmatched`` ones, whose text no name of a right concept equals
-    but for case; ``refined`` ones, each text and concept once, and none that training mentioned.
-    Intervals are over documents. ``differences`` are to the first model in the same encoding.
+    but for case; ``open`` ones, which are called what no concept is called, so that no dictionary
+    decides what they mean; ``refined`` ones, each text and concept once, and none that training
+    mentioned. Intervals are over documents. ``differences`` are to the first model in the same
+    encoding.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,6 +70,7 @@ class MentionReport(BaseModel):
     names: int
     mentions: int
     unmatched: int
+    open: int
     refined: int
     unknown: int
     precision: Precision
@@ -149,6 +152,7 @@ def report_mentions(
         names=len(task.table.names),
         mentions=len(task.gold),
         unmatched=int(task.unmatched.sum()),
+        open=int(task.open.sum()),
         refined=int(task.refined.sum()),
         unknown=task.unknown,
         precision=outcomes[0].precision,
@@ -197,7 +201,12 @@ def _score(
 def _subsets(task: MentionTask) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.int64]]]:
     """Return for each subset that is not empty its mentions and their documents, renumbered."""
     every = np.ones(len(task.gold), dtype=bool)
-    chosen = {"all": every, "unmatched": task.unmatched, "refined": task.refined}
+    chosen = {
+        "all": every,
+        "unmatched": task.unmatched,
+        "open": task.open,
+        "refined": task.refined,
+    }
     return {
         subset: (mask, np.unique(task.document[mask], return_inverse=True)[1])
         for subset, mask in chosen.items()
