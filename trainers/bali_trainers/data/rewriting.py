@@ -31,7 +31,7 @@ class Rewriting:
         return int(np.count_nonzero(crossing & beside)) > 1
 
     def show(self, mention: int, text: str, *, before: str = "", after: str = "") -> None:
-        """Put ``text`` in the place of a mention that overlaps no other; the rest is no part."""
+        """Let a mention that overlaps no other be ``text``, between what is no part of it."""
         row, first, last = self._batch.row[mention], self._start[mention], self._end[mention]
         shown = f"{before}{text}{after}"
         later = (self._batch.row == row) & (self._start >= last)
