@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import ssl
 import time
 import zipfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import truststore
 from pydantic import SecretStr
 
 from bali_platform.errors import BaliError, UsageError
@@ -54,7 +56,9 @@ class Uts:
 
     def __init__(self, base: str = UTS, *, pause: float = 1.0) -> None:
         self._base, self._pause = base, pause
-        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=True)
+        # A proxy's certificate is in the system's store.
+        system = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=True, verify=system)
 
     def __enter__(self) -> Uts:
         return self

@@ -167,6 +167,11 @@ def _check_space(folder: Path, size: int) -> None:
 def _maven(
     partial: Path, repositories: Mapping[str, str] | None, on_bytes: Callable[[int], None]
 ) -> Any:
+    import truststore
+
+    # As pip does: a proxy's certificate is in the system's store. Before requests, which jgo uses,
+    # is imported: it makes its context then.
+    truststore.inject_into_ssl()
     from jgo.config import GlobalSettings
     from jgo.maven import MavenContext, PythonResolver
 
