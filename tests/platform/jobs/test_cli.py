@@ -73,8 +73,9 @@ def test_who_watches_a_job_that_nobody_takes_is_told(farm: Any) -> None:
 def test_watching_a_job_that_fails_fails(farm: Any) -> None:
     farm.start_worker("gpu")
     job = farm.submit(exit=2, message="no such corpus")
+    farm.wait_for(lambda: farm.store.get(job.id).state != JobState.QUEUED)
     error = bali(farm, "jobs", "watch", job.id, code=1)
-    assert error.splitlines()[-1] == f"error: job {job.id} failed: no such corpus (exit code 2)"
+    assert error.strip() == f"error: job {job.id} failed: no such corpus (exit code 2)"
 
 
 @pytest.mark.services

@@ -9,8 +9,18 @@ from numpy.typing import NDArray
 
 from bali_platform.corpus import Sentence
 from bali_platform.streaming.codec import Arrays
+from bali_trainers.data.sentences import SentenceBatch
 
-__all__ = ["ByIds", "ByName", "names_in", "nodes_of", "original_ids", "rows_of"]
+__all__ = [
+    "ByIds",
+    "ByName",
+    "names_in",
+    "nodes_of",
+    "original_ids",
+    "overlapped",
+    "rows_of",
+    "spans_of",
+]
 
 ByIds = dict[tuple[int, ...], Sentence]
 ByName = dict[tuple[int, ...], tuple[str, str]]
@@ -38,3 +48,20 @@ def nodes_of(batch: Arrays, by_name: ByName) -> list[tuple[str, str]]:
     names = [by_name[pieces] for pieces in names_in(batch)]
     assert len(set(names)) == len(names)
     return [names[row] for row in batch["node_name"].tolist()]
+
+
+def spans_of(batch: SentenceBatch) -> list[str]:
+    """What each mention says."""
+    spans = zip(batch.row, batch.start, batch.end, strict=True)
+    return [batch.texts[row][start:end] for row, start, end in spans]
+
+
+def overlapped(batch: SentenceBatch, mention: int) -> bool:
+    """Whether a mention shares a character with another one."""
+    own = set(range(batch.start[mention], batch.end[mention]))
+    return any(
+        other != mention
+        and batch.row[other] == batch.row[mention]
+        and own & set(range(batch.start[other], batch.end[other]))
+        for other in range(len(batch.row))
+    )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.trainers.data.readings import overlapped, spans_of
 
 from bali_platform.abbreviations import definition
 from bali_platform.graph.names import is_withheld
@@ -39,21 +40,6 @@ def batch_of(sentences: list[tuple[list[str], list[tuple[int, int]]]]) -> Senten
         start.astype(np.int32),
         end.astype(np.int32),
         np.array([f"C{number:07d}" for number in range(len(row))], dtype=np.str_),
-    )
-
-
-def spans_of(batch: SentenceBatch) -> list[str]:
-    spans = zip(batch.row, batch.start, batch.end, strict=True)
-    return [batch.texts[row][start:end] for row, start, end in spans]
-
-
-def overlapped(batch: SentenceBatch, mention: int) -> bool:
-    own = set(range(batch.start[mention], batch.end[mention]))
-    return any(
-        other != mention
-        and batch.row[other] == batch.row[mention]
-        and own & set(range(batch.start[other], batch.end[other]))
-        for other in range(len(batch.row))
     )
 
 

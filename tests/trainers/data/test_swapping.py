@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from tests.trainers.data.readings import ByName, names_in
+from tests.trainers.data.readings import ByName, names_in, overlapped, spans_of
 
 from bali_platform.corpus import Sentence
 from bali_platform.streaming.codec import Arrays
@@ -35,27 +35,14 @@ def batch_of(sentences: list[Sentence]) -> SentenceBatch:
     )
 
 
-def said(batch: SentenceBatch) -> list[str]:
-    spans = zip(batch.row, batch.start, batch.end, strict=True)
-    return [batch.texts[row][start:end] for row, start, end in spans]
-
-
-def overlapped(batch: SentenceBatch) -> list[bool]:
-    crossing = (
-        (batch.row == batch.row[:, None])
-        & (batch.start < batch.end[:, None])
-        & (batch.end > batch.start[:, None])
-    )
-    return (crossing.sum(axis=1) > 1).tolist()
-
-
 def test_swapped_mentions_are_names_of_what_they_mean_and_the_rest_stays(
     sentences: list[Sentence], graph: Any
 ) -> None:
     batch = batch_of(sentences)
     after = Swapper(0.15, NameDrawer(graph, 0.0))(batch, np.random.default_rng(3))
     swapped = 0
-    shown = zip(said(batch), said(after), after.cui, batch.cui, overlapped(batch), strict=True)
+    overlaps = [overlapped(batch, mention) for mention in range(len(batch.row))]
+    shown = zip(spans_of(batch), spans_of(after), after.cui, batch.cui, overlaps, strict=True)
     for was, now, cui, meant, fixed in shown:
         if now == was:
             assert cui == meant
@@ -63,13 +50,13 @@ def test_swapped_mentions_are_names_of_what_they_mean_and_the_rest_stays(
         assert not fixed
         assert now in graph.concepts[cui].names
         swapped += 1
-    free = overlapped(batch).count(False)
+    free = overlaps.count(False)
     assert abs(swapped - 0.15 * free) < 5 * np.sqrt(0.15 * 0.85 * free)
     back = list(after.texts)
     for mention in np.lexsort((-after.start, after.row)).tolist():
         row, start, end = after.row[mention], after.start[mention], after.end[mention]
-        if said(after)[mention] != said(batch)[mention]:
-            back[row] = back[row][:start] + said(batch)[mention] + back[row][end:]
+        if spans_of(after)[mention] != spans_of(batch)[mention]:
+            back[row] = back[row][:start] + spans_of(batch)[mention] + back[row][end:]
     assert back == batch.texts
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +42,11 @@ class KnownNames:
     table: NameTable
     number: dict[str, int]
     keys: frozenset[tuple[int, str]]
+
+    @cached_property
+    def borne(self) -> frozenset[str]:
+        """Every name of any concept, folded by case."""
+        return frozenset(key for _, key in self.keys)
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,6 @@ def build_mention_task(
     ``training`` are the corpora that the models were trained on.
     """
     number = known.number
-    borne = {key for _, key in known.keys}
     chosen = None if documents is None else _choose(corpus, documents)
     seen = {name_key(text) for folder in training for text in _surfaces(folder)}
     sentences: dict[str, int] = {}
@@ -108,7 +113,7 @@ def build_mention_task(
         names.append(name)
         gold.append(wanted)
         unmatched.append(not any((concept, key) in known.keys for concept in wanted))
-        undecided.append(name_key(name) not in borne)
+        undecided.append(name_key(name) not in known.borne)
         refined.append(key not in seen and (key, wanted) not in asked)
         asked.add((key, wanted))
     if not spans:
