@@ -29,7 +29,7 @@ from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 
 from bali_platform.streaming import Arrays, BatchKey, InlineSource, Recorder, encode
 from bali_trainers.models.text import resolve_base
-from bali_trainers.training import train_folder
+from bali_trainers.training.assembly import train_folder
 
 RELATIONS = 200
 PACKAGES = ("torch", "transformers", "torch-geometric", "numpy")

@@ -29,10 +29,10 @@ from threading import Thread
 from bali_loaders.releases import Release, synthetic
 from bali_loaders.umls import verify
 from bali_platform import services
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.base.settings import Settings, load_settings
 from bali_platform.services import GraphStores
 from bali_platform.services.home import Home
-from bali_platform.settings import Settings, load_settings
 from benchmarks.record import record
 
 CONCEPTS = 200
@@ -73,7 +73,7 @@ class Run:
         self.said: list[str] = []
         self._started = time.monotonic()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bali_platform", *arguments],
+            [sys.executable, "-m", "bali", *arguments],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

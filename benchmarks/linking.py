@@ -39,9 +39,9 @@ from bali_loaders.corpora import ImportAnnotations, build_corpus, read_documents
 from bali_loaders.linking import Linker, Matcher, compile_dictionary, open_dictionary, score_linker
 from bali_loaders.linking.linker import Unlinked
 from bali_loaders.linking.scoring import Score
-from bali_platform.corpus import Sentence, read_sentences
+from bali_platform.base.settings import load_settings
 from bali_platform.graph import Graph
-from bali_platform.settings import load_settings
+from bali_platform.text.corpus import Sentence, read_sentences
 from benchmarks.record import record
 
 SIZES = (1_000_000, 10_000_000)

@@ -32,8 +32,8 @@ from bali_loaders.umls.bulk import import_arguments
 from bali_loaders.umls.schema import create_schema
 from bali_loaders.umls.transform.tables import READ
 from bali_platform import services
+from bali_platform.base.settings import Settings, load_settings
 from bali_platform.services import GraphStores
-from bali_platform.settings import Settings, load_settings
 from benchmarks.chart import stacked_bars
 from benchmarks.meter import Measured, Meter, StepMeter
 from benchmarks.record import RESULTS, record

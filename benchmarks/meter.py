@@ -11,7 +11,7 @@ from typing import Self
 
 import psutil
 
-from bali_platform.progress import QUIET, Step
+from bali_platform.base.progress import QUIET, Step
 
 __all__ = ["Measured", "Meter", "StepMeter"]
 

@@ -20,9 +20,9 @@ from typing import Any
 
 import neo4j
 
+from bali_platform.base.settings import load_settings
 from bali_platform.graph import Graph
 from bali_platform.graph.py2neo_bridge import connect_py2neo
-from bali_platform.settings import load_settings
 from bali_platform.subgraphs import (
     MAX_EDGES,
     CachedNeighbourhoods,

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bali_platform.streaming import Arrays
-from bali_trainers.task import Task
+from bali_trainers.training.joint_model import Task
 
 __all__ = ["reference_loss"]
 

@@ -53,7 +53,7 @@ Choose = Callable[[], str]
 @contextmanager
 def server() -> Iterator[tuple[int, psutil.Process]]:
     """Run ``bali serve`` and give its port and process."""
-    command = [sys.executable, "-m", "bali_platform", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "bali", "serve", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             told = process.stderr.readline() if process.stderr else ""

@@ -39,17 +39,17 @@ from bali_loaders.corpora import write_definitions
 from bali_loaders.linking import Linker, graph_dictionary
 from bali_loaders.releases import synthetic
 from bali_platform import services
+from bali_platform.base.settings import Settings, load_settings
 from bali_platform.graph import Graph
 from bali_platform.jobs import Job, JobNotFoundError, JobState, JobStore, connect
 from bali_platform.jobs.app import app, wake
 from bali_platform.services.workers import settings_environment
-from bali_platform.settings import Settings, load_settings
 from bali_platform.streaming import encode
 from bali_platform.subgraphs import neighbourhoods, open_cache
-from bali_trainers.data.builder import BatchBuilder
-from bali_trainers.data.spec import DataSpec
-from bali_trainers.jobs import PreparedJob, prepare
+from bali_trainers.batches.builder import BatchBuilder
+from bali_trainers.batches.spec import DataSpec
 from bali_trainers.models.text import resolve_base
+from bali_trainers.training.submission import PreparedJob, prepare
 from benchmarks.record import RESULTS, record
 
 VICTIMS = (
@@ -145,7 +145,7 @@ class Farm:
     def _keep(self, name: str, *arguments: str) -> None:
         if name in self._extra and self._extra[name].poll() is None:
             return
-        command = [sys.executable, "-m", "bali_platform", *arguments]
+        command = [sys.executable, "-m", "bali", *arguments]
         self._extra[name] = subprocess.Popen(
             command,
             env=self._environment | {"CUDA_VISIBLE_DEVICES": "1"},
@@ -184,7 +184,7 @@ class Farm:
 
     def trainers(self, job: Job) -> list[psutil.Process]:
         """Return the processes that train a job."""
-        return self._processes("bali_trainers.run", job.id)
+        return self._processes("bali_trainers.training.start", job.id)
 
     def kill(self, run: Run, dice: random.Random) -> None:
         """Kill the victim of a run, now."""
@@ -212,7 +212,7 @@ class Farm:
             "batch process": [p for p in batch if not p.children()],
             "batch worker": [p for p in batch if p.children()],
             "training worker": self._processes("celery", "--queues gpu"),
-            "supervisor": self._processes("bali_platform worker"),
+            "supervisor": self._processes("bali worker"),
         }[run.victim]
         return [dice.choice(found)] if found else []
 

@@ -36,16 +36,16 @@ from typing import Any
 import psutil
 from redis import Redis
 
-from bali_platform.corpus import Mention, Sentence, write_corpus
+from bali_platform.base.settings import Settings, load_settings
 from bali_platform.graph import Graph
 from bali_platform.jobs import JobStore, connect
 from bali_platform.jobs.throughput import borrowed_stream, measure
-from bali_platform.settings import Settings, load_settings
 from bali_platform.streaming import BatchKey, encode
 from bali_platform.subgraphs import neighbourhoods
-from bali_trainers.data.builder import BatchBuilder
-from bali_trainers.data.spec import DataSpec
-from bali_trainers.jobs import prepare
+from bali_platform.text.corpus import Mention, Sentence, write_corpus
+from bali_trainers.batches.builder import BatchBuilder
+from bali_trainers.batches.spec import DataSpec
+from bali_trainers.training.submission import prepare
 from benchmarks.record import record
 
 SENTENCES = 20_480
@@ -90,7 +90,7 @@ def _sentence(number: int, concepts: list[tuple[str, str]], dice: random.Random)
 @contextmanager
 def workers(processes: int) -> Iterator[psutil.Process]:
     """Run ``bali worker`` with so many processes that build batches."""
-    command = [sys.executable, "-m", "bali_platform", "worker", "--queues", "subgraphs"]
+    command = [sys.executable, "-m", "bali", "worker", "--queues", "subgraphs"]
     with subprocess.Popen(
         [*command, "--concurrency", str(processes)],
         stdout=subprocess.DEVNULL,

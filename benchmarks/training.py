@@ -34,7 +34,7 @@ from unittest.mock import patch
 
 import torch
 
-from bali_platform.settings import load_settings
+from bali_platform.base.settings import load_settings
 from bali_platform.streaming import (
     BatchKey,
     BatchSource,
@@ -45,15 +45,15 @@ from bali_platform.streaming import (
     encode,
 )
 from bali_platform.subgraphs import neighbourhoods
-from bali_trainers.batch import Batch
-from bali_trainers.config import Config, parse_config
-from bali_trainers.data.builder import BatchBuilder
-from bali_trainers.data.spec import DataSpec
-from bali_trainers.jobs import prepare
-from bali_trainers.layout import Layout
-from bali_trainers.loop import Plan, Trainer, learning_rate_factor
-from bali_trainers.state import Checkpoints
-from bali_trainers.task import Task, build_task, parameter_groups
+from bali_trainers.batches.batch import Batch
+from bali_trainers.batches.builder import BatchBuilder
+from bali_trainers.batches.layout import Layout
+from bali_trainers.batches.spec import DataSpec
+from bali_trainers.training.checkpoints import Checkpoints
+from bali_trainers.training.config import Config, parse_config
+from bali_trainers.training.joint_model import Task, build_task, parameter_groups
+from bali_trainers.training.loop import Plan, Trainer, learning_rate_factor
+from bali_trainers.training.submission import prepare
 from benchmarks.record import record
 from benchmarks.reference import reference_loss
 

@@ -30,10 +30,10 @@ from neo4j.exceptions import DriverError, Neo4jError
 
 from bali_loaders.umls import LoadOptions, UpgradeReport, load, upgrade
 from bali_platform import services
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.base.settings import Settings, load_settings
 from bali_platform.services import GraphStores, neo4j_login
 from bali_platform.services.neo4j_server import connect_neo4j
-from bali_platform.settings import Settings, load_settings
 from benchmarks.meter import Meter, StepMeter
 from benchmarks.record import record
 

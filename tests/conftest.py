@@ -15,8 +15,8 @@ import redis
 from playwright.sync_api import Browser, sync_playwright
 
 from bali_platform import services as local_services
+from bali_platform.base.settings import Settings, load_settings
 from bali_platform.services import Neo4jLogin
-from bali_platform.settings import Settings, load_settings
 
 SMALL = 256
 REQUIRED = [name for name in os.environ.get("BALI_REQUIRE", "").split(",") if name]

@@ -53,7 +53,7 @@ def test_module_and_console_script_are_the_same_command() -> None:
     script = Path(sys.executable).with_name("bali")
     runs = [
         subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
-        for command in ([str(script)], [sys.executable, "-m", "bali_platform"])
+        for command in ([str(script)], [sys.executable, "-m", "bali"])
     ]
     assert runs[0] == runs[1]
     assert "Services" in runs[0]
@@ -62,7 +62,7 @@ def test_module_and_console_script_are_the_same_command() -> None:
 def test_misspelt_setting_suggests_the_right_one(tmp_path: Path) -> None:
     (tmp_path / "bali.toml").write_text('neo4j_url = "bolt://localhost"\n')
     result = subprocess.run(
-        [sys.executable, "-m", "bali_platform", "status"],
+        [sys.executable, "-m", "bali", "status"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

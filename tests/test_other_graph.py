@@ -17,13 +17,13 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
+from bali.cli import main
 from bali_platform import services
-from bali_platform.cli import main
+from bali_platform.base.progress import Quiet
+from bali_platform.base.settings import Settings
 from bali_platform.graph.client import Graph
 from bali_platform.graph.vectors import Vectors
-from bali_platform.progress import Quiet
-from bali_platform.settings import Settings
-from bali_trainers.vectors import ConceptEncoder, embed_graph, write_parquet
+from bali_trainers.inference.vectors import ConceptEncoder, embed_graph, write_parquet
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 

@@ -17,25 +17,25 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
+from bali.cli.main import app
 from bali_loaders import umls
 from bali_loaders.corpora import write_definitions
 from bali_loaders.linking import Linker, graph_dictionary
 from bali_loaders.releases import synthetic
 from bali_platform import services
-from bali_platform.cli.main import app
-from bali_platform.corpus import read_sentences
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.base.settings import Settings
 from bali_platform.graph.client import Graph
 from bali_platform.graph.names import is_withheld, name_key
 from bali_platform.jobs import Job, JobState, JobStore, connect
 from bali_platform.services.workers import settings_environment
-from bali_platform.settings import Settings
 from bali_platform.streaming import BatchKey, InlineSource, Recorder, ReplaySource, encode
 from bali_platform.subgraphs import neighbourhoods
-from bali_trainers.data.builder import BatchBuilder
-from bali_trainers.data.spec import DataSpec
+from bali_platform.text.corpus import read_sentences
+from bali_trainers.batches.builder import BatchBuilder
+from bali_trainers.batches.spec import DataSpec
 from bali_trainers.evaluation import build_name_task, evaluate_names
-from bali_trainers.jobs import prepare
+from bali_trainers.training.submission import prepare
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
@@ -133,8 +133,8 @@ def victims(spine: Settings, job: Job, name: str) -> list[psutil.Process]:
         return [psutil.Process(record["pid"])]
     words = {
         "worker": ("celery", "subgraphs"),
-        "trainer": ("bali_trainers.run", job.id),
-        "api": ("bali_platform", "serve"),
+        "trainer": ("bali_trainers.training.start", job.id),
+        "api": ("bali", "serve"),
     }[name]
     found = []
     for process in psutil.process_iter():
@@ -209,7 +209,7 @@ def test_a_kill_changes_no_weight(spine: Settings, undisturbed: Job, names: list
 @contextmanager
 def serving(spine: Settings) -> Iterator[None]:
     """Run ``bali serve``, which a test may kill."""
-    command = [sys.executable, "-m", "bali_platform", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "bali", "serve", "--port", "0"]
     variables = os.environ | settings_environment(spine)
     with subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL) as server:
         try:
@@ -267,7 +267,7 @@ def second_machine(spine: Settings, home: Path) -> Iterator[None]:
         "BALI_NEO4J_PASSWORD": neo4j.neo4j_password,
         "BALI_REDIS_URL": services.redis_url(spine),
     }
-    command = [sys.executable, "-m", "bali_platform", "worker", "--concurrency", "1"]
+    command = [sys.executable, "-m", "bali", "worker", "--concurrency", "1"]
     with subprocess.Popen(command, env=variables) as worker:
         try:
             yield

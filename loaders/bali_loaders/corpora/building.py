@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from bali_loaders.corpora.documents import Document
 from bali_loaders.corpora.formats import read_documents
 from bali_loaders.corpora.listing import choose_documents, list_documents
-from bali_platform.corpus import CorpusInfo, Sentence, join_corpora, open_corpus, write_corpus
-from bali_platform.errors import BaliError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
+from bali_platform.text.corpus import CorpusInfo, Sentence, join_corpora, open_corpus, write_corpus
 
 __all__ = ["Conversion", "Notes", "build_corpus"]
 

@@ -13,9 +13,9 @@ from bali_loaders.corpora.imports import annotated_sentences, linked_sentences
 from bali_loaders.linking.dictionary import open_dictionary
 from bali_loaders.linking.linker import Ambiguous, Linker, drop_withheld
 from bali_loaders.linking.reranking import RerankerSource
-from bali_platform.corpus import Sentence
+from bali_platform.base.settings import Settings
 from bali_platform.graph.client import Graph
-from bali_platform.settings import Settings
+from bali_platform.text.corpus import Sentence
 
 __all__ = ["ImportAnnotations", "LinkNames"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from bali_loaders.corpora.sentences import split_sentences
 from bali_loaders.linking.linker import Linker, Unlinked
-from bali_platform.abbreviations import find_abbreviations
-from bali_platform.corpus import CorpusInfo, Sentence, write_corpus
+from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph.client import Graph
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.text.abbreviations import find_abbreviations
+from bali_platform.text.corpus import CorpusInfo, Sentence, write_corpus
 
 __all__ = ["definition_sentences", "write_definitions"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from io import BufferedIOBase
 from pathlib import Path
 
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 
 __all__ = [
     "Annotation",

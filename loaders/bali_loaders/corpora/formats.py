@@ -10,7 +10,7 @@ from bali_loaders.corpora.json_files import read_json, read_jsonl
 from bali_loaders.corpora.pubtator import read_pubtator
 from bali_loaders.corpora.tables import read_csv, read_text
 from bali_loaders.corpora.xml_files import read_xml
-from bali_platform.errors import UsageError
+from bali_platform.base.errors import UsageError
 
 __all__ = ["READERS", "read_documents"]
 

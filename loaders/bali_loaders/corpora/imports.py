@@ -11,8 +11,8 @@ from bali_loaders.corpora.documents import Annotation, Document, checked
 from bali_loaders.corpora.identifiers import IdentifierMap
 from bali_loaders.corpora.sentences import split_sentences
 from bali_loaders.linking.linker import Linker, Unlinked
-from bali_platform.abbreviations import find_abbreviations
-from bali_platform.corpus import Mention, Sentence
+from bali_platform.text.abbreviations import find_abbreviations
+from bali_platform.text.corpus import Mention, Sentence
 
 __all__ = ["annotated_sentences", "linked_sentences"]
 

@@ -16,7 +16,7 @@ from bali_loaders.corpora.documents import (
     open_bytes,
     split_identifiers,
 )
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = ["ID_KEYS", "first_of", "read_json", "read_jsonl"]
 

@@ -13,7 +13,7 @@ from bali_loaders.corpora.documents import (
     lines_of,
     split_identifiers,
 )
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = ["is_pubtator", "read_pubtator"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bali_platform.corpus import CorpusInfo, open_corpus, read_sentences, write_corpus
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.text.corpus import CorpusInfo, open_corpus, read_sentences, write_corpus
 
 __all__ = ["split_corpus"]
 

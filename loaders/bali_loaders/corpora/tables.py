@@ -10,7 +10,7 @@ from pathlib import Path
 from bali_loaders.corpora.documents import Document, lines_of
 from bali_loaders.corpora.json_files import ID_KEYS, first_of
 from bali_loaders.corpora.pubtator import is_pubtator, read_pubtator
-from bali_platform.errors import BaliError, did_you_mean
+from bali_platform.base.errors import BaliError, did_you_mean
 
 __all__ = ["read_csv", "read_text"]
 

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, ParseError, iterparse
 from bali_loaders.corpora.bioc import bioc_element
 from bali_loaders.corpora.documents import Document, open_bytes
 from bali_loaders.corpora.pubmed import deleted_citations, pubmed_citation
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = ["read_xml"]
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from bali_loaders.linking.characters import mix
 from bali_loaders.linking.names import is_acronym, is_linkable, name_variants
 from bali_loaders.linking.words import Words, read_words
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.graph.names import is_withheld, name_key
 
 __all__ = [

@@ -17,10 +17,10 @@ from bali_loaders.linking.dictionary import (
 )
 from bali_loaders.linking.matcher import Match, Matcher
 from bali_loaders.linking.reranking import Question, Reranker
-from bali_platform.abbreviations import occurrences
-from bali_platform.corpus import Mention, Sentence
+from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph.client import Graph
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.text.abbreviations import occurrences
+from bali_platform.text.corpus import Mention, Sentence
 
 __all__ = ["Ambiguous", "Linker", "Unlinked", "drop_withheld", "graph_dictionary"]
 

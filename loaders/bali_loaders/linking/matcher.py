@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bali_loaders.linking.characters import mix
 from bali_loaders.linking.dictionary import Cell, Dictionary, Flag, extend
 from bali_loaders.linking.words import Words, read_words
-from bali_platform.runs import spell_out
+from bali_platform.base.consecutive import spell_out
 
 __all__ = ["Match", "Matcher", "Matches", "Overlaps"]
 

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from bali_loaders.linking.linker import Linker, Unlinked
-from bali_platform.abbreviations import documents_with_abbreviations
-from bali_platform.corpus import Sentence
+from bali_platform.text.abbreviations import documents_with_abbreviations
+from bali_platform.text.corpus import Sentence
 
 __all__ = ["LinkerScore", "Score", "score_linker"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 
 from bali_loaders.releases.rrf import scan_sql, standard_columns, standard_files, write_rows
-from bali_platform.errors import BaliError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
 
 __all__ = ["FileCounts", "count_file", "write_catalogue"]
 

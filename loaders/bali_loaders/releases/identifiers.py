@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = ["Numbering"]
 

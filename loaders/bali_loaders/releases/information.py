@@ -10,9 +10,9 @@ import duckdb
 
 from bali_loaders.releases.release import Release
 from bali_loaders.releases.rrf import scan_sql, standard_files
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph.semantic_groups import group_of
-from bali_platform.progress import QUIET, Reporter
 
 __all__ = [
     "FileInfo",

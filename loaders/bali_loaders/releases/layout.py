@@ -11,7 +11,7 @@ from typing import IO
 
 from bali_loaders.releases.members import Member, damage_named, open_joined
 from bali_loaders.releases.rrf import read_rows, standard_files
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 
 __all__ = ["Layout", "ReleaseFile", "read_layout"]
 

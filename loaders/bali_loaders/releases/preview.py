@@ -10,7 +10,7 @@ import duckdb
 
 from bali_loaders.releases.information import tables
 from bali_loaders.releases.release import Release
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.progress import QUIET, Reporter
 
 __all__ = ["Filters", "Preview", "preview"]
 

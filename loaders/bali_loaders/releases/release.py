@@ -13,8 +13,8 @@ from typing import Self
 from bali_loaders.releases.layout import Layout, ReleaseFile, read_layout
 from bali_loaders.releases.members import HARMLESS, MAX_RATIO, damage_named, find_members
 from bali_loaders.releases.rrf import read_rows
-from bali_platform.errors import BaliError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
 
 __all__ = ["Release", "ReleaseFile"]
 

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = [
     "StandardFile",

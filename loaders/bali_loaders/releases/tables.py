@@ -17,8 +17,8 @@ from pathlib import Path
 from bali_loaders.releases.identifiers import Numbering
 from bali_loaders.releases.rrf import tidy
 from bali_loaders.releases.writing import documentation, new_release, write_file
-from bali_platform.errors import BaliError, UsageError, did_you_mean
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError, UsageError, did_you_mean
+from bali_platform.base.progress import QUIET, Reporter
 
 __all__ = ["Node", "write"]
 

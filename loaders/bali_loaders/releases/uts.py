@@ -19,8 +19,8 @@ import httpx
 import truststore
 from pydantic import SecretStr
 
-from bali_platform.errors import BaliError, UsageError
-from bali_platform.progress import QUIET, Reporter, Step
+from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.progress import QUIET, Reporter, Step
 
 __all__ = ["KINDS", "UTS", "PublishedRelease", "Uts"]
 

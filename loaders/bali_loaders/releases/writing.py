@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bali_loaders.releases.catalogue import write_catalogue
 from bali_loaders.releases.rrf import read_rows, standard_files, write_rows
-from bali_platform.errors import BaliError, UsageError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.progress import QUIET, Reporter
 
 __all__ = ["documentation", "new_release", "semantic_types", "write_file"]
 

@@ -20,10 +20,10 @@ from bali_loaders.umls.stopwatch import Stopwatch
 from bali_loaders.umls.transform import Limits, graph_version
 from bali_loaders.umls.transform.contents import CONTENTS
 from bali_loaders.umls.verification.verify import Collected, collect, examine
-from bali_platform.errors import BaliError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
+from bali_platform.base.settings import Settings
 from bali_platform.services import GraphStore, GraphStores
-from bali_platform.settings import Settings
 
 __all__ = ["Loaded", "load"]
 

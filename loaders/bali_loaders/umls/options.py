@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from bali_loaders.releases import Release
-from bali_platform.errors import UsageError, did_you_mean
+from bali_platform.base.errors import UsageError, did_you_mean
 
 __all__ = ["PRESETS", "LoadOptions", "Preset", "check_choices"]
 

@@ -11,8 +11,8 @@ from bali_loaders.releases import Release
 from bali_loaders.umls.options import LoadOptions
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.transform import Limits, transform
-from bali_platform.errors import BaliError
-from bali_platform.progress import Reporter
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import Reporter
 
 __all__ = ["REPORT", "load_report", "opened", "save_report", "transformed"]
 

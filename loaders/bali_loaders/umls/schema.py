@@ -9,8 +9,8 @@ from typing import Any
 import neo4j
 
 from bali_loaders.umls.report import Report
-from bali_platform.errors import BaliError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
 
 __all__ = ["await_indexes", "count_stored", "create_schema", "run", "statements", "write_release"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from bali_platform.progress import Reporter, Step
+from bali_platform.base.progress import Reporter, Step
 
 __all__ = ["Stopwatch"]
 

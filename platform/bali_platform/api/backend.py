@@ -20,11 +20,11 @@ from redis.exceptions import RedisError
 from bali_platform.api.answers import AnswerCache, entity_tag
 from bali_platform.api.coalescing import CoalescingGraph
 from bali_platform.api.metrics import Metrics
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.base.settings import Settings
 from bali_platform.jobs import Job, JobStore, connect
 from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
 from bali_platform.services import neo4j_login
-from bali_platform.settings import Settings
 from bali_platform.subgraphs import CacheStats, RedisCache, open_cache
 
 __all__ = ["Backend", "Submit", "Worker", "backend_of"]

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.jobs import JobState
 
 if TYPE_CHECKING:

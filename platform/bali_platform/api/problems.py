@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.graph.cypher import (
     BadCypherError,
     MemoryLimitError,

@@ -18,11 +18,11 @@ from bali_platform.api.app import PAGES, PUBLIC, create_app
 from bali_platform.api.backend import Backend, Submit
 from bali_platform.api.guard import Access
 from bali_platform.api.protocol import BoundedProtocol
-from bali_platform.errors import BaliError, UsageError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.progress import QUIET, Reporter
+from bali_platform.base.settings import Settings
 from bali_platform.services.home import Home
 from bali_platform.services.process import write_atomically
-from bali_platform.settings import Settings
 
 __all__ = ["is_loopback", "serve", "token_for"]
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import neo4j
 from neo4j.exceptions import AuthError, DriverError, Neo4jError, ServiceUnavailable, SessionExpired
 
-from bali_platform.errors import BaliError, UsageError, did_you_mean
+from bali_platform.base.errors import BaliError, UsageError, did_you_mean
+from bali_platform.base.settings import Settings, load_settings
 from bali_platform.graph import search
 from bali_platform.graph.records import Concept, Link, Neighbour, Node, Path, Records, SearchHit
 from bali_platform.graph.statements import statement
 from bali_platform.services import neo4j_login
-from bali_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from bali_platform.subgraphs.subgraph import Subgraph

@@ -19,7 +19,7 @@ import neo4j
 from neo4j.exceptions import AuthError, Neo4jError
 from neo4j.graph import Node, Path, Relationship
 
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.graph.client import Graph, first_line
 
 __all__ = [

@@ -11,9 +11,9 @@ import warnings
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.base.settings import Settings, load_settings
 from bali_platform.services import neo4j_login
-from bali_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     import py2neo

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 if TYPE_CHECKING:
     import pandas

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from bali_platform.errors import UsageError, did_you_mean
+from bali_platform.base.errors import UsageError, did_you_mean
 
 __all__ = ["Favourite", "favourite", "favourites", "statement", "statement_names"]
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bali_platform.errors import BaliError, UsageError, did_you_mean
+from bali_platform.base.errors import BaliError, UsageError, did_you_mean
 from bali_platform.graph.client import Graph
 from bali_platform.graph.records import Records
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS

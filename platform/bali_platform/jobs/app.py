@@ -10,18 +10,19 @@ import logging
 import os
 import warnings
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from typing import Any
 
 from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 from kombu.exceptions import OperationalError
 
+from bali_platform.base.settings import load_settings
 from bali_platform.jobs.code import code_version
 from bali_platform.jobs.pulse import Pulse
 from bali_platform.jobs.queues import GPU, KEY_PREFIX, SUBGRAPHS
 from bali_platform.jobs.tether import die_with_parent
 from bali_platform.services import redis_url
-from bali_platform.settings import load_settings
 from bali_platform.streaming import BatchKey
 
 __all__ = ["app", "queues_served", "request_batch", "wake"]
@@ -32,7 +33,7 @@ BUILD_LIMIT_S = 300  # a batch that takes longer hangs: its process is replaced
 def _configuration() -> dict[str, Any]:
     return {
         "broker_url": redis_url(load_settings()),
-        "include": ["bali_platform.jobs.training", "bali_trainers.data.tasks"],
+        "include": [found.value for found in entry_points(group="bali.tasks")],
         "task_queues": {SUBGRAPHS: {}, GPU: {}},
         "task_default_queue": SUBGRAPHS,
         "task_routes": {"bali.train": {"queue": GPU}},

@@ -13,10 +13,10 @@ __all__ = ["code_version", "code_version_on_disk"]
 
 # The parts that batches and weights depend on; command line, API and evaluation change freely.
 _PARTS = {
-    "bali_platform": ("corpus.py", "graph", "jobs", "runs.py", "streaming", "subgraphs"),
+    "bali_platform": ("base/consecutive.py", "graph", "jobs", "streaming", "subgraphs", "text"),
     "bali_trainers": (".",),
 }
-_APART = {"bali_trainers": ("evaluation", "explain", "study")}
+_APART = {"bali_trainers": ("evaluation", "inference/explain", "study")}
 _SOURCES = ("*.py", "*.cypher")
 
 

@@ -6,8 +6,8 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from bali_platform.base.settings import Settings, load_settings
 from bali_platform.services import redis_url
-from bali_platform.settings import Settings, load_settings
 
 __all__ = ["connect"]
 

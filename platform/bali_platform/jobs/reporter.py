@@ -14,7 +14,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.jobs.model import JobState
 from bali_platform.jobs.store import JobNotFoundError, JobStore
 

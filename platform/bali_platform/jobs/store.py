@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import ValidationError
 from redis import Redis
 
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.jobs.code import code_version
 from bali_platform.jobs.model import Event, Job, JobState
 from bali_platform.services.process import write_atomically

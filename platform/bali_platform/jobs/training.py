@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +28,7 @@ from celery import signals
 from celery.worker import state
 from redis.exceptions import RedisError
 
+from bali_platform.base.settings import load_settings
 from bali_platform.jobs.app import app
 from bali_platform.jobs.code import code_version, code_version_on_disk
 from bali_platform.jobs.connection import connect
@@ -37,12 +39,13 @@ from bali_platform.jobs.reporter import ATTEMPT_VARIABLE
 from bali_platform.jobs.store import JobNotFoundError, JobStore
 from bali_platform.jobs.tether import tethered
 from bali_platform.services.process import write_atomically
-from bali_platform.settings import load_settings
 
 __all__ = ["PROGRAMS", "run_job", "train"]
 
-PROGRAMS = {"train": "bali_trainers.run"}
-"""The module that runs each kind of job: ``python -m MODULE FOLDER --job ID``."""
+PROGRAMS = {found.name: found.value for found in entry_points(group="bali.programs")}
+"""The module that runs each kind of job: ``python -m MODULE FOLDER --job ID``.
+
+Whoever brings a program says so in the entry points of its distribution."""
 
 CANCELLED = 3  # the exit code of a trainer that stopped after a checkpoint because it was asked to
 UNUSABLE = 2  # ... of one that cannot do what its configuration says: no use trying again

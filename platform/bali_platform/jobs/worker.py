@@ -18,7 +18,8 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from bali_platform.errors import BaliError, UsageError, did_you_mean
+from bali_platform.base.errors import BaliError, UsageError, did_you_mean
+from bali_platform.base.settings import Settings
 from bali_platform.jobs.app import wake
 from bali_platform.jobs.code import code_version_on_disk
 from bali_platform.jobs.connection import connect
@@ -28,7 +29,6 @@ from bali_platform.jobs.pulse import PULSE_VARIABLE
 from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
 from bali_platform.jobs.store import JobStore
 from bali_platform.jobs.tether import tethered
-from bali_platform.settings import Settings
 
 __all__ = ["celery_command", "run_worker"]
 

@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bali_platform.errors import BaliError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
+from bali_platform.base.settings import Settings
 from bali_platform.services.graphs import GraphStores
 from bali_platform.services.home import Home
 from bali_platform.services.machine import LOOPBACK, on_free_ports
 from bali_platform.services.neo4j_server import USER, connect_neo4j
 from bali_platform.services.redis_server import RedisServer, answers_redis, without_password
 from bali_platform.services.workers import QUEUES, start_workers, worker_process
-from bali_platform.settings import Settings
 
 if TYPE_CHECKING:
     import neo4j

@@ -18,8 +18,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bali_platform.errors import BaliError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
 
 __all__ = ["Distribution", "Jar", "locked_jars", "provide"]
 

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from bali_platform.errors import BaliError, UsageError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.progress import QUIET, Reporter
+from bali_platform.base.settings import Settings
 from bali_platform.services.distribution import provide
 from bali_platform.services.home import Home
 from bali_platform.services.java import find_java
@@ -35,7 +36,6 @@ from bali_platform.services.neo4j_server import (
     run_admin,
 )
 from bali_platform.services.process import ManagedProcess, end_strays, write_atomically
-from bali_platform.settings import Settings
 
 if TYPE_CHECKING:
     import neo4j

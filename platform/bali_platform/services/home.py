@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.services.machine import free_port
 from bali_platform.services.process import ManagedProcess, write_atomically
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from bali_platform.errors import UsageError, did_you_mean
+from bali_platform.base.errors import UsageError, did_you_mean
+from bali_platform.base.settings import Settings
 from bali_platform.services.home import Home
-from bali_platform.settings import Settings
 
 __all__ = ["log_names", "tail"]
 

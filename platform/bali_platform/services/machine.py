@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import psutil
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = [
     "PortTakenError",

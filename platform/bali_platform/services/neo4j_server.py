@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.services import read_ahead
 from bali_platform.services.browser import install_browser
 from bali_platform.services.distribution import Distribution

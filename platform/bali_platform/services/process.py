@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = ["ManagedProcess", "end_strays", "write_atomically"]
 

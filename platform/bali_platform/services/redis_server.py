@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.services.home import Home
 from bali_platform.services.machine import LOOPBACK, PortTakenError, memory_limit
 from bali_platform.services.process import write_atomically

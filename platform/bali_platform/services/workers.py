@@ -7,11 +7,11 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bali_platform.errors import BaliError
-from bali_platform.progress import Reporter
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import Reporter
+from bali_platform.base.settings import Settings
 from bali_platform.services.home import Home
 from bali_platform.services.process import ManagedProcess
-from bali_platform.settings import Settings
 
 __all__ = ["QUEUES", "start_workers", "worker_process"]
 
@@ -36,7 +36,7 @@ def start_workers(settings: Settings, queues: Sequence[str], reporter: Reporter)
     environment = os.environ | settings_environment(settings)
     with reporter.step(f"start workers: {', '.join(queues)}"):
         for queue, process in zip(queues, processes, strict=True):
-            command = [sys.executable, "-m", "bali_platform", "worker", "--queues", queue]
+            command = [sys.executable, "-m", "bali", "worker", "--queues", queue]
             process.start(command, environment)
         for process, position in zip(processes, positions, strict=True):
             _wait_until_ready(process, position)

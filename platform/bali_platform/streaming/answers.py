@@ -13,7 +13,7 @@ from typing import Any
 
 from redis import Redis
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.streaming.keys import BatchKey
 
 __all__ = ["TIME_TO_LIVE", "answer", "publish", "refuse", "stream_keys"]

@@ -10,7 +10,7 @@ from typing import Any
 from redis import Redis
 from redis import exceptions as redis_errors
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.streaming.answers import TIME_TO_LIVE, stream_keys
 from bali_platform.streaming.keys import BatchKey
 from bali_platform.streaming.window import Window

@@ -7,7 +7,7 @@ import os
 import sys
 from types import ModuleType
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = ["import_dgl"]
 

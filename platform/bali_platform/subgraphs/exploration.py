@@ -13,7 +13,7 @@ from heapq import nsmallest
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
-from bali_platform.errors import BaliError, UsageError, did_you_mean
+from bali_platform.base.errors import BaliError, UsageError, did_you_mean
 from bali_platform.graph.client import Graph
 from bali_platform.graph.records import Link, Node, Path
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS

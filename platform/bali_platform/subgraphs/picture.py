@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from bali_platform.errors import UsageError
+from bali_platform.base.errors import UsageError
 from bali_platform.graph.records import Link, Node
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
 

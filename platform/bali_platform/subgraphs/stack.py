@@ -7,9 +7,9 @@ from itertools import islice
 
 from redis import Redis
 
+from bali_platform.base.settings import Settings
 from bali_platform.graph.client import Graph
 from bali_platform.services import redis_url
-from bali_platform.settings import Settings
 from bali_platform.subgraphs.cache import CachedNeighbourhoods, RedisCache
 from bali_platform.subgraphs.graph_source import GraphNeighbourhoods
 from bali_platform.subgraphs.neighbourhood import NeighbourhoodSource

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from bali_loaders.corpora import Document, LinkNames, Notes, build_corpus
 from bali_loaders.corpora.listing import LISTED, choose_documents
 from bali_loaders.linking import compile_dictionary
-from bali_platform.corpus import CorpusInfo, Sentence, open_corpus, read_sentences
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.text.corpus import CorpusInfo, Sentence, open_corpus, read_sentences
 
 DOCUMENT = st.tuples(
     st.integers(0, 3), st.integers(0, 2), st.booleans()

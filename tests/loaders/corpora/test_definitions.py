@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from bali_loaders.corpora import definition_sentences
 from bali_loaders.linking import Linker, compile_dictionary
-from bali_platform.corpus import Sentence, open_corpus, read_sentences, write_corpus
 from bali_platform.graph.names import is_withheld, name_key
+from bali_platform.text.corpus import Sentence, open_corpus, read_sentences, write_corpus
 
 NAMES = [
     ("C0000001", ("Influenza", "Flu", "Grippe")),

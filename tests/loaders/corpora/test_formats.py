@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bali_loaders.corpora import Annotation, Document, Relation, read_documents
 from bali_loaders.corpora.documents import checked
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 
 TITLE = st.text(alphabet="abc β<&é.", min_size=1, max_size=20)
 LETTERS = st.text(alphabet="abcxyz", min_size=1, max_size=4)

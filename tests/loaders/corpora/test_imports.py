@@ -23,11 +23,11 @@ from bali_loaders.corpora import (
 )
 from bali_loaders.corpora.identifiers import Code
 from bali_loaders.linking import Linker, compile_dictionary, drop_withheld
-from bali_platform.corpus import Mention, Sentence
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.base.settings import Settings
 from bali_platform.graph.client import Graph
 from bali_platform.graph.names import is_withheld
-from bali_platform.settings import Settings
+from bali_platform.text.corpus import Mention, Sentence
 
 KNOWN = {
     Code("MSH", "D000001"): {"C0000001": {"MH"}, "C0000009": {"ET"}},

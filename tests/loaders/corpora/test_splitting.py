@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bali_loaders.corpora import split_corpus
-from bali_platform.corpus import Mention, Sentence, read_sentences, write_corpus
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.text.corpus import Mention, Sentence, read_sentences, write_corpus
 
 
 def write(folder: Path, documents: list[str]) -> Path:

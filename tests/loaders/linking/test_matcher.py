@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bali_loaders.linking import Matcher, compile_dictionary, open_dictionary
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.graph.names import is_withheld
 
 Names = list[tuple[str, tuple[str, ...]]]

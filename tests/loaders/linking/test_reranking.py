@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bali_loaders.linking import Linker, Question, Reranker, Unlinked, compile_dictionary
-from bali_platform.corpus import Mention
+from bali_platform.text.corpus import Mention
 
 NAMES = {
     "C0000001": ("Common cold", "Cold", "Catarrh with fever"),

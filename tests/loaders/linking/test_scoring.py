@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bali_loaders.linking import Linker, Score, compile_dictionary, score_linker
-from bali_platform.corpus import Mention, Sentence
+from bali_platform.text.corpus import Mention, Sentence
 
 
 def test_spans_and_concepts_are_counted_apart(tmp_path: Path) -> None:

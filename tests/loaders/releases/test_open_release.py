@@ -15,7 +15,7 @@ from bali_loaders.releases.identifiers import Numbering
 from bali_loaders.releases.open.concepts import group_terms
 from bali_loaders.releases.open.semantics import most_specific
 from bali_loaders.releases.open.terms import Source, SourceInfo, Term
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 
 HPO = r"""format-version: 1.2
 data-version: hp/releases/2030-01-02

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bali_loaders.releases import Release
 from bali_loaders.releases.catalogue import write_catalogue
 from bali_loaders.releases.rrf import standard_files, write_rows
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 
 NAMES = ['the "quoted" name', "back\\slash", "ébauche 概念", "plain"]
 

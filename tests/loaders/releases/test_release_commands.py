@@ -14,12 +14,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from bali.cli import release as command
 from bali_loaders import umls
 from bali_loaders.releases import Release, uts
 from bali_loaders.releases.information import describe
 from bali_loaders.umls.transform import transform
-from bali_platform.cli import release as command
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 
 DISORDERS = {f"T{n:03}" for n in (19, 20, 33, 37, 46, 47, 48, 49, 50, 184, 190, 191)}
 
@@ -197,7 +197,7 @@ def test_bad_requests_are_usage_errors(
 def test_the_data_packages_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package of another content than the pinned one is refused, whoever serves it."""
     from bali_loaders.releases.open import packages
-    from bali_platform.settings import Settings
+    from bali_platform.base.settings import Settings
 
     index = tmp_path / "index"
     index.mkdir()
@@ -228,7 +228,7 @@ def wheel() -> bytes:
 
 def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
     code = (
-        "import sys, bali_platform.cli.release; "
+        "import sys, bali.cli.release; "
         "print([m for m in ('duckdb', 'httpx', 'numpy', 'pyarrow') if m in sys.modules])"
     )
     result = subprocess.run(

@@ -16,7 +16,7 @@ from bali_loaders.releases.rrf import (
     tidy,
     write_rows,
 )
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 fields = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="|\n\r"), max_size=30)
 tables = st.lists(st.tuples(fields, fields, fields), max_size=8)

@@ -13,7 +13,7 @@ import pytest
 
 from bali_loaders.releases import Release, synthetic
 from bali_loaders.releases.rrf import scan_sql
-from bali_platform.errors import UsageError
+from bali_platform.base.errors import UsageError
 
 Row = dict[str, str]
 CONCEPTS = 52_000
@@ -317,7 +317,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
         "from bali_loaders.releases import synthetic\n"
-        "from bali_platform.errors import BaliError\n"
+        "from bali_platform.base.errors import BaliError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "try: synthetic.write(Path(sys.argv[1]), concepts=2000)\n"

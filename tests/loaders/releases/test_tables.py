@@ -8,7 +8,7 @@ import pytest
 from tests.loaders.umls.small import run_transform
 
 from bali_loaders.releases import Release, tables
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 NODES = """\ufeffID,Name,Synonyms,Type,Definition,colour
 d1,"Pie, lemon",tarte | tarte|Pie,Dish,"Sour,

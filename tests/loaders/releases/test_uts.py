@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from bali_loaders.releases.uts import KINDS, PublishedRelease, Uts
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 
 WRONG_KEY = SecretStr("ffffffff-also-secret")
 

@@ -10,8 +10,8 @@ import pytest
 from tests.loaders.umls.small import small_release, write_release
 
 from bali_loaders.umls import Loaded, LoadOptions, load
+from bali_platform.base.settings import Settings
 from bali_platform.services import GraphStores
-from bali_platform.settings import Settings
 
 
 @pytest.fixture(scope="module")

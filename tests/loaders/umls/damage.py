@@ -13,7 +13,7 @@ from tests.loaders.umls.small import Row, Tables, small_release
 from bali_loaders.releases.catalogue import write_catalogue
 from bali_loaders.releases.rrf import standard_files
 from bali_loaders.umls.online.batches import Batches
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 Damage = Callable[[Path], None]
 Lines = list[bytes]

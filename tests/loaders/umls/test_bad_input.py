@@ -12,7 +12,7 @@ from tests.loaders.umls.small import run_transform, small_release, write_release
 from bali_loaders.releases import Release
 from bali_loaders.umls import LoadOptions
 from bali_loaders.umls.options import check_choices
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 
 Damage = Callable[[Path], object]
 
@@ -153,8 +153,8 @@ def test_full_disk_is_one_clear_line(tmp_path: Path) -> None:
         "from bali_loaders.releases import Release\n"
         "from bali_loaders.umls import LoadOptions\n"
         "from bali_loaders.umls.preparation import transformed\n"
-        "from bali_platform.errors import BaliError\n"
-        "from bali_platform.progress import QUIET\n"
+        "from bali_platform.base.errors import BaliError\n"
+        "from bali_platform.base.progress import QUIET\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "release = Release.open(Path(sys.argv[1]))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"

@@ -20,9 +20,9 @@ from bali_loaders.umls.online.batches import Batches
 from bali_loaders.umls.transform import transform
 from bali_loaders.umls.verification.comparison import compare_concept, compare_retired
 from bali_loaders.umls.verification.verify import collect
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.base.settings import Settings
 from bali_platform.services import GraphStores
-from bali_platform.settings import Settings
 
 EXAMPLES = int(os.environ.get("BALI_FUZZ", "10"))
 VERSION = "0123456789abcdef"

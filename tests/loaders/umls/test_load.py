@@ -11,9 +11,9 @@ from tests.loaders.umls.small import small_release, write_release
 
 from bali_loaders.releases import Release
 from bali_loaders.umls import PRESETS, Loaded, LoadOptions, Report, load, verify
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.settings import Settings
 from bali_platform.services import GraphStores
-from bali_platform.settings import Settings
 
 pytestmark = pytest.mark.services
 

@@ -7,10 +7,10 @@ import pytest
 from tests.loaders.umls.small import small_release, write_release
 from typer.testing import CliRunner
 
+from bali.cli.main import app
 from bali_loaders.umls import Loaded
-from bali_platform.cli.main import app
-from bali_platform.errors import BaliError, UsageError
-from bali_platform.settings import Settings
+from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.settings import Settings
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import httpx
 import neo4j
 import pytest
 
+from bali_platform.base.settings import Settings
 from bali_platform.services.workers import settings_environment
-from bali_platform.settings import Settings
 
 SCHEMA = (
     "CREATE CONSTRAINT concept_cui IF NOT EXISTS FOR (n:Concept) REQUIRE n.cui IS UNIQUE",
@@ -126,7 +126,7 @@ def graph(driver: neo4j.Driver) -> neo4j.Driver:
 @contextmanager
 def run_server(settings: Settings, *options: str, **environment: str) -> Iterator[str]:
     """Run ``bali serve`` and give its address."""
-    command = [sys.executable, "-m", "bali_platform", "serve", "--port", "0", *options]
+    command = [sys.executable, "-m", "bali", "serve", "--port", "0", *options]
     variables = {**os.environ, **settings_environment(settings), **environment}
     with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True) as server:
         try:

@@ -11,9 +11,9 @@ import neo4j
 import pytest
 
 from bali_platform.api.coalescing import CoalescingGraph
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.base.settings import Settings
 from bali_platform.graph import Graph
-from bali_platform.settings import Settings
 from bali_platform.subgraphs import OneHop, Subgraph, explore
 
 pytestmark = pytest.mark.services

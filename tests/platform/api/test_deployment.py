@@ -16,9 +16,9 @@ import typer
 import yaml
 from typer.core import TyperGroup
 
-from bali_platform.cli.main import app
+from bali.cli.main import app
+from bali_platform.base.settings import Settings
 from bali_platform.jobs.queues import KEY_PREFIX, SUBGRAPHS
-from bali_platform.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bali_platform.corpus import Mention, Sentence, write_corpus
 from bali_platform.jobs import Job, JobState, JobStore
+from bali_platform.text.corpus import Mention, Sentence, write_corpus
 
 pytestmark = pytest.mark.services
 

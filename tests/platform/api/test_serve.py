@@ -25,7 +25,7 @@ PUBLIC = ["/ui/", "/openapi.json", "/"]
 
 
 def bali(settings, *arguments, **environment) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bali_platform", *arguments]
+    command = [sys.executable, "-m", "bali", *arguments]
     variables = {**os.environ, **settings_environment(settings), **environment}
     return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
 
@@ -108,7 +108,7 @@ def test_without_services_it_says_so_and_recovers(own_settings, serve) -> None:
 
 
 def test_workers_are_seen(services, settings, serve, graph) -> None:
-    command = [sys.executable, "-m", "bali_platform", "worker", "--queues", "subgraphs"]
+    command = [sys.executable, "-m", "bali", "worker", "--queues", "subgraphs"]
     variables = {**os.environ, **settings_environment(settings)}
     with (
         serve(settings) as address,

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import neo4j
 import pytest
 
+from bali_platform.base.settings import Settings
 from bali_platform.graph import Graph
-from bali_platform.settings import Settings
 
 SCHEMA = (
     "CREATE CONSTRAINT concept_cui IF NOT EXISTS FOR (n:Concept) REQUIRE n.cui IS UNIQUE",

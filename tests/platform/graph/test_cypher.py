@@ -7,7 +7,7 @@ import json
 import neo4j
 import pytest
 
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.graph import Graph
 from bali_platform.graph.cypher import run_cypher
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import networkx
 import pytest
 
-from bali_platform.cli import main
-from bali_platform.settings import Settings
+from bali.cli import main
+from bali_platform.base.settings import Settings
 from bali_platform.subgraphs import read_pyg
 
 pytestmark = pytest.mark.services

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
+from bali_platform.base.settings import Settings
 from bali_platform.graph import Graph
-from bali_platform.settings import Settings
 from bali_platform.subgraphs import (
     CachedNeighbourhoods,
     Edge,

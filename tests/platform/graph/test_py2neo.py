@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-from bali_platform.settings import Settings
+from bali_platform.base.settings import Settings
 
 NOWHERE = {"BALI_NEO4J_URI": "neo4j://127.0.0.1:1", "BALI_REDIS_URL": "redis://127.0.0.1:1"}
 CONNECT = """
 import json, sys
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.graph.py2neo_bridge import connect_py2neo
 try:
     graph = connect_py2neo()

@@ -10,7 +10,7 @@ from typing import Any
 import neo4j
 import pytest
 
-from bali_platform.errors import UsageError
+from bali_platform.base.errors import UsageError
 from bali_platform.graph import Graph
 from bali_platform.graph.cypher import run_cypher
 from bali_platform.graph.statements import favourite, favourites, statement, statement_names

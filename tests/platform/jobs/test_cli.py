@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bali_platform.cli.watch import sparkline, view
+from bali.cli.watch import sparkline, view
 from bali_platform.jobs import Event, Job, JobState
 
 
 def bali(farm: Any, *arguments: str, code: int = 0) -> str:
-    command = [sys.executable, "-m", "bali_platform", *arguments]
+    command = [sys.executable, "-m", "bali", *arguments]
     ran = subprocess.run(
         command, env=farm.environment | {"COLUMNS": "200"}, capture_output=True, text=True
     )
@@ -56,7 +56,7 @@ def test_a_job_from_the_command_line(farm: Any) -> None:
 @pytest.mark.services
 def test_who_watches_a_job_that_nobody_takes_is_told(farm: Any) -> None:
     job = farm.submit(steps=1)
-    command = [sys.executable, "-m", "bali_platform", "jobs", "watch", job.id]
+    command = [sys.executable, "-m", "bali", "jobs", "watch", job.id]
     with subprocess.Popen(
         command, env=farm.environment | {"COLUMNS": "200"}, stderr=subprocess.PIPE, text=True
     ) as watching:

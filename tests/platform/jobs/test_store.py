@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.jobs import Job, JobNotFoundError, JobState, JobStore, code_version
 from bali_platform.jobs.lease import claim_next
 

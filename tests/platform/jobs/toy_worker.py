@@ -7,10 +7,10 @@ import sys
 import time
 from hashlib import sha256
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.base.settings import load_settings
 from bali_platform.jobs import JobStore, code_version, connect, lease, pulse, training, worker
 from bali_platform.jobs.app import app
-from bali_platform.settings import load_settings
 from bali_platform.streaming import BatchKey, answer
 
 app.conf.include = ["bali_platform.jobs.training"]

@@ -19,12 +19,12 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.base.settings import Settings
 from bali_platform.services import Neo4jLogin, down, home, neo4j_login, redis_url, status, up
 from bali_platform.services.home import Home
 from bali_platform.services.logs import log_names, tail
 from bali_platform.services.process import write_atomically
-from bali_platform.settings import Settings
 
 pytestmark = pytest.mark.services
 
@@ -284,7 +284,7 @@ def bali(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str
         "BALI_CACHE": str(settings.cache),
         "BALI_NEO4J_MEMORY_MB": "256",
     }
-    command = [sys.executable, "-m", "bali_platform", *arguments]
+    command = [sys.executable, "-m", "bali", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.services.distribution import Jar, locked_jars, provide
 
 VERSION = "5.26.99"

@@ -10,10 +10,10 @@ import neo4j
 import psutil
 import pytest
 
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.settings import Settings
 from bali_platform.services import GraphStore, GraphStores, neo4j_login, up
 from bali_platform.services.home import Home
-from bali_platform.settings import Settings
 
 pytestmark = pytest.mark.services
 
@@ -168,7 +168,7 @@ def test_a_first_up_leaves_a_first_load_alone(own_settings: Settings) -> None:
 STAGE_AND_WAIT = """
 import os, sys
 from bali_platform.services import GraphStores
-from bali_platform.settings import load_settings
+from bali_platform.base.settings import load_settings
 stores = GraphStores(load_settings())
 with stores.staging(stores.create("half")):
     print("staging", flush=True)

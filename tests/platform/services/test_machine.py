@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.services.java import find_java, java_version
 from bali_platform.services.machine import free_port, is_free, memory_limit
 from bali_platform.services.neo4j_server import default_memory, memory_plan

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.services.process import ManagedProcess, end_strays, write_atomically
 
 SLEEP = "import time; print('ready', flush=True); time.sleep(60)"

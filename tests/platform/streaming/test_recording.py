@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.streaming import BatchKey, InlineSource, Recorder, ReplaySource
 
 KEYS = [BatchKey(epoch, index, rank) for epoch in range(2) for index in range(3) for rank in (0, 1)]

@@ -25,7 +25,7 @@ def recording(tmp_path: Path) -> Path:
 
 
 def replay(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bali_platform", "stream", "replay", *arguments]
+    command = [sys.executable, "-m", "bali", "stream", "replay", *arguments]
     return subprocess.run(command, capture_output=True, text=True)
 
 

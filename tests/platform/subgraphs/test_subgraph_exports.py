@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bali_platform.errors import UsageError
+from bali_platform.base.errors import UsageError
 from bali_platform.graph import Link, Node
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
 from bali_platform.subgraphs import Subgraph, read_pyg

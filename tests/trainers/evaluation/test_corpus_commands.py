@@ -12,10 +12,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from bali_platform.cli.main import app
-from bali_platform.corpus import Mention, read_sentences
-from bali_platform.errors import BaliError
-from bali_platform.settings import Settings
+from bali.cli.main import app
+from bali_platform.base.errors import BaliError
+from bali_platform.base.settings import Settings
+from bali_platform.text.corpus import Mention, read_sentences
 
 pytestmark = pytest.mark.services
 

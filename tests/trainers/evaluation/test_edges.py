@@ -15,11 +15,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.subgraphs import Edge, Lookup, Neighbourhood
-from bali_trainers.config import parse_config
-from bali_trainers.data.edges import is_withheld_edge
-from bali_trainers.data.spec import DataSpec
+from bali_trainers.batches.edges import is_withheld_edge
+from bali_trainers.batches.spec import DataSpec
 from bali_trainers.evaluation import (
     build_edge_task,
     build_pair_task,
@@ -29,11 +28,12 @@ from bali_trainers.evaluation import (
     report_classes,
     report_links,
 )
-from bali_trainers.evaluation.embedding import NameEncoder
 from bali_trainers.evaluation.links import filtered_ranks, link_metrics, relation_offsets
 from bali_trainers.evaluation.pairs import UNRELATED
 from bali_trainers.export import export_model
-from bali_trainers.task import build_task
+from bali_trainers.inference.embedding import NameEncoder
+from bali_trainers.training.config import parse_config
+from bali_trainers.training.joint_model import build_task
 
 FRACTION = 0.3
 TYPES = ("ISA", "TREATS")

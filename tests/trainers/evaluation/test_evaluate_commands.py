@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from bali.cli.main import app
+from bali.cli.tasks import pairs_of_document
 from bali_loaders.corpora import Annotation, Document, Relation
-from bali_platform.cli.main import app
-from bali_platform.cli.tasks import pairs_of_document
-from bali_platform.errors import UsageError
+from bali_platform.base.errors import UsageError
 
 
 def run(*arguments: object) -> Any:

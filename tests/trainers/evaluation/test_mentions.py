@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from bali_platform.corpus import Mention, Sentence, write_corpus
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.text.corpus import Mention, Sentence, write_corpus
 from bali_trainers.evaluation import (
     MentionTask,
     build_mention_task,
@@ -21,7 +21,7 @@ from bali_trainers.evaluation import (
     report_mentions,
     require_apart,
 )
-from bali_trainers.evaluation.embedding import NameEncoder, Spans
+from bali_trainers.inference.embedding import NameEncoder, Spans
 
 TEXT = "w3 w4 and w90 w91 and W3 w4"
 MENTIONS = (

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModel, AutoTokenizer
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.graph.names import is_withheld, name_key
 from bali_trainers.evaluation import (
     build_name_task,
     evaluate_names,
     report_names,
 )
-from bali_trainers.evaluation.embedding import NameEncoder
+from bali_trainers.inference.embedding import NameEncoder
 
 NAME = st.sampled_from([f"{case}{i}" for i in range(12) for case in ("name ", "Name ", "name  ")])
 CONCEPTS = st.lists(st.lists(NAME, min_size=1, max_size=5, unique=True), min_size=1, max_size=8)

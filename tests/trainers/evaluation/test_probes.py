@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.preprocessing import StandardScaler
 from transformers import AutoModelForMaskedLM
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_trainers.evaluation import (
     Example,
     evaluate_classes,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM
 
-from bali_platform.errors import UsageError
+from bali_platform.base.errors import UsageError
 from bali_trainers.models.adapting import (
     add_adapters,
     freeze_layers,

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bali_platform.errors import UsageError
-from bali_trainers.config import GraphEncoderConfig
+from bali_platform.base.errors import UsageError
 from bali_trainers.models.graph import build_graph_encoder
+from bali_trainers.training.config import GraphEncoderConfig
 
 WIDTH, RELATIONS = 8, 3
 BACKENDS = ["pyg", "dgl"]

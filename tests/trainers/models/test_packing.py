@@ -8,13 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bali_platform.errors import UsageError
-from bali_trainers.batch import Batch
-from bali_trainers.config import parse_config
-from bali_trainers.layout import Layout
+from bali_platform.base.errors import UsageError
+from bali_trainers.batches.batch import Batch
+from bali_trainers.batches.layout import Layout
 from bali_trainers.models.packing import ROW, pack, require_packable
 from bali_trainers.models.text import load_text_encoder
-from bali_trainers.task import build_task
+from bali_trainers.training.config import parse_config
+from bali_trainers.training.joint_model import build_task
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=30).map(sorted)
 

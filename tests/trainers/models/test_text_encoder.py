@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_trainers.models.text import load_text_encoder
 
 FAMILIES = ["bert", "roberta", "deberta-v2", "modernbert"]

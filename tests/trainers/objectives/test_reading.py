@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bali_trainers.batch import Batch
-from bali_trainers.config import parse_config
+from bali_trainers.batches.batch import Batch
+from bali_trainers.models.views import Views
 from bali_trainers.objectives import MentionText
-from bali_trainers.task import build_task
-from bali_trainers.views import Views
+from bali_trainers.training.config import parse_config
+from bali_trainers.training.joint_model import build_task
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bali_trainers.batch import Batch
-from bali_trainers.config import parse_config
+from bali_trainers.batches.batch import Batch
 from bali_trainers.models.graph import NeighbourMean
+from bali_trainers.models.views import Views
 from bali_trainers.objectives import GraphToText, LinkPrediction, TextToGraph
-from bali_trainers.task import build_task
-from bali_trainers.views import Views
+from bali_trainers.training.config import parse_config
+from bali_trainers.training.joint_model import build_task
 
 RELATIONS = 3
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bali_platform.errors import UsageError
+from bali_platform.base.errors import UsageError
 from bali_trainers.study import Model, StudyConfig, expand, load_study, training_config
 
 START = """

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_trainers.study import StudyFolder, StudyReport, report_study, summarise
 from bali_trainers.study.comparison import measure
 from bali_trainers.study.config import EDGES

@@ -17,15 +17,15 @@ import redis
 from filelock import FileLock
 from typer.testing import CliRunner
 
+from bali.cli.main import app
 from bali_platform import services as local_services
-from bali_platform.cli.main import app
-from bali_platform.corpus import Mention, Sentence, write_corpus
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.settings import Settings
 from bali_platform.jobs import Job, JobState, JobStore
 from bali_platform.services.workers import settings_environment
-from bali_platform.settings import Settings
-from bali_trainers.jobs import PreparedJob, queue_once
+from bali_platform.text.corpus import Mention, Sentence, write_corpus
 from bali_trainers.study import load_study, report_study, run_study, study_folder
+from bali_trainers.training.submission import PreparedJob, queue_once
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
@@ -99,7 +99,7 @@ def store(redis_client: redis.Redis) -> JobStore:
 @pytest.fixture
 def start(settings: Settings, study: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     """Start ``bali study run``; its workers are stopped in the end."""
-    command = [sys.executable, "-m", "bali_platform", "study", "run", str(study)]
+    command = [sys.executable, "-m", "bali", "study", "run", str(study)]
     environment = os.environ | settings_environment(settings)
     pipe = subprocess.PIPE
     yield lambda: subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from bali_platform.errors import BaliError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
 from bali_trainers.evaluation.agreement import (
     Counts,
     compare_classes,
     count_classes,
     estimate_classes,
 )
-from bali_trainers.evaluation.embedding import NameEncoder, Precision, Spans
 from bali_trainers.evaluation.metrics import Difference, Estimate
 from bali_trainers.evaluation.probe import choose_penalty, fit_probes
+from bali_trainers.inference.embedding import NameEncoder, Precision, Spans
 
 __all__ = [
     "ClassificationOutcome",

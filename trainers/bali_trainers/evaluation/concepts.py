@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bali_platform.errors import BaliError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.subgraphs import NeighbourhoodSource
-from bali_trainers.data.edges import SomeEdges
-from bali_trainers.data.linearised import Lineariser
-from bali_trainers.data.names import numbered
-from bali_trainers.data.randomness import Purpose, generator
-from bali_trainers.data.trees import Trees, grow_trees
+from bali_trainers.batches.edges import SomeEdges
+from bali_trainers.batches.linearised import Lineariser
+from bali_trainers.batches.names import numbered
+from bali_trainers.batches.randomness import Purpose, generator
+from bali_trainers.batches.trees import Trees, grow_trees
 from bali_trainers.evaluation.edge_task import EdgeTask
-from bali_trainers.evaluation.embedding import NameEncoder, Precision
+from bali_trainers.inference.embedding import NameEncoder, Precision
 from bali_trainers.models.saved_graph import SavedGraph, load_graph_encoder
 from bali_trainers.models.text import resolve_base
 

@@ -9,9 +9,9 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.subgraphs import NeighbourhoodSource
-from bali_trainers.data.edges import is_withheld_edge, without_withheld
+from bali_trainers.batches.edges import is_withheld_edge, without_withheld
 
 __all__ = ["EdgeTask", "build_edge_task"]
 

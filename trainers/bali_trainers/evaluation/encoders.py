@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bali_platform.progress import QUIET, Reporter
-from bali_trainers.evaluation.embedding import Embedded, NameEncoder, Precision, Spans
+from bali_platform.base.progress import QUIET, Reporter
 from bali_trainers.evaluation.tfidf import TF_IDF, TfIdf
+from bali_trainers.inference.embedding import Embedded, NameEncoder, Precision, Spans
 
 __all__ = ["Encoder", "open_encoder"]
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from bali_platform.progress import QUIET, Reporter
-from bali_trainers.evaluation.embedding import NameEncoder, Precision
+from bali_platform.base.progress import QUIET, Reporter
 from bali_trainers.evaluation.metrics import Difference, Estimate, Values, compare, estimate
+from bali_trainers.inference.embedding import NameEncoder, Precision
 
 __all__ = [
     "NEAREST",

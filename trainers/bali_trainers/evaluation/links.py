@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.progress import QUIET, Reporter
 from bali_trainers.evaluation.concepts import View, concept_vectors
 from bali_trainers.evaluation.edge_task import EdgeTask
-from bali_trainers.evaluation.embedding import Precision
 from bali_trainers.evaluation.metrics import Difference, Estimate, Values, compare, estimate
+from bali_trainers.inference.embedding import Precision
 
 __all__ = [
     "LINK_RULE",

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bali_platform.abbreviations import definitions_for, documents_with_abbreviations
-from bali_platform.corpus import open_corpus, read_sentences
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.graph.names import name_key
-from bali_trainers.evaluation.embedding import Spans
+from bali_platform.text.abbreviations import definitions_for, documents_with_abbreviations
+from bali_platform.text.corpus import open_corpus, read_sentences
 from bali_trainers.evaluation.name_task import NameTable
+from bali_trainers.inference.embedding import Spans
 
 __all__ = ["READING", "KnownNames", "MentionTask", "build_mention_task", "read_names"]
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from bali_platform.progress import QUIET, Reporter
-from bali_trainers.evaluation.embedding import Precision
+from bali_platform.base.progress import QUIET, Reporter
 from bali_trainers.evaluation.encoders import Encoder, open_encoder
 from bali_trainers.evaluation.mention_task import READING, MentionTask
 from bali_trainers.evaluation.metrics import (
@@ -23,6 +22,7 @@ from bali_trainers.evaluation.metrics import (
     rank_metrics,
 )
 from bali_trainers.evaluation.ranking import RULE, Bearers, rank_concepts
+from bali_trainers.inference.embedding import Precision
 
 __all__ = ["Encoding", "MentionOutcome", "MentionReport", "evaluate_mentions", "report_mentions"]
 

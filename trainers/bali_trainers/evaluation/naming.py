@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from bali_platform.progress import QUIET, Reporter
-from bali_trainers.evaluation.embedding import Precision
+from bali_platform.base.progress import QUIET, Reporter
 from bali_trainers.evaluation.encoders import open_encoder
 from bali_trainers.evaluation.metrics import (
     Difference,
@@ -20,6 +19,7 @@ from bali_trainers.evaluation.metrics import (
 )
 from bali_trainers.evaluation.name_task import NameTask
 from bali_trainers.evaluation.ranking import RULE, rank_concepts
+from bali_trainers.inference.embedding import Precision
 
 __all__ = ["NameOutcome", "NameReport", "evaluate_names", "report_names"]
 

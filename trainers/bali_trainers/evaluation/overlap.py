@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bali_platform.corpus import open_corpus, read_sentences
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.text.corpus import open_corpus, read_sentences
 
 __all__ = ["overlapping_documents", "require_apart"]
 

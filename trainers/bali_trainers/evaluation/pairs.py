@@ -9,8 +9,8 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from bali_platform.errors import BaliError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
 from bali_trainers.evaluation.classification import (
     ClassificationOutcome,
     ClassificationTask,
@@ -20,7 +20,7 @@ from bali_trainers.evaluation.classification import (
 )
 from bali_trainers.evaluation.concepts import concept_vectors
 from bali_trainers.evaluation.edge_task import EdgeTask
-from bali_trainers.evaluation.embedding import Precision
+from bali_trainers.inference.embedding import Precision
 
 __all__ = ["UNRELATED", "PairTask", "build_pair_task", "evaluate_pairs"]
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch.nn import functional
 
-from bali_platform.errors import BaliError
-from bali_platform.progress import QUIET, Reporter
-from bali_trainers.data.masking import IGNORED, mask_tokens
-from bali_trainers.data.tokens import WordPieces
-from bali_trainers.evaluation.embedding import word_pieces
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
+from bali_trainers.batches.masking import IGNORED, mask_tokens
+from bali_trainers.batches.tokens import WordPieces
 from bali_trainers.evaluation.metrics import Estimate, Values, estimate
+from bali_trainers.inference.embedding import word_pieces
 from bali_trainers.models.text import TextEncoder, load_text_encoder, resolve_base
 
 __all__ = ["PerplexityOutcome", "PerplexityReport", "evaluate_perplexity", "report_perplexity"]

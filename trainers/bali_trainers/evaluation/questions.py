@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_trainers.evaluation.classification import ClassificationTask, Example, Fold
 
 __all__ = ["official_folds", "read_pubmedqa"]

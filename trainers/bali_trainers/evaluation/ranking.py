@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from bali_platform.runs import spell_out
+from bali_platform.base.consecutive import spell_out
 
 __all__ = ["RULE", "Bearers", "Ranks", "rank_concepts"]
 

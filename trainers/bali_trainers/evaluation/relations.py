@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_trainers.evaluation.classification import ClassificationTask, Example, Fold
 
 __all__ = ["read_marked_relations", "relation_task"]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from bali_platform.errors import UsageError
-from bali_platform.progress import QUIET, Reporter
-from bali_trainers.evaluation.embedding import Embedded, Spans
+from bali_platform.base.errors import UsageError
+from bali_platform.base.progress import QUIET, Reporter
+from bali_trainers.inference.embedding import Embedded, Spans
 
 __all__ = ["TF_IDF", "TfIdf"]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bali_trainers.config import Config
-from bali_trainers.data.spec import DataSpec
+from bali_trainers.batches.spec import DataSpec
+from bali_trainers.training.config import Config
 
 __all__ = ["model_card"]
 

@@ -13,18 +13,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
-from bali_platform.errors import BaliError
-from bali_platform.settings import load_settings
-from bali_trainers.config import Config, parse_config
-from bali_trainers.data.places import find_tokenizer
-from bali_trainers.data.spec import DataSpec
+from bali_platform.base.errors import BaliError
+from bali_platform.base.settings import load_settings
+from bali_trainers.batches.places import find_tokenizer
+from bali_trainers.batches.spec import DataSpec
 from bali_trainers.export.card import model_card
-from bali_trainers.journal import rows_until
 from bali_trainers.models.adapting import merge_adapters, mix_with_base
 from bali_trainers.models.saved_graph import save_graph_encoder
 from bali_trainers.models.text import load_text_encoder, quiet
-from bali_trainers.state import Checkpoint, open_checkpoint
-from bali_trainers.task import Task, build_task
+from bali_trainers.training.checkpoints import Checkpoint, open_checkpoint
+from bali_trainers.training.config import Config, parse_config
+from bali_trainers.training.joint_model import Task, build_task
+from bali_trainers.training.journal import rows_until
 
 __all__ = ["export_checkpoint", "export_model", "replacing"]
 

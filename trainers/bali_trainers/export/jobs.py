@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from bali_platform.errors import BaliError, UsageError, did_you_mean
+from bali_platform.base.errors import BaliError, UsageError, did_you_mean
 from bali_trainers.export.folder import export_checkpoint, replacing
-from bali_trainers.state import open_checkpoint
+from bali_trainers.training.checkpoints import open_checkpoint
 
 __all__ = ["export_run", "find_run"]
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModel
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_trainers.models.text import quiet
 
 __all__ = ["TOLERANCE", "export_onnx"]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bali_platform.errors import UsageError
-from bali_trainers.config import GraphEncoderConfig
+from bali_platform.base.errors import UsageError
+from bali_trainers.training.config import GraphEncoderConfig
 
 __all__ = ["GraphEncoder", "GraphNetwork", "NameOnly", "NeighbourMean", "build_graph_encoder"]
 

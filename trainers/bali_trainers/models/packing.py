@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from bali_platform.errors import UsageError
+from bali_platform.base.errors import UsageError
 
 __all__ = ["PACKABLE", "ROW", "Packing", "pack", "packed_inputs", "require_packable"]
 

@@ -12,12 +12,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from bali_platform.errors import BaliError
-from bali_trainers.config import Config, GraphEncoderConfig
-from bali_trainers.data.spec import DataSpec
+from bali_platform.base.errors import BaliError
+from bali_trainers.batches.spec import DataSpec
 from bali_trainers.models.graph import build_graph_encoder
 from bali_trainers.models.pooling import MentionPooling
-from bali_trainers.task import Task
+from bali_trainers.training.config import Config, GraphEncoderConfig
+from bali_trainers.training.joint_model import Task
 
 __all__ = ["FOLDER", "GraphFacts", "SavedGraph", "load_graph_encoder", "save_graph_encoder"]
 
@@ -29,7 +29,7 @@ class GraphFacts(BaseModel):
     """What a saved graph encoder is, and how the subgraphs that it read were drawn.
 
     ``relation_types`` are in the order that numbers them, see
-    :class:`~bali_trainers.data.spec.DataSpec`, from which the lengths are, too, and
+    :class:`~bali_trainers.batches.spec.DataSpec`, from which the lengths are, too, and
     ``withheld_edges``.
     """
 

@@ -17,7 +17,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as transformers_logging
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_trainers.models.packing import Packing, packed_inputs
 
 __all__ = ["TextEncoder", "load_text_encoder", "quiet", "resolve_base"]

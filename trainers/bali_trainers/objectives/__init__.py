@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bali_trainers.config import ObjectivesConfig
 from bali_trainers.objectives.base import Objective, Outcome
 from bali_trainers.objectives.contrast import Alignment, MentionName, MultiSimilarity, NameName
 from bali_trainers.objectives.mlm import GraphToText, MaskedTokens
 from bali_trainers.objectives.reading import MentionText
 from bali_trainers.objectives.relations import LinkPrediction, TextToGraph
+from bali_trainers.training.config import ObjectivesConfig
 
 __all__ = [
     "Alignment",

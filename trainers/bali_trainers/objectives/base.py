@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bali_trainers.views import Views
+from bali_trainers.models.views import Views
 
 __all__ = ["Objective", "Outcome"]
 

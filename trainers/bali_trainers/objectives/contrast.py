@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bali_trainers.distributed import gather_rows, mean_over_ranks
+from bali_trainers.models.views import Views
 from bali_trainers.objectives.base import Objective, Outcome
-from bali_trainers.views import Views
+from bali_trainers.training.distributed import gather_rows, mean_over_ranks
 
 __all__ = [
     "Alignment",

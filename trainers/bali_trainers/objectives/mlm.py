@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bali_trainers.distributed import mean_over_ranks
 from bali_trainers.models.text import TextEncoder
+from bali_trainers.models.views import Views
 from bali_trainers.objectives.base import Objective, Outcome
-from bali_trainers.views import Views
+from bali_trainers.training.distributed import mean_over_ranks
 
 __all__ = ["GraphToText", "MaskedTokens"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from bali_trainers.distributed import mean_over_ranks
+from bali_trainers.models.views import Views
 from bali_trainers.objectives.base import Objective, Outcome
-from bali_trainers.views import Views
+from bali_trainers.training.distributed import mean_over_ranks
 
 __all__ = ["MentionText"]
 

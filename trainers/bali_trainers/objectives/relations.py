@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bali_trainers.batch import Subgraph
-from bali_trainers.distributed import mean_over_ranks
+from bali_trainers.batches.batch import Subgraph
+from bali_trainers.models.views import Views
 from bali_trainers.objectives.base import Objective, Outcome
-from bali_trainers.views import Views
+from bali_trainers.training.distributed import mean_over_ranks
 
 __all__ = ["LinkPrediction", "TextToGraph"]
 

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bali_platform.errors import did_you_mean
-from bali_trainers.config import Config, ObjectivesConfig
+from bali_platform.base.errors import did_you_mean
 from bali_trainers.evaluation import Encoding
-from bali_trainers.evaluation.embedding import Precision
-from bali_trainers.precision import settle_precision
-from bali_trainers.reading import check, read_toml
+from bali_trainers.inference.embedding import Precision
+from bali_trainers.inference.precision import settle_precision
+from bali_trainers.training.config import Config, ObjectivesConfig
+from bali_trainers.training.toml_files import check, read_toml
 
 __all__ = ["AXES", "EDGES", "Choices", "EdgesConfig", "StudyConfig", "TestConfig", "load_study"]
 
@@ -142,4 +142,4 @@ class StudyConfig(_Section):
 
 def load_study(path: str | Path) -> StudyConfig:
     """Read a study's file, or a shipped one by name; one line says what is wrong with it."""
-    return check(StudyConfig, read_toml(path, "studies"), str(path))
+    return check(StudyConfig, read_toml(path, "study/studies"), str(path))

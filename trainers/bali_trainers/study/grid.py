@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
 
-from bali_platform.errors import UsageError, did_you_mean
-from bali_trainers.config import ENCODER_OPTIONS, Config, ObjectivesConfig, parse_config
+from bali_platform.base.errors import UsageError, did_you_mean
 from bali_trainers.study.config import Choices, StudyConfig
+from bali_trainers.training.config import ENCODER_OPTIONS, Config, ObjectivesConfig, parse_config
 
 __all__ = ["UNTOUCHED", "Model", "expand", "training_config"]
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.services.process import write_atomically
 from bali_platform.streaming import decode, encode
 from bali_trainers.evaluation.metrics import Clusters, Values

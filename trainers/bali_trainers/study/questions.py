@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bali_platform.corpus import open_corpus
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.base.settings import Settings
 from bali_platform.graph.client import Graph
-from bali_platform.settings import Settings
 from bali_platform.subgraphs import neighbourhoods
+from bali_platform.text.corpus import open_corpus
 from bali_trainers.evaluation import (
     EdgeTask,
     Encoding,
@@ -25,11 +25,11 @@ from bali_trainers.evaluation import (
     read_names,
     require_apart,
 )
-from bali_trainers.evaluation.embedding import Precision
 from bali_trainers.evaluation.tfidf import TF_IDF
-from bali_trainers.jobs import find_corpus
+from bali_trainers.inference.embedding import Precision
 from bali_trainers.study.config import EDGES, StudyConfig
 from bali_trainers.study.outcomes import Group, Part, Questions, Scores
+from bali_trainers.training.submission import find_corpus
 
 __all__ = ["Tasks", "read_tasks"]
 

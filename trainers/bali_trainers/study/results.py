@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict
 
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_trainers.evaluation import Estimate
 from bali_trainers.evaluation.mention_task import READING
 from bali_trainers.evaluation.ranking import RULE

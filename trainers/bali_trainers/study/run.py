@@ -13,16 +13,14 @@ from filelock import FileLock, Timeout
 from redis.exceptions import RedisError
 
 from bali_platform import __version__
-from bali_platform.errors import UsageError
+from bali_platform.base.errors import UsageError
+from bali_platform.base.progress import QUIET, Reporter
+from bali_platform.base.settings import Settings
 from bali_platform.jobs import Job, JobNotFoundError, JobState, JobStore, code_version
 from bali_platform.jobs.app import wake
-from bali_platform.progress import QUIET, Reporter
-from bali_platform.settings import Settings
 from bali_trainers.evaluation.links import LINK_RULE
 from bali_trainers.evaluation.mention_task import READING
 from bali_trainers.evaluation.ranking import RULE
-from bali_trainers.jobs import PreparedJob, pin, queue_once
-from bali_trainers.journal import rows_until
 from bali_trainers.study.config import StudyConfig
 from bali_trainers.study.grid import Model, expand, training_config
 from bali_trainers.study.outcomes import (
@@ -33,6 +31,8 @@ from bali_trainers.study.outcomes import (
     content_key,
 )
 from bali_trainers.study.questions import Tasks, read_tasks
+from bali_trainers.training.journal import rows_until
+from bali_trainers.training.submission import PreparedJob, pin, queue_once
 
 __all__ = ["run_study", "study_folder"]
 

@@ -13,7 +13,7 @@ from bali_loaders.releases.open.readme import readme
 from bali_loaders.releases.open.relations import INVERSES, relation_rows
 from bali_loaders.releases.open.sources import sab_rows
 from bali_loaders.releases.writing import documentation, new_release, semantic_types, write_file
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.progress import QUIET, Reporter
 
 __all__ = ["DATE", "VERSION", "write"]
 

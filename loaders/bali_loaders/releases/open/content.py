@@ -21,7 +21,7 @@ from bali_loaders.releases.open.relations import (
 from bali_loaders.releases.open.semantics import most_specific, types_of_terms
 from bali_loaders.releases.open.sources import root_and_version_atoms
 from bali_loaders.releases.open.terms import Key, Source, SourceInfo, Term
-from bali_platform.progress import Step
+from bali_platform.base.progress import Step
 
 __all__ = ["Content", "read_content"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bali_loaders.releases.open.terms import Annotation, Key, Source, SourceInfo, Term
 from bali_loaders.releases.rrf import tidy
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = ["read_annotations", "read_hpo"]
 

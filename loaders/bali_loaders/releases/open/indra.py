@@ -12,7 +12,7 @@ from typing import Any
 from bali_loaders.releases.open.packages import PACKAGES
 from bali_loaders.releases.open.terms import Key, Source, SourceInfo, Term
 from bali_loaders.releases.rrf import tidy
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = ["RELATIONS", "read_mesh", "read_obo_table"]
 

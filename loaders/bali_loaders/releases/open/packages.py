@@ -15,9 +15,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bali_platform.errors import BaliError
-from bali_platform.progress import QUIET, Reporter
-from bali_platform.settings import Settings
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
+from bali_platform.base.settings import Settings
 
 __all__ = ["PACKAGES", "DataPackage", "fetch_resources"]
 

@@ -36,8 +36,8 @@ from bali_loaders.releases.synthetic.vocabulary import (
     inverse_relas,
 )
 from bali_loaders.releases.writing import documentation, new_release, write_file
-from bali_platform.errors import BaliError, UsageError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.progress import QUIET, Reporter
 
 __all__ = ["write"]
 

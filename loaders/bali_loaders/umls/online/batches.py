@@ -23,7 +23,7 @@ from bali_loaders.umls.schema import statements
 from bali_loaders.umls.transform import Limits
 from bali_loaders.umls.transform.import_files import ImportFile
 from bali_loaders.umls.transform.outputs import OUTPUTS
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = ["Batches", "Row", "Stream", "rounds"]
 

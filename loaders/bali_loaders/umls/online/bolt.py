@@ -23,8 +23,8 @@ from neo4j.exceptions import ConstraintError, DriverError, IncompleteCommit, Neo
 from bali_loaders.umls.online.batches import Batches, Row, Stream, rounds
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.schema import run, statements, write_release
-from bali_platform.errors import BaliError
-from bali_platform.progress import Reporter, Step
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import Reporter, Step
 
 __all__ = ["begin", "finish", "import_batches"]
 

@@ -22,11 +22,11 @@ from bali_loaders.umls.schema import create_schema, run
 from bali_loaders.umls.stopwatch import Stopwatch
 from bali_loaders.umls.transform import Limits, graph_version
 from bali_loaders.umls.verification.verify import collect, examine, read_report
-from bali_platform.errors import BaliError, UsageError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.progress import QUIET, Reporter
+from bali_platform.base.settings import Settings
 from bali_platform.services import neo4j_login
 from bali_platform.services.neo4j_server import connect_neo4j
-from bali_platform.settings import Settings
 
 __all__ = ["load_online"]
 

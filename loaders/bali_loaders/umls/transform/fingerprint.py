@@ -9,7 +9,7 @@ from pathlib import Path
 from bali_loaders.releases import Release
 from bali_loaders.umls.options import LoadOptions
 from bali_loaders.umls.transform.tables import files_read
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.progress import QUIET, Reporter
 
 __all__ = ["graph_version"]
 

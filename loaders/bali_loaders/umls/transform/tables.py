@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bali_loaders.releases import Release
 from bali_loaders.releases.rrf import scan_sql, standard_files
 from bali_loaders.umls.options import LoadOptions
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = ["READ", "check_complete", "files_read", "view_sql"]
 

@@ -21,9 +21,9 @@ from bali_loaders.umls.transform.outputs import OUTPUTS
 from bali_loaders.umls.transform.relations import Relations, type_name, type_names
 from bali_loaders.umls.transform.tables import READ, check_complete, files_read
 from bali_loaders.umls.transform.workspace import Limits, Workspace
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
-from bali_platform.progress import QUIET, Reporter
 
 __all__ = ["transform"]
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from bali_loaders.releases import Release
 from bali_loaders.umls.transform.tables import READ, view_sql
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = ["ARRAY_DELIMITER", "Limits", "Workspace"]
 

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from bali_loaders.umls.own import EMBEDDING, is_own_label, is_own_property
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.schema import await_indexes, count_stored, run, statements
+from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
-from bali_platform.progress import QUIET, Reporter
 
 __all__ = ["Carried", "carry_over"]
 

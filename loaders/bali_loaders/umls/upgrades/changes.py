@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.transform import Limits
 from bali_loaders.umls.transform.contents import TABLES
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = ["Changes", "Counts", "Graph", "SourceCounts", "compare"]
 

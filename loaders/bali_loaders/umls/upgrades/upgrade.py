@@ -17,10 +17,10 @@ from bali_loaders.umls.transform.contents import CONTENTS
 from bali_loaders.umls.upgrades.additions import carry_over
 from bali_loaders.umls.upgrades.changes import Graph, compare
 from bali_loaders.umls.upgrades.report import CONCEPTS, LEFT_BEHIND, Edition, UpgradeReport
-from bali_platform.errors import UsageError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import UsageError
+from bali_platform.base.progress import QUIET, Reporter
+from bali_platform.base.settings import Settings
 from bali_platform.services import GraphStore, GraphStores
-from bali_platform.settings import Settings
 
 __all__ = ["Upgraded", "live_options", "upgrade"]
 

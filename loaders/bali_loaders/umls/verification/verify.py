@@ -15,8 +15,8 @@ from bali_loaders.umls.schema import count_stored, run
 from bali_loaders.umls.verification.comparison import compare_concept, compare_retired
 from bali_loaders.umls.verification.evidence import Evidence, Reader, Retired
 from bali_loaders.umls.verification.lines import Lines
-from bali_platform.errors import BaliError
-from bali_platform.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET, Reporter
 
 __all__ = [
     "Collected",

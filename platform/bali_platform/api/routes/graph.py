@@ -27,7 +27,7 @@ from bali_platform.api.models import (
     SubgraphRequest,
 )
 from bali_platform.api.problems import ProblemError, documented
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.graph import Graph, Link, Node
 from bali_platform.subgraphs.exploration import explore, hierarchy, induced, of_paths
 from bali_platform.subgraphs.subgraph import Subgraph

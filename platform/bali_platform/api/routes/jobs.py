@@ -12,7 +12,7 @@ from starlette.datastructures import URL
 from bali_platform.api.backend import Backend, backend_of
 from bali_platform.api.models import JobId, JobRecord, JobRequest, Jobs, JobSummary
 from bali_platform.api.problems import ProblemError, documented
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.jobs import Job, JobState
 from bali_platform.jobs.app import wake
 

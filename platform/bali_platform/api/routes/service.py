@@ -13,7 +13,7 @@ from bali_platform import __version__
 from bali_platform.api.backend import Backend, backend_of
 from bali_platform.api.models import CacheStatus, Health, JobSummary, Status, WorkerStatus
 from bali_platform.api.problems import documented
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 from bali_platform.jobs import JobState
 
 __all__ = ["read_status", "router"]

@@ -16,7 +16,7 @@ from bali_platform.api.backend import Backend, backend_of
 from bali_platform.api.models import JobId, JobSummary
 from bali_platform.api.problems import ProblemError, documented
 from bali_platform.api.routes.service import read_status
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 __all__ = ["router"]
 

@@ -31,13 +31,13 @@ from bali_loaders.umls.schema import count_stored, create_schema
 from bali_loaders.umls.schema import write_release as write_release_node
 from bali_loaders.umls.transform import graph_version, transform
 from bali_loaders.umls.verification.verify import read_report
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
+from bali_platform.base.progress import QUIET
+from bali_platform.base.settings import Settings
 from bali_platform.graph import Graph
-from bali_platform.progress import QUIET
 from bali_platform.services import GraphStores
 from bali_platform.services.home import Home
 from bali_platform.services.machine import free_port
-from bali_platform.settings import Settings
 
 pytestmark = pytest.mark.services
 
@@ -136,7 +136,7 @@ def loading(release: Path, remote: Settings) -> Iterator[subprocess.Popen[str]]:
         "BALI_NEO4J_URI": remote.neo4j_uri,
         "BALI_NEO4J_PASSWORD": remote.neo4j_password.get_secret_value(),
     }
-    command = [sys.executable, "-m", "bali_platform", "load", str(release)]
+    command = [sys.executable, "-m", "bali", "load", str(release)]
     command += ["--online", "--preset", "full", "--no-suppressible"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         yield process

@@ -16,7 +16,7 @@ from tests.loaders.umls.small import (
 )
 
 from bali_loaders.umls import PRESETS, LoadOptions, Report
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 
 @pytest.fixture(scope="module")

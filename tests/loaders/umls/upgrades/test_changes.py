@@ -12,7 +12,7 @@ from bali_loaders.releases import Release, synthetic
 from bali_loaders.umls import LoadOptions
 from bali_loaders.umls.transform import transform
 from bali_loaders.umls.upgrades.changes import Changes, Graph, compare
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 
 def contents_of(path: Path, folder: Path) -> Graph:

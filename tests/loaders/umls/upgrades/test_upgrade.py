@@ -17,14 +17,14 @@ from neo4j.time import Date
 from tests.loaders.umls.small import atom, next_small_release, small_release, write_release
 from typer.testing import CliRunner
 
+from bali.cli.main import app
 from bali_loaders.releases import Release
 from bali_loaders.umls import Loaded, LoadOptions, UpgradeReport, upgrade, verify
-from bali_platform.cli.main import app
-from bali_platform.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.settings import Settings
 from bali_platform.graph import Graph
 from bali_platform.graph.vectors import Maker, Vectors
 from bali_platform.services import GraphStores
-from bali_platform.settings import Settings
 
 pytestmark = pytest.mark.services
 
@@ -143,7 +143,7 @@ def kill(settings: Settings, arguments: list[str], moment: Callable[[str], bool]
     with (
         said.open("w") as output,
         subprocess.Popen(
-            [sys.executable, "-m", "bali_platform", *arguments],
+            [sys.executable, "-m", "bali", *arguments],
             env=os.environ | environment(settings),
             stderr=output,
             start_new_session=True,

@@ -16,7 +16,7 @@ from tests.loaders.umls.small import Row, atom, small_release, write_release
 
 from bali_loaders.releases import Release
 from bali_loaders.umls.verification.lines import Lines, Piece
-from bali_platform.errors import BaliError
+from bali_platform.base.errors import BaliError
 
 texts = st.lists(st.binary(max_size=9).map(lambda text: text.replace(b"\n", b"")), max_size=9)
 

@@ -1,0 +1,95 @@
+"""``bali serve``: the REST API and the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bali.cli.common import reporter
+from bali_platform.base.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from bali_platform.api.backend import Submit
+    from bali_platform.base.settings import Settings
+    from bali_platform.jobs import Job
+
+__all__ = ["register"]
+
+PANEL = "Services"
+MAX_STEPS = 10_000_000
+MAX_EPOCHS = 1_000
+MAX_PATH_LENGTH = 200
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(rich_help_panel=PANEL)(serve)
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond this machine a token is needed.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="8000, or another free one, by default.")
+    ] = None,
+) -> None:
+    """Serve the REST API and the dashboard until stopped."""
+    from bali_platform import api
+    from bali_platform.base.settings import load_settings
+
+    settings = load_settings()
+    api.serve(settings, host, port, _submitter(settings), reporter())
+
+
+def _submitter(settings: Settings) -> Submit:
+    """Return what queues a training job for somebody who is not at this machine."""
+
+    def submit(config: str, overrides: dict[str, dict[str, Any]], priority: int) -> Job:
+        from bali_platform.jobs import JobStore, connect
+        from bali_platform.jobs.app import wake
+        from bali_trainers.training.config import Config, shipped_configs
+        from bali_trainers.training.submission import prepare
+
+        _check_word("configuration", config, shipped_configs())
+        for section in overrides:
+            _check_word("section", section, set(Config.model_fields) - {"name", "seed"})
+        _check_bounds(overrides, settings.home)
+        prepared = prepare(config, settings, **overrides)
+        folder = settings.home / "jobs"
+        job = JobStore(connect(settings)).submit(
+            "train", prepared.name, prepared.config, prepared.spec, folder, priority=priority
+        )
+        wake()
+        return job
+
+    return submit
+
+
+def _check_word(kind: str, word: str, known: Collection[str]) -> None:
+    if word not in known:
+        raise UsageError(f"no {kind} '{word[:100]}'{did_you_mean(word, known)}")
+
+
+def _check_bounds(overrides: dict[str, dict[str, Any]], home: Path) -> None:
+    """Refuse what reaches out of the workspace, or would never end."""
+    for section, key in (("data", "corpus"), ("data", "replay"), ("model", "base")):
+        value = overrides.get(section, {}).get(key)
+        if isinstance(value, str) and not _stays_within(home, value):
+            raise UsageError(f"{section}.{key}: this is not a name, nor a path within {home}")
+    for key, most in (("max_steps", MAX_STEPS), ("epochs", MAX_EPOCHS)):
+        value = overrides.get("run", {}).get(key)
+        if isinstance(value, (int, float)) and value > most:
+            raise UsageError(f"run.{key}: at most {most:,} through the API")
+
+
+def _stays_within(home: Path, value: str) -> bool:
+    """Whether ``value`` is a path within ``home``, or a name that is no path at all."""
+    path = Path(value)
+    if len(value) > MAX_PATH_LENGTH or not value.isprintable():
+        return False
+    is_path = path.is_absolute() or ".." in path.parts or value.startswith("~") or path.exists()
+    return not is_path or path.resolve().is_relative_to(home.resolve())

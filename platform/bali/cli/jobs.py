@@ -1,0 +1,267 @@
+"""``bali worker | train | jobs``: training jobs and the workers that run them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bali.cli.common import JsonOption, err, fields, job_store, out, print_json, table
+from bali_platform.base.errors import BaliError
+
+if TYPE_CHECKING:
+    from bali_platform.base.settings import Settings
+    from bali_platform.jobs import Job, JobStore
+    from bali_trainers.training.submission import PreparedJob
+
+__all__ = ["register"]
+
+PANEL = "Training and evidence"
+
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, or its beginning.")]
+
+jobs = typer.Typer(no_args_is_help=True, help="Look at training jobs and steer them.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the job commands to ``app``."""
+    for command in (worker, train):
+        app.command(rich_help_panel=PANEL)(command)
+    app.add_typer(jobs, name="jobs", rich_help_panel=PANEL)
+
+
+def worker(
+    queues: Annotated[
+        str, typer.Option(help="subgraphs (batches of subgraphs), gpu (training), or both.")
+    ] = "subgraphs,gpu",
+    concurrency: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that build batches; default: half of the cores."),
+    ] = None,
+) -> None:
+    """Work on batches and training jobs until stopped."""
+    import logging
+
+    from bali_platform.base.settings import load_settings
+    from bali_platform.jobs.worker import run_worker
+
+    logging.basicConfig(level=logging.INFO, format="[%(asctime)s: %(levelname)s] %(message)s")
+    run_worker(load_settings(), queues.split(","), concurrency)
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="A TOML file, or a shipped configuration.")],
+    corpus: Annotated[
+        str | None, typer.Option(help="Train on this corpus, not on the configuration's.")
+    ] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Train here and now, without queue and workers.")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the job until it ends.")] = False,
+    priority: Annotated[int, typer.Option(help="Higher ones start first.")] = 0,
+    retries: Annotated[
+        int, typer.Option(min=1, help="Attempts in a row without progress before it fails.")
+    ] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Queue a training job."""
+    from bali_platform.base.settings import load_settings
+    from bali_platform.jobs.app import wake
+    from bali_trainers.training.submission import prepare
+
+    settings = load_settings()
+    prepared = prepare(config, settings, **({"data": {"corpus": corpus}} if corpus else {}))
+    if local:
+        _train_here(prepared, settings)
+        return
+    store = job_store()
+    job = store.submit(
+        "train",
+        prepared.name,
+        prepared.config,
+        prepared.spec,
+        settings.home / "jobs",
+        priority=priority,
+        retries=retries,
+    )
+    wake()
+    if watch:
+        _watch(store, job.id)
+    elif as_json:
+        print_json(job.model_dump(mode="json"))
+    else:
+        out.print(f"queued job {job.id}: `bali jobs watch {job.id}` shows it")
+
+
+def _train_here(prepared: PreparedJob, settings: Settings) -> None:
+    """Train in the foreground, with batches built by the same process or replayed."""
+    from bali_platform.services.process import write_atomically
+    from bali_trainers.training.start import main as run
+
+    if prepared.config["data"]["source"] == "workers":
+        prepared.config["data"]["source"] = "inline"
+    folder = settings.home / "jobs" / f"{prepared.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    write_atomically(folder / "config.json", json.dumps(prepared.config, indent=2))
+    write_atomically(folder / "spec.json", json.dumps(prepared.spec, indent=2))
+    out.print(f"training in {folder}", highlight=False)
+    if run([str(folder)]):
+        raise BaliError(
+            "training stopped: "
+            f"`python -m bali_trainers.training.start {shlex.quote(str(folder))}` goes on"
+        )
+
+
+@jobs.command("list")
+def list_jobs(as_json: JsonOption = False) -> None:
+    """List the jobs, newest first."""
+    found = job_store().list()
+    if as_json:
+        print_json([job.model_dump(mode="json", exclude={"config", "spec"}) for job in found])
+        return
+    rows = (
+        (job.id, job.name, job.state, _reached(job), _date(job.created_at), job.message)
+        for job in found
+    )
+    out.print(table("", ("job", "name", "state", "step", "queued", ""), rows))
+
+
+@jobs.command()
+def show(job: JobArgument, as_json: JsonOption = False) -> None:
+    """Show a job's record and everything that happened to it."""
+    store = job_store()
+    found = store.find(job)
+    events = list(store.events(found.id))
+    if as_json:
+        told = [event.model_dump() | {"time": event.time} for event in events]
+        print_json(found.model_dump(mode="json") | {"events": told})
+        return
+    out.print(fields(found.name, _record(found)))
+    rows = ((_date(event.time), event.type, ", ".join(event.told)) for event in events)
+    out.print(table("events", ("time", "event", ""), rows))
+
+
+def _record(job: Job) -> dict[str, object]:
+    """Return what people want to know of a job, in words."""
+    times = {"created_at": "queued", "started_at": "started", "finished_at": "finished"}
+    known = {name: getattr(job, name) for name in ("id", "state", "message", "priority", "attempt")}
+    return {
+        **known,
+        "step": _reached(job),
+        **{label: _date(at) for name, label in times.items() if (at := getattr(job, name))},
+        "folder": job.folder,
+        "code": job.code_version,
+        **{
+            name: job.spec[name]
+            for name in ("graph_version", "corpus", "corpus_sha")
+            if name in job.spec
+        },
+        **{name: f"{value:.4g}" for name, value in job.metrics.items()},
+        **job.artefacts,
+    }
+
+
+def _reached(job: Job) -> str:
+    return f"{job.step:,} of {job.total:,}" if job.total else "-"
+
+
+@jobs.command()
+def watch(job: JobArgument) -> None:
+    """Show a job until it ends: progress, loss, throughput, data wait."""
+    store = job_store()
+    _watch(store, store.find(job).id)
+
+
+@jobs.command()
+def logs(
+    job: JobArgument,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the job ends.")
+    ] = False,
+) -> None:
+    """Print what a job's trainer has printed."""
+    store = job_store()
+    found = store.find(job)
+    if not follow and not found.log.exists():
+        raise BaliError(f"{found.log} does not exist: the job has not started on this machine")
+    position = _print_from(found.log, 0)
+    while follow and not store.get(found.id).state.ended:
+        time.sleep(0.5)
+        position = _print_from(found.log, position)
+    _print_from(found.log, position)
+
+
+@jobs.command()
+def cancel(job: JobArgument) -> None:
+    """Cancel a job; a running one makes a checkpoint first."""
+    store = job_store()
+    cancelled = store.request_cancel(store.find(job).id)
+    out.print(f"job {cancelled.id}: {'cancelled' if cancelled.state.ended else 'will stop'}")
+
+
+@jobs.command()
+def resume(job: JobArgument) -> None:
+    """Queue a failed or cancelled job again, to go on from its last checkpoint."""
+    from bali_platform.jobs.app import wake
+
+    store = job_store()
+    resumed = store.resume(store.find(job).id)
+    wake()
+    out.print(f"job {resumed.id}: queued")
+
+
+@jobs.command()
+def priority(job: JobArgument, value: Annotated[int, typer.Argument(help="Default: 0.")]) -> None:
+    """Let a queued job start before those of a lower priority."""
+    store = job_store()
+    changed = store.prioritise(store.find(job).id, value)
+    out.print(f"job {changed.id}: priority {changed.priority}")
+
+
+@jobs.command()
+def prune(
+    days: Annotated[float, typer.Option(min=0, help="Forget jobs that ended so long ago.")] = 30,
+) -> None:
+    """Forget old jobs, and delete the checkpoints of those that succeeded; models and logs stay."""
+    forgotten = job_store().prune(days * 86400)
+    out.print(f"forgot {len(forgotten)} jobs")
+
+
+def _watch(store: JobStore, job_id: str) -> None:
+    from bali.cli.watch import watch as show_live
+    from bali_platform.jobs import JobState
+
+    if store.get(job_id).state == JobState.QUEUED:
+        _tell_if_nobody_trains(store)
+    ended = show_live(store, job_id, out)
+    if ended.state != JobState.SUCCEEDED:
+        raise BaliError(f"job {job_id} {ended.state}: {ended.message or 'as asked'}")
+
+
+def _tell_if_nobody_trains(store: JobStore) -> None:
+    from bali_platform.jobs import JobState
+    from bali_platform.jobs.app import queues_served
+    from bali_platform.jobs.queues import GPU
+
+    busy = any(job.state == JobState.RUNNING for job in store.list())
+    if not busy and GPU not in queues_served():
+        err.print("no worker trains yet: `bali up --workers` starts one", style="yellow")
+
+
+def _print_from(log: Path, position: int) -> int:
+    """Print a growing file from ``position`` on; return its new end."""
+    if not log.exists():
+        return position
+    with log.open("rb") as file:
+        file.seek(position)
+        sys.stdout.write(file.read().decode(errors="replace"))
+        sys.stdout.flush()
+        return file.tell()
+
+
+def _date(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

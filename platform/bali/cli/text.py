@@ -1,0 +1,286 @@
+"""``bali corpus``: documents in, linked corpora out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bali.cli import evaluation
+from bali.cli.common import JsonOption, fields, out, print_json, reporter, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bali_loaders.corpora import Conversion
+    from bali_loaders.linking import Dictionary, Reranker
+    from bali_platform.base.settings import Settings
+
+__all__ = ["register"]
+
+
+class Ambiguity(StrEnum):
+    """What becomes of a name that several concepts share."""
+
+    skip = "skip"
+    first = "first"
+    all = "all"
+
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE..",
+        help="PubTator, BioC or PubMed (.xml), BioC or BERN2 (.json), .jsonl, .csv, .tsv, .txt; "
+        "or .gz.",
+    ),
+]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the new corpus.")
+]
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", min=1, help="Files to work on at a time, a process each.")
+]
+Withheld = Annotated[
+    float,
+    typer.Option(min=0, max=0.99, help="Fraction of synonyms that no sentence may hold."),
+]
+
+
+Model = Annotated[
+    str | None,
+    typer.Option(help="Language model that decides what ambiguous names mean, by the sentence."),
+]
+Threshold = Annotated[
+    float,
+    typer.Option(min=-1, max=1, help="With --model: least cosine of sentence and concept, or NIL."),
+]
+
+
+@dataclass(frozen=True)
+class ModelReranker:
+    """Makes the reranker of a model and the live graph, in whatever process needs it."""
+
+    model: str
+    threshold: float
+    settings: Settings
+
+    def __call__(self) -> Reranker:
+        """Load the model and connect to the graph."""
+        from bali_loaders.linking import Reranker
+        from bali_platform.graph.client import Graph
+        from bali_platform.subgraphs import GraphNeighbourhoods
+        from bali_trainers.inference.embedding import NameEncoder
+
+        encoder = NameEncoder(self.model, name_length=128)
+
+        def encode(texts: Sequence[str]) -> NDArray[np.floating]:
+            embedded = encoder.encode(texts)
+            return embedded.vectors[embedded.row]
+
+        source = GraphNeighbourhoods(Graph.connect(self.settings))
+        return Reranker(encode, source.names, self.threshold)
+
+
+def definitions(
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the new corpus.")],
+    withheld: Withheld = 0.1,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a corpus of the graph's own definitions, linked to the other concepts they mention."""
+    from bali_loaders.corpora import write_definitions
+    from bali_loaders.linking import Linker
+    from bali_platform.base.settings import load_settings
+    from bali_platform.graph.client import Graph
+
+    linker = Linker(_dictionary(withheld))
+    with Graph.connect(load_settings()) as graph:
+        write_definitions(graph, linker, folder, reporter=reporter())
+    show(folder, as_json)
+
+
+def link(
+    files: Files,
+    folder: Output,
+    ambiguous: Annotated[
+        Ambiguity, typer.Option(help="What to do with a name that several concepts share.")
+    ] = Ambiguity.skip,
+    model: Model = None,
+    threshold: Threshold = 0.0,
+    withheld: Withheld = 0.1,
+    jobs: Jobs = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Link documents to the graph by its names, and keep the sentences that mention something.
+
+    Stopped at any point, the same command goes on with the files that are left.
+    """
+    from bali_loaders.corpora import LinkNames
+
+    dictionary = _dictionary(withheld)
+    convert = LinkNames(dictionary.folder, ambiguous.value, _reranker(model, threshold))
+    _build(files, folder, convert, dictionary.graph_version, withheld, jobs, as_json)
+
+
+def import_(
+    files: Files,
+    folder: Output,
+    codes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of identifier, tab, CUI, for vocabularies that the graph does not hold."
+        ),
+    ] = None,
+    withheld: Withheld = 0.0,
+    jobs: Jobs = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Import documents with the annotations they bring, mapped to concepts of the graph.
+
+    For a corpus to train on, give --withheld the fraction that training withholds. Stopped at any
+    point, the same command goes on with the files that are left.
+    """
+    from bali_loaders.corpora import ImportAnnotations
+    from bali_platform.base.settings import load_settings
+    from bali_platform.graph.client import Graph
+
+    settings = load_settings()
+    with Graph.connect(settings) as graph:
+        version = graph.version
+    hidden = _dictionary(withheld).folder if withheld else None
+    convert = ImportAnnotations(settings, codes, hidden)
+    _build(files, folder, convert, version, withheld, jobs, as_json)
+
+
+def _dictionary(withheld: float) -> Dictionary:
+    from bali_loaders.linking import graph_dictionary
+    from bali_platform.base.settings import load_settings
+    from bali_platform.graph.client import Graph
+
+    settings = load_settings()
+    with Graph.connect(settings) as graph:
+        return graph_dictionary(
+            graph, settings.home / "cache", withheld=withheld, reporter=reporter()
+        )
+
+
+def _reranker(model: str | None, threshold: float) -> ModelReranker | None:
+    from bali_platform.base.settings import load_settings
+
+    return ModelReranker(model, threshold, load_settings()) if model else None
+
+
+def _build(
+    files: list[Path],
+    folder: Path,
+    convert: Conversion,
+    graph_version: str,
+    withheld: float,
+    jobs: int,
+    as_json: bool,
+) -> None:
+    from bali_loaders.corpora import build_corpus
+
+    build_corpus(
+        files,
+        folder,
+        convert,
+        graph_version=graph_version,
+        details={"withheld": withheld},
+        jobs=jobs,
+        reporter=reporter(),
+    )
+    show(folder, as_json)
+
+
+def split(
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A linked corpus.")],
+    folder: Output,
+    every: Annotated[
+        int, typer.Option(min=3, help="One document of so many is tested on, one chosen on.")
+    ] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Cut a corpus by document into train, dev and test, each a corpus in FOLDER."""
+    from bali_loaders.corpora import split_corpus
+
+    parts = split_corpus(corpus, folder, every=every)
+    if as_json:
+        print_json({part: info.model_dump() for part, info in parts.items()})
+        return
+    rows = [(str(folder / part), i.sentences, i.mentions) for part, i in parts.items()]
+    out.print(table("", ("corpus", "sentences", "mentions"), rows))
+
+
+def stats(
+    folder: Annotated[Path, typer.Argument(metavar="CORPUS", help="A linked corpus.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a linked corpus holds."""
+    show(folder, as_json)
+
+
+def show(folder: Path, as_json: bool) -> None:
+    """Print a corpus's description."""
+    from bali_platform.text.corpus import open_corpus
+
+    info = open_corpus(folder).model_dump()
+    if as_json:
+        print_json({"folder": str(folder), **info})
+        return
+    details = info.pop("details")
+    counts, identifiers = details.pop("counts", {}), details.pop("identifiers", {})
+    out.print(fields(str(folder), info | details | counts))
+    if identifiers:
+        columns = ("mapped", "ambiguous", "unmapped")
+        rows = [(name, *(row.get(c, 0) for c in columns)) for name, row in identifiers.items()]
+        out.print(table("Identifiers of mentions", ("vocabulary", *columns), sorted(rows)))
+
+
+def score(
+    folder: Annotated[
+        Path, typer.Argument(metavar="CORPUS", help="A corpus with marked mentions.")
+    ],
+    model: Model = None,
+    threshold: Threshold = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare what the dictionary finds with the mentions that a corpus brings."""
+    from bali_loaders.linking import Linker, score_linker
+    from bali_platform.text.corpus import read_sentences
+
+    source = _reranker(model, threshold)
+    linker = Linker(_dictionary(withheld=0.0), reranker=source() if source else None)
+    result = score_linker(linker, read_sentences(folder))
+    rows = {
+        name: {"precision": s.precision, "recall": s.recall, "f1": s.f1, **s._asdict()}
+        for name, s in result._asdict().items()
+    }
+    if as_json:
+        print_json(rows)
+        return
+    columns = ("exact", "precision", "recall", "F1", "right", "found", "wanted")
+    shown = [
+        (name, f"{s.precision:.1%}", f"{s.recall:.1%}", f"{s.f1:.1%}", *s)
+        for name, s in result._asdict().items()
+    ]
+    out.print(table(f"Dictionary linking on {folder}", columns, shown))
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``bali corpus`` and ``bali evaluate`` to ``app``."""
+    corpus = typer.Typer(no_args_is_help=True, help="Documents and definitions to linked corpora.")
+    corpus.command()(definitions)
+    corpus.command("import")(import_)
+    corpus.command()(link)
+    corpus.command()(score)
+    corpus.command()(split)
+    corpus.command()(stats)
+    app.add_typer(corpus, name="corpus", rich_help_panel="Text")
+    evaluation.register(app)

@@ -1,0 +1,77 @@
+"""One typed settings object: environment ``BALI_*``, then ``bali.toml``, then defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platformdirs import user_cache_path, user_data_path
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from bali_platform.base.errors import UsageError, did_you_mean
+
+__all__ = ["Settings", "load_settings"]
+
+
+class Settings(BaseSettings):
+    """Where things are kept, and which servers to use.
+
+    Every field can be set as ``BALI_<FIELD>`` in the environment, or by name in ``bali.toml`` in
+    the working directory. The environment wins.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="BALI_", toml_file="bali.toml", extra="forbid", frozen=True
+    )
+
+    home: Path = Field(
+        default_factory=lambda: user_data_path("bali"),
+        description="State of this installation: services, graphs, corpora, jobs.",
+    )
+    cache: Path = Field(
+        default_factory=lambda: user_cache_path("bali"),
+        description="Downloads that every home shares and that can be fetched again.",
+    )
+    neo4j_uri: str | None = Field(None, description="Use this Neo4j server, not a local one.")
+    neo4j_user: str = "neo4j"
+    neo4j_password: SecretStr | None = None
+    neo4j_memory_mb: int | None = Field(
+        None, ge=256, description="Memory of the local Neo4j; follows the machine by default."
+    )
+    redis_url: SecretStr | None = Field(None, description="Use this Redis, not a local one.")
+    neighbourhood_cache_mb: int = Field(
+        512,
+        ge=0,
+        description="Memory of Redis for cached neighbourhoods; never more than half of it.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, ``bali.toml``."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings() -> Settings:
+    """Read the settings, turning a bad value or key into one clear line."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        hint = did_you_mean(name, Settings.model_fields) if name else ""
+        raise UsageError(f"setting '{name}': {first['msg']}{hint}") from error
+    return settings.model_copy(
+        update={"home": settings.home.absolute(), "cache": settings.cache.absolute()}
+    )

@@ -1,5 +1,0 @@
-"""The ``bali`` command: the composition root, the only place that knows all three packages."""
-
-from bali_platform.cli.main import main
-
-__all__ = ["main"]

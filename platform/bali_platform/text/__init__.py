@@ -1,0 +1,1 @@
+"""What loaders and trainers share about text: linked corpora and abbreviations."""

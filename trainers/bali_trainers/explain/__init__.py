@@ -1,6 +1,0 @@
-"""What a model makes of one sentence: mentions, subgraph, attention, neighbours in meaning."""
-
-from bali_trainers.explain.explanation import Explained, Explainer, Explanation, Span, Weighed
-from bali_trainers.explain.page import page
-
-__all__ = ["Explained", "Explainer", "Explanation", "Span", "Weighed", "page"]

@@ -1,0 +1,1 @@
+"""Encoders used outside training: vectors of names, of mentions, and explanations."""

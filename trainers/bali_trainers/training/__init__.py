@@ -1,0 +1,1 @@
+"""Training: from a configuration to a job, its ranks, the loop, and checkpoints."""

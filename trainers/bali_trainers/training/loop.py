@@ -1,0 +1,264 @@
+"""The training loop. It knows ``report = task(batch)`` and nothing of what is learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from bali_platform.base.errors import BaliError
+from bali_platform.streaming import BatchKey, BatchSource
+from bali_trainers.batches.batch import Batch
+from bali_trainers.batches.layout import Layout
+from bali_trainers.batches.order import DEV_EPOCH
+from bali_trainers.training.assembly import distributed
+from bali_trainers.training.best import Best
+from bali_trainers.training.checkpoints import Average, Checkpoint, Checkpoints, restore
+from bali_trainers.training.config import OptimiserConfig, RunConfig
+from bali_trainers.training.meter import Meter, peak_flops
+from bali_trainers.training.prefetch import Arrival, Prefetcher
+from bali_trainers.training.profiling import profiled
+
+__all__ = ["Plan", "RunReporter", "Trainer", "learning_rate_factor"]
+
+LONGEST_WARMUP = 10_000
+
+
+class RunReporter(Protocol):
+    """Who is told how the run goes, and who may stop it."""
+
+    def metrics(self, step: int, total: int, values: dict[str, float]) -> None:
+        """Take the metrics of an interval that ends with ``step``."""
+
+    def resumed(self, step: int) -> None:
+        """Take note that the run continues after ``step``; what was reported later is void."""
+
+    def saved(self, step: int) -> None:
+        """Take note of a checkpoint."""
+
+    def cancelled(self) -> bool:
+        """Tell whether the run should stop after this step."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which batches make up which optimiser step, a pure function of the step.
+
+    Attributes:
+        batches_per_epoch: Batches of one rank in an epoch.
+        accumulation: Batches in an optimiser step.
+        epochs: Epochs to train; one, unless said otherwise.
+        max_steps: Optimiser steps to train instead, in as many epochs as that takes.
+        dev_batches: Batches of one rank to evaluate on; they come before all others.
+    """
+
+    batches_per_epoch: int
+    accumulation: int = 1
+    epochs: int | None = None
+    max_steps: int | None = None
+    dev_batches: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole run; batches that do not fill a last one are left out."""
+        if self.max_steps is not None:
+            return self.max_steps
+        return (self.epochs or 1) * self.batches_per_epoch // self.accumulation
+
+    def keys(self, done: int) -> Iterator[BatchKey]:
+        """Yield this rank's batches, in order, after ``done`` optimiser steps."""
+        for index in range(self.dev_batches):
+            yield BatchKey(DEV_EPOCH, index, distributed.rank())
+        for number in range(done * self.accumulation, self.steps * self.accumulation):
+            epoch, index = divmod(number, self.batches_per_epoch)
+            yield BatchKey(epoch, index, distributed.rank())
+
+
+def learning_rate_factor(step: int, total: int, warmup: float) -> float:
+    """Return the factor for the ``step``-th (from 0) of ``total`` steps.
+
+    Linear up over the first ``warmup`` of all steps, 10,000 at most, then half a cosine to zero.
+    """
+    rising = min(round(warmup * total), LONGEST_WARMUP)
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(total - rising, 1)))
+
+
+@dataclass
+class Trainer:
+    """A run: what is trained, on what, how far, and who is told.
+
+    Attributes:
+        task: The module with ``report = task(batch)``; it may be wrapped for several processes.
+        folder: Where a batch is left whose loss is not finite, and the profiler's trace.
+        layout: How batches are cut for the encoder.
+        average: A moving average of the weights to keep, if any.
+        dense_weights: Weights that every token is multiplied with, to report the utilisation.
+    """
+
+    task: nn.Module
+    optimiser: torch.optim.Optimizer
+    plan: Plan
+    source: BatchSource
+    checkpoints: Checkpoints
+    reporter: RunReporter
+    device: torch.device
+    run: RunConfig
+    rates: OptimiserConfig
+    folder: Path
+    layout: Layout = field(default_factory=Layout)
+    average: Average | None = None
+    dense_weights: int = 0
+
+    def __post_init__(self) -> None:
+        self._module: nn.Module = getattr(self.task, "module", self.task)
+        self._parameters = [p for p in self._module.parameters() if p.requires_grad]
+        self._base_rates = [float(group["lr"]) for group in self.optimiser.param_groups]
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.run.precision == "fp16")
+        self._best = Best(self.run.best, self.run.patience)
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
+        self._meter = Meter(
+            self.device,
+            weights=self.dense_weights,
+            peak=peak_flops(name, self.run.precision),
+        )
+
+    def train(self) -> bool:
+        """Train to the end of the plan, from the newest checkpoint if there is one.
+
+        Returns False when the run was cancelled before its end; a checkpoint was then written.
+        The run ends early when its evaluations have stopped to improve.
+        """
+        done = self._resume()
+        self.task.train()
+        batches = self.source.batches(self.plan.keys(done))
+        trace = self.folder / "profile.json" if distributed.rank() == 0 else None
+        with (
+            Prefetcher(batches, self.device, self.layout) as stream,
+            profiled(trace, self.run.profile) as traced,
+        ):
+            dev = [stream.take().batch for _ in range(self.plan.dev_batches)]
+            for step in range(done + 1, self.plan.steps + 1):
+                if self._best.exhausted:
+                    break
+                values = self._step(step, stream)
+                last = step == self.plan.steps
+                improved = False
+                if dev and (last or step % self.run.evaluate_every == 0):
+                    found = self._evaluate(dev)
+                    improved = self._best.update(step, found)
+                    values |= {f"dev/{name}": value for name, value in found.items()}
+                    last |= self._best.exhausted
+                if last or "dev/loss" in values or step == 1 or step % self.run.log_every == 0:
+                    values |= self._meter.read(stream.waited_s)
+                    self.reporter.metrics(step, self.plan.steps, values)
+                stop = distributed.any_rank(self.reporter.cancelled(), self.device)
+                if last or stop or improved or step % self.run.checkpoint_every == 0:
+                    self._save(step)
+                traced()
+                if stop and not last:
+                    return False
+        return True
+
+    @property
+    def best_step(self) -> int | None:
+        """The step with the best evaluation, whose checkpoint was kept; None without any."""
+        return self._best.step or None
+
+    def _resume(self) -> int:
+        """Continue from the newest checkpoint; return the number of steps that are done."""
+        checkpoint = self.checkpoints.newest()
+        if checkpoint is None:
+            return 0
+        self._restore(checkpoint)
+        self.reporter.resumed(checkpoint.step)
+        return checkpoint.step
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        restore(checkpoint, self._module, self.optimiser, self.average)
+        self._scaler.load_state_dict(checkpoint.facts["scaler"])
+        best = checkpoint.facts["best"]
+        self._best = Best(**(best | {"metric": self.run.best, "patience": self.run.patience}))
+
+    def _step(self, step: int, stream: Prefetcher) -> dict[str, float]:
+        """Make an optimiser step of the run; return what is known of it at once."""
+        factor = learning_rate_factor(step - 1, self.plan.steps, self.rates.warmup)
+        for group, rate in zip(self.optimiser.param_groups, self._base_rates, strict=True):
+            group["lr"] = rate * factor
+        for part in range(1, self.plan.accumulation + 1):
+            arrival = stream.take()
+            # Ranks exchange gradients only in the last backward pass of a step.
+            with distributed.synchronising(self.task, part == self.plan.accumulation):
+                self._learn(arrival)
+        norm = self._update()
+        if not math.isfinite(norm) and not self._scaler.is_enabled():
+            raise self._not_finite(arrival)
+        return {"gradient_norm": norm, "learning_rate": factor * max(self._base_rates)}
+
+    def _learn(self, arrival: Arrival) -> None:
+        """Add a batch's gradient."""
+        with self._autocast():
+            report = self.task(arrival.batch)
+        if not torch.isfinite(report.loss):
+            raise self._not_finite(arrival)
+        self._scaler.scale(report.loss / self.plan.accumulation).backward()
+        self._meter.add(arrival.batch, {"loss": report.loss.detach(), **report.metrics})
+
+    def _update(self) -> float:
+        """Make an optimiser step and return the norm of the gradient before clipping."""
+        self._scaler.unscale_(self.optimiser)
+        norm = nn.utils.clip_grad_norm_(self._parameters, self.rates.clip)
+        self._scaler.step(self.optimiser)
+        self._scaler.update()
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update()
+        return float(distributed.whole(norm))
+
+    @torch.no_grad()
+    def _evaluate(self, batches: Sequence[Batch]) -> dict[str, float]:
+        """Return the mean loss and metrics over batches that are not trained on."""
+        self.task.eval()
+        sums: dict[str, Any] = {}
+        for batch in batches:
+            with self._autocast():
+                report = self.task(batch)
+            loss = distributed.sum_over_ranks(report.loss) / distributed.world_size()
+            for name, value in {"loss": loss, **report.metrics}.items():
+                sums[name] = sums.get(name, 0) + value
+        self.task.train()
+        return {name: float(total) / len(batches) for name, total in sums.items()}
+
+    def _save(self, step: int) -> None:
+        self.checkpoints.save(
+            step,
+            self._module,
+            self.optimiser,
+            self.average,
+            spared=self._best.step,
+            scaler=self._scaler.state_dict(),
+            best=asdict(self._best),
+        )
+        self.reporter.saved(step)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.run.precision == "fp32":
+            return nullcontext()
+        dtype = torch.bfloat16 if self.run.precision == "bf16" else torch.float16
+        return torch.autocast(self.device.type, dtype=dtype)
+
+    def _not_finite(self, arrival: Arrival) -> BaliError:
+        key = arrival.key
+        path = self.folder / f"not-finite-{key.epoch}-{key.index}-{key.rank}.safetensors"
+        path.write_bytes(arrival.payload)
+        return BaliError(
+            f"the loss of {key} is not finite, or its gradient; the batch is in {path}: lower "
+            "the learning rates, or use bf16 or fp32"
+        )

@@ -1,0 +1,49 @@
+"""One training run: ``python -m bali_trainers.training.start FOLDER [--job ID]``.
+
+``FOLDER`` holds ``config.json`` and ``spec.json``; checkpoints, ``metrics.jsonl`` and at the end
+the exported ``model`` go there. A run that is started again continues from its newest checkpoint.
+Exit codes: 0 finished, 3 cancelled after a checkpoint, anything else failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bali_platform.base.errors import BaliError
+from bali_trainers.training.job_folder import read_config
+from bali_trainers.training.rank_launcher import CANCELLED, launch, leave
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the job in a folder and return the process's exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bali_trainers.training.start")
+    parser.add_argument("folder", type=Path, help="the job's folder")
+    parser.add_argument("--job", help="the job's id, to report to its record")
+    options = parser.parse_args(arguments)
+    try:
+        config = read_config(options.folder)
+        if config.run.processes > 1 and "RANK" not in os.environ:
+            return launch(arguments or sys.argv[1:], config.run.processes)
+        # A launcher of ranks has no use for torch, which takes seconds to import.
+        from bali_trainers.training.assembly import train_folder
+
+        finished = train_folder(options.folder, options.job)
+    except BaliError as error:
+        if os.environ.get("BALI_DEBUG"):
+            raise
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    return 0 if finished else CANCELLED
+
+
+if __name__ == "__main__":
+    code = main()
+    if "RANK" in os.environ:
+        leave(code)
+    sys.exit(code)

@@ -1,0 +1,191 @@
+"""From a configuration to a job that can be queued."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from transformers import AutoTokenizer
+
+from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.settings import Settings
+from bali_platform.graph.client import Graph
+from bali_platform.jobs import Job, JobState, JobStore, code_version
+from bali_platform.streaming import ReplaySource
+from bali_platform.text.corpus import open_corpus
+from bali_trainers.batches.places import tokenizer_sha
+from bali_trainers.batches.spec import DataSpec
+from bali_trainers.models.text import resolve_base
+from bali_trainers.training.config import Config, load_config
+
+__all__ = ["PreparedJob", "find_corpus", "pin", "prepare", "queue_once"]
+
+
+@dataclass(frozen=True)
+class PreparedJob:
+    """What is queued: a checked configuration and the recipe of its batches, as JSON values."""
+
+    name: str
+    config: dict[str, Any]
+    spec: dict[str, Any]
+
+    @property
+    def content(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What decides the weights: all but what it is called."""
+        return _unnamed(self.config), self.spec
+
+
+def prepare(
+    config_path: str | Path, settings: Settings, **overrides: dict[str, Any]
+) -> PreparedJob:
+    """Read a configuration, with overrides as in :func:`load_config`, and :func:`pin` it."""
+    return pin(load_config(config_path, **overrides), settings)
+
+
+def pin(config: Config, settings: Settings) -> PreparedJob:
+    """Pin what the batches of a configuration depend on.
+
+    That is the live graph and a corpus; or, with ``source = "replay"``, what the recording says of
+    itself: then neither is needed. Whatever cannot work is refused here, before anything is queued.
+    """
+    if config.data.replay is not None:
+        recording = config.data.replay.absolute()
+        data = config.data.model_copy(update={"replay": recording})
+        config = config.model_copy(update={"data": data})
+        spec = _recorded_spec(config, recording, settings)
+    else:
+        spec = _live_spec(config, settings)
+    return PreparedJob(config.name, config.model_dump(mode="json"), spec.model_dump(mode="json"))
+
+
+def queue_once(prepared: PreparedJob, store: JobStore, folder: Path) -> Job:
+    """Return the job that trains the same with this version of the code, whatever it is called.
+
+    One that failed or was cancelled is queued again; where there is none, a new one is queued, in
+    ``folder``. Records that Redis has lost are restored first.
+    """
+    store.recover(folder)
+    job = next((job for job in store.list() if _trains_the_same(job, prepared)), None)
+    if job is None:
+        return store.submit("train", prepared.name, prepared.config, prepared.spec, folder)
+    return store.resume(job.id) if job.state.ended and job.state != JobState.SUCCEEDED else job
+
+
+def find_corpus(name: str | None, settings: Settings) -> Path:
+    """Look for a corpus as a folder, then by name among the corpora of this installation."""
+    if name is None:
+        raise UsageError(
+            "no corpus to train on: name one with [data] corpus, or make one with `bali corpus`"
+        )
+    folder = Path(name)
+    named = settings.home / "corpora" / name
+    return named if named.is_dir() and not folder.is_dir() else folder
+
+
+def _trains_the_same(job: Job, prepared: PreparedJob) -> bool:
+    content = (_unnamed(job.config), job.spec)
+    return (content, job.code_version) == (prepared.content, code_version())
+
+
+def _unnamed(config: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key != "name"}
+
+
+def _choices(config: Config, settings: Settings) -> dict[str, Any]:
+    """Return what a configuration alone decides about batches."""
+    predicts = config.objectives.predicts_tokens
+    beyond_text = {"name_name", "link_prediction"} & config.objectives.active.keys()
+    reads_names = {"name_name", "mention_name", "mention_text"} & config.objectives.active.keys()
+    return {
+        "seed": config.seed,
+        "tokenizer_sha": tokenizer_sha(_tokenizer_folder(config.model.base, settings)),
+        "batch_size": config.data.batch_size,
+        "max_length": config.data.max_length,
+        "name_length": config.data.name_length,
+        "neighbours": config.data.neighbours,
+        "hops": config.data.hops,
+        "withheld": config.data.withheld,
+        "withheld_edges": config.data.withheld_edges,
+        "mlm_probability": config.data.mlm_probability if predicts else 0.0,
+        "hard_negatives": config.data.hard_negatives,
+        "synonyms": config.objectives.name_name is not None,
+        "further_concepts": config.data.further_concepts if beyond_text else 0,
+        "mention_texts": config.data.mention_texts and bool(reads_names),
+        "swapped": config.data.swapped,
+        "abbreviated": config.data.abbreviated,
+        "dev_batches": config.data.dev_batches,
+        "graph": config.data.graph,
+        "links": config.data.links,
+        "world_size": config.run.processes,
+        "encoder": "linearised" if config.graph_encoder.kind == "linearised" else "graph",
+    }
+
+
+def _live_spec(config: Config, settings: Settings) -> DataSpec:
+    corpus = find_corpus(config.data.corpus, settings)
+    info = open_corpus(corpus)
+    with Graph.connect(settings) as graph:
+        version, relation_types = graph.version, graph.relation_types
+    if info.graph_version != version:
+        raise BaliError(
+            f"{corpus} was linked with graph {info.graph_version}, but {version} is live: "
+            "link it again with `bali corpus`"
+        )
+    held_back = float(info.details.get("withheld", 0.0))
+    if held_back < config.data.withheld:
+        raise BaliError(
+            f"{corpus} may hold synonyms that [data] withheld = {config.data.withheld} keeps from "
+            f"training (it left out {held_back:.0%}): make it again with "
+            f"--withheld {config.data.withheld}, or set withheld = {held_back}"
+        )
+    return DataSpec(
+        corpus=corpus.resolve(),
+        corpus_sha=info.sha,
+        graph_version=version,
+        relation_types=relation_types,
+        tokenizer=_tokenizer_folder(config.model.base, settings),
+        **_choices(config, settings),
+    )
+
+
+def _recorded_spec(config: Config, recording: Path, settings: Settings) -> DataSpec:
+    """Return the spec that a recording was made with, if the configuration asks for the same."""
+    notes = ReplaySource(recording).notes
+    if "spec" not in notes:
+        raise BaliError(
+            f"{recording} does not say what it holds: make it with `bali stream record`"
+        )
+    try:
+        spec = DataSpec.model_validate(notes["spec"])
+    except ValidationError as error:
+        reason = error.errors()[0]
+        raise BaliError(
+            f"{recording} is not one that this version can train from: record it again "
+            f"({reason['loc'][0]}: {reason['msg']})"
+        ) from None
+    for name, wanted in _choices(config, settings).items():
+        if (recorded := getattr(spec, name)) != wanted:
+            raise UsageError(
+                f"{recording} was recorded with {name} {recorded}, not {wanted}: change the "
+                "configuration, or record it again"
+            )
+    tokenizer = _tokenizer_folder(config.model.base, settings)
+    return spec.model_copy(update={"tokenizer": tokenizer})
+
+
+def _tokenizer_folder(base: str, settings: Settings) -> Path:
+    """Return a folder from which workers can read the model's tokenizer without a network."""
+    source = Path(resolve_base(base))
+    if (source / "tokenizer.json").is_file() and (source / "tokenizer_config.json").is_file():
+        return source.resolve()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(source))
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BaliError(f"tokenizer of model '{base}' could not be loaded: {reason}") from None
+    folder = settings.home / "tokenizers" / re.sub(r"[^A-Za-z0-9._-]+", "--", str(source))
+    tokenizer.save_pretrained(folder)
+    return folder
