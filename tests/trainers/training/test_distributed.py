@@ -31,7 +31,7 @@ RANK = """
 import sys
 from pathlib import Path
 import torch
-from bali_trainers.training.assembly import distributed
+from bali_trainers.training import distributed
 from bali_trainers.batches.batch import Batch
 from bali_trainers.training.config import parse_config
 from bali_trainers.batches.layout import Layout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bali_platform.base.errors import BaliError
-from bali_trainers.training.assembly import loggers
+from bali_trainers.training import loggers
 from bali_trainers.training.journal import Journal
 from bali_trainers.training.loggers import open_loggers
 

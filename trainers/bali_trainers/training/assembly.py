@@ -22,7 +22,7 @@ from bali_trainers.export import export_checkpoint, export_model
 from bali_trainers.inference.precision import settle_precision
 from bali_trainers.models.adapting import transformer_layers
 from bali_trainers.models.packing import require_packable
-from bali_trainers.training.assembly import distributed
+from bali_trainers.training import distributed
 from bali_trainers.training.checkpoints import Average, Checkpoints
 from bali_trainers.training.config import Config
 from bali_trainers.training.job_folder import read_config, read_spec

@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bali_platform.base.errors import BaliError
-from bali_trainers.training.assembly import distributed
+from bali_trainers.training import distributed
 
 __all__ = [
     "Average",

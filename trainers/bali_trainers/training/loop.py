@@ -17,7 +17,7 @@ from bali_platform.streaming import BatchKey, BatchSource
 from bali_trainers.batches.batch import Batch
 from bali_trainers.batches.layout import Layout
 from bali_trainers.batches.order import DEV_EPOCH
-from bali_trainers.training.assembly import distributed
+from bali_trainers.training import distributed
 from bali_trainers.training.best import Best
 from bali_trainers.training.checkpoints import Average, Checkpoint, Checkpoints, restore
 from bali_trainers.training.config import OptimiserConfig, RunConfig
