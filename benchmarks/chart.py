@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from math import log10
 
-__all__ = ["stacked_bars"]
-
 COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#e15759", "#9c9c9c")
 LEFT, TOP, HEIGHT, STEP, BAR = 60, 40, 260, 92, 60
 STYLE = "font-family='sans-serif' font-size='12' fill='#333'"

@@ -13,8 +13,6 @@ import psutil
 
 from bali_platform.base.progress import QUIET, Step
 
-__all__ = ["Measured", "Meter", "StepMeter"]
-
 EVERY_S = 0.2
 MEGABYTE = 1_000_000
 

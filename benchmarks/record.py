@@ -15,8 +15,6 @@ import psutil
 
 from bali_platform.services.distribution import locked_jars
 
-__all__ = ["RESULTS", "record"]
-
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("duckdb", "neo4j", "neo4j-rust-ext", "redis", "celery", "numpy", "torch")
 

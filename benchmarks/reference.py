@@ -18,8 +18,6 @@ from torch.nn import functional
 from bali_platform.streaming import Arrays
 from bali_trainers.training.joint_model import Task
 
-__all__ = ["reference_loss"]
-
 SENTENCE, NAME, TEMPERATURE = 128, 32, 0.07
 
 

@@ -8,8 +8,6 @@ from xml.etree.ElementTree import Element
 
 from bali_loaders.corpora.documents import Annotation, Document, split_identifiers
 
-__all__ = ["bioc_document", "bioc_element"]
-
 Json = Mapping[str, Any]
 _IDENTIFIER_KEYS = ("identifier", "mesh", "cui", "umls", "concept_id")
 

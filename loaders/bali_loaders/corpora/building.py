@@ -25,8 +25,6 @@ from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.text.corpus import CorpusInfo, Sentence, join_corpora, open_corpus, write_corpus
 
-__all__ = ["Conversion", "Notes", "build_corpus"]
-
 _ROWS_PER_PART = 50_000
 
 

@@ -17,8 +17,6 @@ from bali_platform.base.settings import Settings
 from bali_platform.graph.client import Graph
 from bali_platform.text.corpus import Sentence
 
-__all__ = ["ImportAnnotations", "LinkNames"]
-
 
 @dataclass(frozen=True)
 class LinkNames:

@@ -13,8 +13,6 @@ from bali_platform.graph.client import Graph
 from bali_platform.text.abbreviations import find_abbreviations
 from bali_platform.text.corpus import CorpusInfo, Sentence, write_corpus
 
-__all__ = ["definition_sentences", "write_definitions"]
-
 
 def write_definitions(
     graph: Graph, linker: Linker, folder: Path, *, reporter: Reporter = QUIET

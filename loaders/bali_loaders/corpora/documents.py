@@ -12,17 +12,6 @@ from pathlib import Path
 
 from bali_platform.base.errors import BaliError, UsageError
 
-__all__ = [
-    "Annotation",
-    "Document",
-    "Reader",
-    "Relation",
-    "checked",
-    "lines_of",
-    "open_bytes",
-    "split_identifiers",
-]
-
 _SEVERAL = re.compile(r"[|;,+]")
 
 

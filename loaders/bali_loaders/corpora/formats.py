@@ -12,8 +12,6 @@ from bali_loaders.corpora.tables import read_csv, read_text
 from bali_loaders.corpora.xml_files import read_xml
 from bali_platform.base.errors import UsageError
 
-__all__ = ["READERS", "read_documents"]
-
 READERS: dict[str, Reader] = {
     ".pubtator": read_pubtator,
     ".xml": read_xml,

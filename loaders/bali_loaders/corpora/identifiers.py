@@ -12,15 +12,6 @@ from bali_loaders.corpora.documents import Annotation, lines_of
 from bali_platform.base.errors import BaliError
 from bali_platform.graph.client import Graph
 
-__all__ = [
-    "Code",
-    "CodeSource",
-    "GraphCodes",
-    "IdentifierMap",
-    "TableCodes",
-    "read_identifier",
-]
-
 Outcome = Literal["mapped", "ambiguous", "unmapped"]
 
 _SOURCES = {

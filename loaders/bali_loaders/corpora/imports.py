@@ -14,8 +14,6 @@ from bali_loaders.linking.linker import Linker, Unlinked
 from bali_platform.text.abbreviations import find_abbreviations
 from bali_platform.text.corpus import Mention, Sentence
 
-__all__ = ["annotated_sentences", "linked_sentences"]
-
 _DOCUMENTS_AT_ONCE = 500
 
 

@@ -18,8 +18,6 @@ from bali_loaders.corpora.documents import (
 )
 from bali_platform.base.errors import BaliError
 
-__all__ = ["ID_KEYS", "first_of", "read_json", "read_jsonl"]
-
 Json = Mapping[str, Any]
 ID_KEYS = ("id", "doc_id", "document_id", "document", "pmid", "PMID")
 _MENTION_KEYS = ("mentions", "entities", "annotations")

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from bali_loaders.corpora.formats import read_documents
 
-__all__ = ["LISTED", "choose_documents", "list_documents"]
-
 LISTED = np.dtype([("id", "<u8"), ("text", "<u8"), ("replaces", "?"), ("empty", "?")])
 """One row a document: hashes of its id and text, and two of its properties."""
 

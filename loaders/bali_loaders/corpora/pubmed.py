@@ -6,8 +6,6 @@ from xml.etree.ElementTree import Element
 
 from bali_loaders.corpora.documents import Document
 
-__all__ = ["deleted_citations", "pubmed_citation"]
-
 
 def pubmed_citation(element: Element) -> Document:
     """Read an article or a book chapter; paragraphs are parted by blank lines.

@@ -15,8 +15,6 @@ from bali_loaders.corpora.documents import (
 )
 from bali_platform.base.errors import BaliError
 
-__all__ = ["is_pubtator", "read_pubtator"]
-
 _TEXT = re.compile(r"([^|\t]+)\|([a-z])\|(.*)")
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["split_sentences"]
-
 _ABBREVIATIONS = """
     approx ave ca cf co corp dept dr ed eds eg e.g esp est etc ex fig figs i.e ie inc incl jr ltd
     max min mr mrs ms mt no nos op p.o pp prof ref refs resp sec sect sen sp spp sq sr ssp st subsp

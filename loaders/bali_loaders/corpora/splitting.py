@@ -7,8 +7,6 @@ from pathlib import Path
 from bali_platform.base.errors import BaliError
 from bali_platform.text.corpus import CorpusInfo, open_corpus, read_sentences, write_corpus
 
-__all__ = ["split_corpus"]
-
 _PARTS = ("train", "dev", "test")
 
 

@@ -12,8 +12,6 @@ from bali_loaders.corpora.json_files import ID_KEYS, first_of
 from bali_loaders.corpora.pubtator import is_pubtator, read_pubtator
 from bali_platform.base.errors import BaliError, did_you_mean
 
-__all__ = ["read_csv", "read_text"]
-
 
 def read_csv(path: Path) -> Iterator[Document]:
     """Yield one document a row of a CSV (or ``.tsv``) file with a column ``text``, maybe ``id``."""

@@ -14,8 +14,6 @@ from bali_loaders.corpora.documents import Document, open_bytes
 from bali_loaders.corpora.pubmed import deleted_citations, pubmed_citation
 from bali_platform.base.errors import BaliError
 
-__all__ = ["read_xml"]
-
 Convert = Callable[[Element], list[Document]]
 _PUBMED: dict[str, Convert] = {
     "PubmedArticle": lambda element: [pubmed_citation(element)],

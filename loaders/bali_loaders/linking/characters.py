@@ -10,8 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GREEK_NAMES", "CharacterTable", "Kind", "character_table", "fold", "mix"]
-
 TABLE_SIZE = 0x3000
 """Code points below this are looked up; those above are letters without case (CJK, mostly)."""
 

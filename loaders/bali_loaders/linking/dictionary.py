@@ -24,16 +24,6 @@ from bali_loaders.linking.words import Words, read_words
 from bali_platform.base.errors import BaliError
 from bali_platform.graph.names import is_withheld, name_key
 
-__all__ = [
-    "FORMAT",
-    "Cell",
-    "Dictionary",
-    "Flag",
-    "compile_dictionary",
-    "extend",
-    "open_dictionary",
-]
-
 FORMAT = 1
 """Changes whenever the same names would compile to other arrays."""
 

@@ -22,8 +22,6 @@ from bali_platform.graph.client import Graph
 from bali_platform.text.abbreviations import occurrences
 from bali_platform.text.corpus import Mention, Sentence
 
-__all__ = ["Ambiguous", "Linker", "Unlinked", "drop_withheld", "graph_dictionary"]
-
 Ambiguous = Literal["skip", "first", "all"]
 _CHARACTERS_AT_ONCE = 500_000
 

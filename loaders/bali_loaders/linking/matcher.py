@@ -15,8 +15,6 @@ from bali_loaders.linking.dictionary import Cell, Dictionary, Flag, extend
 from bali_loaders.linking.words import Words, read_words
 from bali_platform.base.consecutive import spell_out
 
-__all__ = ["Match", "Matcher", "Matches", "Overlaps"]
-
 Indices = NDArray[np.int64]
 Overlaps = Literal["longest", "all"]
 

@@ -6,8 +6,6 @@ import re
 
 from bali_platform.graph.names import name_key
 
-__all__ = ["is_acronym", "is_linkable", "name_variants"]
-
 _EVERYDAY_WORDS = """
     a about above after again all also although am among an and any are as at be because been
     before being below best better between both but by can cannot come could day did do does doing

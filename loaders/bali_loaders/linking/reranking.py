@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from bali_platform.graph.names import name_key
 
-__all__ = ["Encoder", "Question", "Reranker", "RerankerSource"]
-
 Names = Callable[[Sequence[str]], Mapping[str, Sequence[str]]]
 _NAMES_OF_A_CONCEPT = 4
 

@@ -10,8 +10,6 @@ from bali_loaders.linking.linker import Linker, Unlinked
 from bali_platform.text.abbreviations import documents_with_abbreviations
 from bali_platform.text.corpus import Sentence
 
-__all__ = ["LinkerScore", "Score", "score_linker"]
-
 _SENTENCES_AT_ONCE = 10_000
 
 

@@ -23,8 +23,6 @@ from bali_loaders.linking.characters import (
     mix,
 )
 
-__all__ = ["Words", "read_words"]
-
 Hashes = NDArray[np.uint64]
 Positions = NDArray[np.int64]
 Flags = NDArray[np.bool_]

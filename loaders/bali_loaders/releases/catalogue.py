@@ -13,8 +13,6 @@ from bali_loaders.releases.rrf import scan_sql, standard_columns, standard_files
 from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import QUIET, Reporter
 
-__all__ = ["FileCounts", "count_file", "write_catalogue"]
-
 Row = tuple[str, ...]
 
 

@@ -6,8 +6,6 @@ from hashlib import blake2b
 
 from bali_platform.base.errors import BaliError
 
-__all__ = ["Numbering"]
-
 
 class Numbering:
     """Numbers things by a hash of their key, within ``first`` to ``first + size - 1``.

@@ -14,16 +14,6 @@ from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph.semantic_groups import group_of
 
-__all__ = [
-    "FileInfo",
-    "GroupInfo",
-    "LanguageInfo",
-    "ReleaseInfo",
-    "SourceInfo",
-    "describe",
-    "tables",
-]
-
 TABLES = ("MRCONSO", "MRREL", "MRDEF", "MRSTY", "MRSAB")
 
 

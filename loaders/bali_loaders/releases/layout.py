@@ -13,8 +13,6 @@ from bali_loaders.releases.members import Member, damage_named, open_joined
 from bali_loaders.releases.rrf import read_rows, standard_files
 from bali_platform.base.errors import BaliError, UsageError
 
-__all__ = ["Layout", "ReleaseFile", "read_layout"]
-
 FILE_NAME = re.compile(r"(?P<stem>[A-Z0-9_]+)\.RRF(?P<part>\.[a-z]{2})?(\.gz)?")
 
 

@@ -19,7 +19,6 @@ from bali_platform.base.errors import BaliError, UsageError
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["Member", "damage_named", "find_members", "open_joined"]
 
 DEEPEST = 4
 MAX_RATIO = 500

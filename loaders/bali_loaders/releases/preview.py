@@ -12,8 +12,6 @@ from bali_loaders.releases.information import tables
 from bali_loaders.releases.release import Release
 from bali_platform.base.progress import QUIET, Reporter
 
-__all__ = ["Filters", "Preview", "preview"]
-
 
 class Filters(Protocol):
     """The filters of a load; an empty sequence means no restriction."""

@@ -13,17 +13,6 @@ from pathlib import Path
 
 from bali_platform.base.errors import BaliError
 
-__all__ = [
-    "StandardFile",
-    "read_fields",
-    "read_rows",
-    "scan_sql",
-    "standard_columns",
-    "standard_files",
-    "tidy",
-    "write_rows",
-]
-
 EMPTY = "''"
 NEVER = "\n"
 ENDS = frozenset("\n\r")

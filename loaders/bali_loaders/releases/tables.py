@@ -20,8 +20,6 @@ from bali_loaders.releases.writing import documentation, new_release, write_file
 from bali_platform.base.errors import BaliError, UsageError, did_you_mean
 from bali_platform.base.progress import QUIET, Reporter
 
-__all__ = ["Node", "write"]
-
 NODE_COLUMNS = ("id", "name", "synonyms", "type", "definition")
 EDGE_COLUMNS = ("source", "target", "type")
 EMPTY = ("CHANGE/DELETEDCUI", "CHANGE/MERGEDCUI", "MRCUI", "MRHIER", "MRMAP", "MRSAT")

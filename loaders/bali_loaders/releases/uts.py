@@ -22,8 +22,6 @@ from pydantic import SecretStr
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.progress import QUIET, Reporter, Step
 
-__all__ = ["KINDS", "UTS", "PublishedRelease", "Uts"]
-
 UTS = "https://uts-ws.nlm.nih.gov"
 
 KINDS = {

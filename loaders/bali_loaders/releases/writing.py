@@ -14,8 +14,6 @@ from bali_loaders.releases.rrf import read_rows, standard_files, write_rows
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.progress import QUIET, Reporter
 
-__all__ = ["documentation", "new_release", "semantic_types", "write_file"]
-
 REL = {
     "CHD": ("has child relationship in a source", "PAR"),
     "PAR": ("has parent relationship in a source", "CHD"),

@@ -8,8 +8,6 @@ from pathlib import Path
 from bali_loaders.umls.transform.outputs import OUTPUTS, Output
 from bali_loaders.umls.transform.workspace import ARRAY_DELIMITER
 
-__all__ = ["import_arguments"]
-
 
 def import_arguments(folder: Path) -> list[str]:
     """Return the options that import what :func:`transform` wrote to ``folder``.

@@ -25,8 +25,6 @@ from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
 from bali_platform.services import GraphStore, GraphStores
 
-__all__ = ["Loaded", "load"]
-
 BeforeSwitch = Callable[[GraphStore, Report, neo4j.Driver], None]
 
 PERCENT = re.compile(r" (\d+)% ")

@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from bali_loaders.releases import Release
 from bali_platform.base.errors import UsageError, did_you_mean
 
-__all__ = ["PRESETS", "LoadOptions", "Preset", "check_choices"]
-
 Preset = Literal["training", "browse", "full"]
 
 

@@ -4,8 +4,6 @@ Theirs are, on concepts: the property ``embedding``, properties that begin with 
 that begin with ``My``; and the indexes on these.
 """
 
-__all__ = ["EMBEDDING", "is_own_label", "is_own_property"]
-
 EMBEDDING = "embedding"
 
 

@@ -14,8 +14,6 @@ from bali_loaders.umls.transform import Limits, transform
 from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import Reporter
 
-__all__ = ["REPORT", "load_report", "opened", "save_report", "transformed"]
-
 REPORT = "report.json"
 
 

@@ -6,8 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 from bali_loaders.umls.options import LoadOptions
 
-__all__ = ["NOT_ASKED_FOR", "Report"]
-
 NOT_ASKED_FOR = "not asked for"
 
 

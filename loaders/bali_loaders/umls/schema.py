@@ -12,8 +12,6 @@ from bali_loaders.umls.report import Report
 from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import QUIET, Reporter
 
-__all__ = ["await_indexes", "count_stored", "create_schema", "run", "statements", "write_release"]
-
 CYPHER = files("bali_loaders.umls") / "cypher"
 PATIENCE_S = 4 * 3600
 

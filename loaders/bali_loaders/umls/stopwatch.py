@@ -8,8 +8,6 @@ from time import perf_counter
 
 from bali_platform.base.progress import Reporter, Step
 
-__all__ = ["Stopwatch"]
-
 
 class Stopwatch:
     """Passes everything on to ``reporter``; ``seconds`` holds the time of each step by title."""

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from bali_platform.base.settings import Settings
     from bali_platform.jobs import Job
 
-__all__ = ["register"]
 
 PANEL = "Services"
 MAX_STEPS = 10_000_000

@@ -16,7 +16,6 @@ from bali_platform.base.errors import BaliError
 if TYPE_CHECKING:
     from bali_platform.subgraphs import CacheStats, RedisCache
 
-__all__ = ["register"]
 
 PANEL = "Graph: load, verify, explore"
 

@@ -17,7 +17,6 @@ from bali_platform.base.progress import ConsoleReporter, Reporter
 if TYPE_CHECKING:
     from bali_platform.jobs import JobStore
 
-__all__ = ["JsonOption", "err", "fields", "job_store", "out", "print_json", "reporter", "table"]
 
 out = Console()
 err = Console(stderr=True)

@@ -19,17 +19,6 @@ if TYPE_CHECKING:
     from bali_platform.graph.records import Path as ConceptPath
     from bali_platform.subgraphs import Subgraph
 
-__all__ = [
-    "Direction",
-    "DirectionOption",
-    "GroupsOption",
-    "LimitOption",
-    "SourcesOption",
-    "TypesOption",
-    "concept",
-    "open_graph",
-]
-
 
 class Direction(StrEnum):
     """Which edges of a concept to follow."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from bali_platform.jobs import Job
     from bali_trainers.evaluation import NameReport
 
-__all__ = ["register"]
 
 T = TypeVar("T")
 

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
         | GeneralReport
     )
 
-__all__ = ["register", "show_report"]
-
 
 class Precision(StrEnum):
     """Of the arithmetic of language models."""

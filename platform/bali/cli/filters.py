@@ -6,21 +6,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-__all__ = [
-    "Attributes",
-    "Hierarchies",
-    "Languages",
-    "Licences",
-    "Maps",
-    "Memory",
-    "Preset",
-    "Siblings",
-    "Sources",
-    "Suppressible",
-    "Threads",
-    "given",
-]
-
 Preset = Literal["training", "browse", "full"]
 Sources = Annotated[
     list[str] | None,

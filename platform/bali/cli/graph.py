@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from bali_platform.graph.cypher import Rows
     from bali_platform.subgraphs import Subgraph
 
-__all__ = ["register"]
 
 PANEL = "Graph: load, verify, explore"
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bali_platform.jobs import Job, JobStore
     from bali_trainers.training.submission import PreparedJob
 
-__all__ = ["register"]
 
 PANEL = "Training and evidence"
 

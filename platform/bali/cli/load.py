@@ -28,7 +28,6 @@ from bali_platform.base.errors import BaliError, UsageError
 if TYPE_CHECKING:
     from bali_loaders.umls import Report, Verification
 
-__all__ = ["register"]
 
 PANEL = "Graph: load, verify, explore"
 

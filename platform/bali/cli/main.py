@@ -27,8 +27,6 @@ from bali.cli.common import err
 from bali_platform import __version__
 from bali_platform.base.errors import BaliError
 
-__all__ = ["app", "main"]
-
 SERVICES = "Services"
 GRAPH = "Graph: load, verify, explore"
 TEXT = "Text"

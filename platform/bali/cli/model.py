@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from bali_trainers.inference.explain import Explanation
     from bali_trainers.inference.vectors import ConceptEncoder
 
-__all__ = ["register"]
 
 PANEL = "Training and evidence"
 SHOWN = 6

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from bali_loaders.releases.uts import PublishedRelease
     from bali_platform.base.settings import Settings
 
-__all__ = ["register"]
 
 PANEL = "Graph: load, verify, explore"
 KEY_VARIABLE = "BALI_UTS_API_KEY"

@@ -11,7 +11,6 @@ from bali.cli.common import JsonOption, fields, out, print_json, reporter
 if TYPE_CHECKING:
     from bali_platform import services
 
-__all__ = ["register"]
 
 PANEL = "Services"
 

@@ -10,8 +10,6 @@ import typer
 
 from bali.cli.common import JsonOption, fields, out, print_json, reporter
 
-__all__ = ["register"]
-
 stream = typer.Typer(
     no_args_is_help=True, help="Record a run's batches, replay them, measure them."
 )

@@ -22,7 +22,6 @@ from bali_platform.base.errors import BaliError
 if TYPE_CHECKING:
     from bali_trainers.study import StudyReport
 
-__all__ = ["register"]
 
 Config = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="A study's TOML file, or a shipped study.")

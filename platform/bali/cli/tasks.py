@@ -24,15 +24,6 @@ if TYPE_CHECKING:
     )
     from bali_trainers.inference.embedding import Precision
 
-__all__ = [
-    "evaluate_edges",
-    "evaluate_general_language",
-    "evaluate_pairs_of_concepts",
-    "evaluate_questions",
-    "evaluate_relations",
-    "evaluate_text",
-    "pairs_of_document",
-]
 
 UNRELATED = "none"
 """The label of two things that a document mentions and does not relate."""

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from bali_loaders.linking import Dictionary, Reranker
     from bali_platform.base.settings import Settings
 
-__all__ = ["register"]
-
 
 class Ambiguity(StrEnum):
     """What becomes of a name that several concepts share."""

@@ -27,7 +27,6 @@ from bali.cli.filters import (
 if TYPE_CHECKING:
     from bali_loaders.umls import UpgradeReport
 
-__all__ = ["register"]
 
 BUSIEST = 15
 

@@ -16,8 +16,6 @@ from rich.text import Text
 
 from bali_platform.jobs import Event, Job, JobState, JobStore
 
-__all__ = ["COLOURS", "sparkline", "view", "watch"]
-
 COLOURS = {
     JobState.QUEUED: "yellow",
     JobState.RUNNING: "cyan",

@@ -11,8 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bali_platform import __version__
 
-__all__ = ["TAG", "Answer", "AnswerCache", "TaggedAnswers", "entity_tag"]
-
 TAG = "bali.tag"
 """Key of the scope under which a route leaves the entity tag of its answer."""
 

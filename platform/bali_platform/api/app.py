@@ -20,8 +20,6 @@ from bali_platform.api.metrics import Measured
 from bali_platform.api.routes import cypher, graph, jobs, service, streams
 from bali_platform.api.routes.one_hop import OneHopRoute
 
-__all__ = ["PAGES", "PUBLIC", "create_app"]
-
 PAGES = "/ui"
 PUBLIC = ("/health", "/openapi.json", f"{PAGES}/")
 """Where no token is needed: nothing there is about the graph or the jobs."""

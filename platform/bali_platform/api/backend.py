@@ -27,8 +27,6 @@ from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
 from bali_platform.services import neo4j_login
 from bali_platform.subgraphs import CacheStats, RedisCache, open_cache
 
-__all__ = ["Backend", "Submit", "Worker", "backend_of"]
-
 Submit = Callable[[str, dict[str, dict[str, Any]], int], Job]
 """Checks and queues a job: (shipped configuration, overrides by section, priority) -> job."""
 

@@ -16,8 +16,6 @@ from anyio import to_thread
 from bali_platform.graph import Graph
 from bali_platform.subgraphs import MAX_EDGES, OneHop, Subgraph, explore_each
 
-__all__ = ["STATEMENT_LIMIT_S", "CoalescingGraph"]
-
 T = TypeVar("T")
 
 STATEMENT_LIMIT_S = 8.0

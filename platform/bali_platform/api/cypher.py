@@ -10,8 +10,6 @@ from neo4j.graph import Node, Path, Relationship
 from bali_platform.api.models import CypherAnswer, CypherEdge, CypherNode
 from bali_platform.graph.cypher import Rows, plain
 
-__all__ = ["to_answer"]
-
 
 def to_answer(graph_version: str, found: Rows) -> CypherAnswer:
     """Return ``found`` with its nodes and relationships apart."""

@@ -11,8 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bali_platform.api.problems import ProblemError, render
 
-__all__ = ["Access", "Guard"]
-
 MAX_BODY_BYTES = 2**20
 MAX_QUERY_BYTES = 16 * 2**10
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "[::1]"}

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from bali_platform.api.backend import Backend
 
-__all__ = ["Measured", "Metrics"]
 
 EVENTS = "text/event-stream"
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)

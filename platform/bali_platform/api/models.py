@@ -10,30 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from bali_platform.graph import Concept, Link, Node, SearchHit
 from bali_platform.jobs import JobState
 
-__all__ = [
-    "CacheStatus",
-    "Concepts",
-    "Cui",
-    "CypherAnswer",
-    "CypherRequest",
-    "Found",
-    "Groups",
-    "Health",
-    "JobId",
-    "JobRecord",
-    "JobRequest",
-    "JobSummary",
-    "Jobs",
-    "Neighbours",
-    "Paths",
-    "Relations",
-    "Sources",
-    "Status",
-    "SubgraphAnswer",
-    "SubgraphRequest",
-    "WorkerStatus",
-]
-
 MAX_CUIS = 5_000
 MAX_ROWS = 10_000
 CUI_EXAMPLE = "C0027051"

@@ -24,17 +24,6 @@ from bali_platform.graph.cypher import (
 )
 from bali_platform.jobs import JobNotFoundError
 
-__all__ = [
-    "MEDIA_TYPE",
-    "Fault",
-    "Problem",
-    "ProblemError",
-    "documented",
-    "install",
-    "render",
-    "schemas",
-]
-
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_S = 2
 MAX_DETAIL = 1_000

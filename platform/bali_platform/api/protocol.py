@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["BoundedProtocol"]
-
 MAX_FRAMING_BYTES = 64 * 2**10
 
 

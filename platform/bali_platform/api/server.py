@@ -24,8 +24,6 @@ from bali_platform.base.settings import Settings
 from bali_platform.services.home import Home
 from bali_platform.services.process import write_atomically
 
-__all__ = ["is_loopback", "serve", "token_for"]
-
 TOKEN_VARIABLE = "BALI_API_TOKEN"  # noqa: S105 (its name, not its value)
 MIN_TOKEN_LENGTH = 16
 MAX_CONNECTIONS = 1_000

@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["BaliError", "UsageError", "did_you_mean"]
-
 
 class BaliError(Exception):
     """Something failed for a reason the user can act on.

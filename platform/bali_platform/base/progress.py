@@ -17,8 +17,6 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-__all__ = ["QUIET", "ConsoleReporter", "Quiet", "Reporter", "Step"]
-
 
 class Step(Protocol):
     """One piece of work under way."""

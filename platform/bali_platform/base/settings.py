@@ -15,8 +15,6 @@ from pydantic_settings import (
 
 from bali_platform.base.errors import UsageError, did_you_mean
 
-__all__ = ["Settings", "load_settings"]
-
 
 class Settings(BaseSettings):
     """Where things are kept, and which servers to use.

@@ -25,7 +25,6 @@ from bali_platform.services import neo4j_login
 if TYPE_CHECKING:
     from bali_platform.subgraphs.subgraph import Subgraph
 
-__all__ = ["Graph", "first_line"]
 
 T = TypeVar("T")
 

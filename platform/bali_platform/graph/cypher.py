@@ -22,16 +22,6 @@ from neo4j.graph import Node, Path, Relationship
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.graph.client import Graph, first_line
 
-__all__ = [
-    "BadCypherError",
-    "MemoryLimitError",
-    "NotReadOnlyError",
-    "Rows",
-    "TimeLimitError",
-    "plain",
-    "run_cypher",
-]
-
 TIMEOUT_S = 30.0
 MAX_ROWS = 1000
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-__all__ = ["in_share", "is_withheld", "name_key"]
-
 
 def name_key(name: str) -> str:
     """Fold case and runs of white space, so that trivial variants of a name count as one.

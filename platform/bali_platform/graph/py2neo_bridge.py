@@ -18,8 +18,6 @@ from bali_platform.services import neo4j_login
 if TYPE_CHECKING:
     import py2neo
 
-__all__ = ["connect_py2neo"]
-
 
 def connect_py2neo(settings: Settings | None = None) -> py2neo.Graph:
     """Return a ``py2neo.Graph`` on the configured Neo4j.

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import pandas
     from _typeshed import DataclassInstance
 
-__all__ = ["Concept", "Link", "Neighbour", "Node", "Path", "Records", "SearchHit", "frame"]
 
 T = TypeVar("T", bound="DataclassInstance")
 

@@ -9,8 +9,6 @@ from typing import Any
 from bali_platform.graph.names import name_key
 from bali_platform.graph.records import SearchHit
 
-__all__ = ["lucene_queries", "rank"]
-
 _WORDS = re.compile(r"\w+")
 # Marks that Lucene leaves inside a word between letters or between digits: o'clock, 1,2-xylene.
 _TERMS = re.compile(r"\w+(?:[.,:;'’·]\w+)*")

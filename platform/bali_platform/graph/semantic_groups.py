@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-__all__ = ["SEMANTIC_GROUPS", "SemanticGroup", "group_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class SemanticGroup:

@@ -16,8 +16,6 @@ from importlib.resources.abc import Traversable
 
 from bali_platform.base.errors import UsageError, did_you_mean
 
-__all__ = ["Favourite", "favourite", "favourites", "statement", "statement_names"]
-
 _FOLDER = files("bali_platform.graph") / "queries"
 _COMMENT = re.compile(r"//[^\n]*")
 _PARAMETER = re.compile(r"\$(\w+)")

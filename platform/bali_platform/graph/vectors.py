@@ -16,8 +16,6 @@ from bali_platform.graph.records import Records
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
 from bali_platform.graph.statements import statement
 
-__all__ = ["Candidate", "Maker", "Mentioned", "Similar", "Vectors"]
-
 AT_ONCE = 4096
 CANDIDATES = 100
 PATIENCE_S = 4 * 3600

@@ -25,8 +25,6 @@ from bali_platform.jobs.tether import die_with_parent
 from bali_platform.services import redis_url
 from bali_platform.streaming import BatchKey
 
-__all__ = ["app", "queues_served", "request_batch", "wake"]
-
 BUILD_LIMIT_S = 300  # a batch that takes longer hangs: its process is replaced
 
 

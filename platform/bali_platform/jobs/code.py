@@ -9,8 +9,6 @@ from pathlib import Path
 
 from bali_platform import __version__
 
-__all__ = ["code_version", "code_version_on_disk"]
-
 # The parts that batches and weights depend on; command line, API and evaluation change freely.
 _PARTS = {
     "bali_platform": ("base/consecutive.py", "graph", "jobs", "streaming", "subgraphs", "text"),

@@ -9,8 +9,6 @@ from redis.retry import Retry
 from bali_platform.base.settings import Settings, load_settings
 from bali_platform.services import redis_url
 
-__all__ = ["connect"]
-
 
 def connect(settings: Settings | None = None) -> Redis:
     """Return a client that reports a lost server within seconds, and reconnects by itself.

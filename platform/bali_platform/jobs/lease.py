@@ -16,8 +16,6 @@ from bali_platform.jobs.code import code_version
 from bali_platform.jobs.model import Job, JobState
 from bali_platform.jobs.store import JobNotFoundError, JobStore
 
-__all__ = ["HEARTBEAT_S", "Lease", "Reaper", "claim_next"]
-
 TIME_TO_LIVE_S = 10.0
 HEARTBEAT_S = 2.0
 GRACE_S = 6.0  # after an outage of Redis a living holder needs a moment to renew its lease

@@ -8,8 +8,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Event", "Job", "JobState"]
-
 
 class JobState(StrEnum):
     """Where a job stands."""

@@ -21,8 +21,6 @@ from redis.exceptions import RedisError
 from bali_platform.jobs.connection import connect
 from bali_platform.jobs.queues import waiting
 
-__all__ = ["Pulse", "beat"]
-
 PULSE_VARIABLE = "BALI_PULSE"  # names the file that is touched at every beat
 INTERVAL_S = 5.0
 STALLED_AFTER_S = 30.0

@@ -6,8 +6,6 @@ from typing import Any
 
 from redis import Redis
 
-__all__ = ["GPU", "KEY_PREFIX", "SUBGRAPHS", "waiting"]
-
 SUBGRAPHS = "subgraphs"
 GPU = "gpu"
 KEY_PREFIX = "bali:celery:"

@@ -18,8 +18,6 @@ from bali_platform.base.errors import BaliError
 from bali_platform.jobs.model import JobState
 from bali_platform.jobs.store import JobNotFoundError, JobStore
 
-__all__ = ["ATTEMPT_VARIABLE", "JobReporter", "LeaseLostError"]
-
 ATTEMPT_VARIABLE = "BALI_ATTEMPT"  # the attempt that a trainer belongs to
 INTERVAL_S = 1.0
 _KEPT = 10_000

@@ -24,8 +24,6 @@ from bali_platform.jobs.code import code_version
 from bali_platform.jobs.model import Event, Job, JobState
 from bali_platform.services.process import write_atomically
 
-__all__ = ["JobNotFoundError", "JobStore"]
-
 _INDEX = "bali:jobs"
 _COPY = "job.json"
 _METRICS_KEPT = 20_000

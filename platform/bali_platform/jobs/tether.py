@@ -13,8 +13,6 @@ import signal
 import sys
 from collections.abc import Sequence
 
-__all__ = ["die_with_parent", "tethered"]
-
 _PR_SET_PDEATHSIG = 1
 
 

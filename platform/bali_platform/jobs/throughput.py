@@ -15,8 +15,6 @@ from bali_platform.jobs.model import JobState
 from bali_platform.jobs.store import JobStore
 from bali_platform.streaming import BatchKey, StreamedSource
 
-__all__ = ["Throughput", "borrowed_stream", "measure"]
-
 
 @dataclass(frozen=True)
 class Throughput:

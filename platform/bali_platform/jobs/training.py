@@ -40,8 +40,6 @@ from bali_platform.jobs.store import JobNotFoundError, JobStore
 from bali_platform.jobs.tether import tethered
 from bali_platform.services.process import write_atomically
 
-__all__ = ["PROGRAMS", "run_job", "train"]
-
 PROGRAMS = {found.name: found.value for found in entry_points(group="bali.programs")}
 """The module that runs each kind of job: ``python -m MODULE FOLDER --job ID``.
 

@@ -30,8 +30,6 @@ from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
 from bali_platform.jobs.store import JobStore
 from bali_platform.jobs.tether import tethered
 
-__all__ = ["celery_command", "run_worker"]
-
 QUEUES = (SUBGRAPHS, GPU)
 SWEEP_EVERY_S = 5.0
 HUNG_AFTER_S = 90.0  # without a sign of life, while Redis answers

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from bali_platform.services.process import write_atomically
 
-__all__ = ["favourites", "install_browser", "parse_grass"]
-
 SETUP = '<script src="bali/data.js"></script><script src="bali/setup.js"></script>'
 
 

@@ -22,18 +22,6 @@ from bali_platform.services.workers import QUEUES, start_workers, worker_process
 if TYPE_CHECKING:
     import neo4j
 
-__all__ = [
-    "PROCESSES",
-    "Neo4jLogin",
-    "Status",
-    "down",
-    "kept_up",
-    "neo4j_login",
-    "redis_url",
-    "running",
-    "status",
-    "up",
-]
 
 PROCESSES = (
     *(f"worker-{queue}" for queue in QUEUES),

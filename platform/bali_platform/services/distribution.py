@@ -21,8 +21,6 @@ from filelock import FileLock, Timeout
 from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import QUIET, Reporter
 
-__all__ = ["Distribution", "Jar", "locked_jars", "provide"]
-
 BROWSER = "neo4j-browser"
 SERVER = "neo4j-server"
 ATTEMPTS = 3

@@ -40,7 +40,6 @@ from bali_platform.services.process import ManagedProcess, end_strays, write_ato
 if TYPE_CHECKING:
     import neo4j
 
-__all__ = ["GraphStore", "GraphStores"]
 
 EMPTY = "empty"
 LOADER, STAGING = "neo4j-admin", "staging"

@@ -15,8 +15,6 @@ from bali_platform.base.errors import BaliError
 from bali_platform.services.machine import free_port
 from bali_platform.services.process import ManagedProcess, write_atomically
 
-__all__ = ["DEFAULT_PORTS", "Home"]
-
 DEFAULT_PORTS = {"bolt": 7687, "http": 7474, "redis": 6379, "api": 8000}
 
 

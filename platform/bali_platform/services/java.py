@@ -11,8 +11,6 @@ from pathlib import Path
 
 from bali_platform.base.errors import BaliError
 
-__all__ = ["find_java", "java_version"]
-
 SUPPORTED = (17, 21)
 
 

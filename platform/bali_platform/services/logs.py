@@ -12,8 +12,6 @@ from bali_platform.base.errors import UsageError, did_you_mean
 from bali_platform.base.settings import Settings
 from bali_platform.services.home import Home
 
-__all__ = ["log_names", "tail"]
-
 POLL_S = 0.2
 
 

@@ -12,14 +12,6 @@ import psutil
 
 from bali_platform.base.errors import BaliError
 
-__all__ = [
-    "PortTakenError",
-    "free_port",
-    "is_free",
-    "memory_limit",
-    "on_free_ports",
-]
-
 T = TypeVar("T")
 
 LOOPBACK = "127.0.0.1"

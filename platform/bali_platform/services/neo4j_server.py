@@ -26,15 +26,6 @@ from bali_platform.services.process import ManagedProcess, end_strays, write_ato
 if TYPE_CHECKING:
     import neo4j
 
-__all__ = [
-    "USER",
-    "Neo4jServer",
-    "Runtime",
-    "answers_bolt",
-    "connect_neo4j",
-    "last_error",
-    "run_admin",
-]
 
 USER = "neo4j"
 DATABASE = "neo4j"

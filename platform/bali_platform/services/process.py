@@ -15,8 +15,6 @@ import psutil
 
 from bali_platform.base.errors import BaliError
 
-__all__ = ["ManagedProcess", "end_strays", "write_atomically"]
-
 # create_time is derived from the boot time, which the kernel restates to about a clock tick.
 CREATE_TIME_TOLERANCE = 1.0
 KILL_PATIENCE_S = 10

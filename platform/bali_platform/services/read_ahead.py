@@ -11,8 +11,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["read_ahead"]
-
 CHUNK = 1 << 20
 
 

@@ -16,8 +16,6 @@ from bali_platform.services.home import Home
 from bali_platform.services.machine import LOOPBACK, PortTakenError, memory_limit
 from bali_platform.services.process import write_atomically
 
-__all__ = ["RedisServer", "answers_redis", "find_redis", "without_password"]
-
 START_PATIENCE_S = 120
 POLL_S = 0.05
 MEBIBYTE = 1 << 20

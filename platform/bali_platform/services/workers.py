@@ -13,8 +13,6 @@ from bali_platform.base.settings import Settings
 from bali_platform.services.home import Home
 from bali_platform.services.process import ManagedProcess
 
-__all__ = ["QUEUES", "start_workers", "worker_process"]
-
 QUEUES = ("subgraphs", "gpu")
 START_PATIENCE_S = 180
 POLL_S = 0.1

@@ -16,8 +16,6 @@ from redis import Redis
 from bali_platform.base.errors import BaliError
 from bali_platform.streaming.keys import BatchKey
 
-__all__ = ["TIME_TO_LIVE", "answer", "publish", "refuse", "stream_keys"]
-
 TIME_TO_LIVE = 900  # seconds that a stream outlives its last use
 MAX_BEGUN = 5  # a batch begun so often and never finished kills whoever builds it
 

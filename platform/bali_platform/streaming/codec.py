@@ -11,8 +11,6 @@ from safetensors.numpy import save
 
 from bali_platform.base.errors import BaliError
 
-__all__ = ["Arrays", "decode", "encode"]
-
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 _DTYPES = {

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["BatchKey", "BatchSource"]
-
 
 @dataclass(frozen=True, order=True, slots=True)
 class BatchKey:

@@ -15,8 +15,6 @@ from bali_platform.streaming.answers import TIME_TO_LIVE, stream_keys
 from bali_platform.streaming.keys import BatchKey
 from bali_platform.streaming.window import Window
 
-__all__ = ["OUTAGES", "Receiver"]
-
 OUTAGES = (
     redis_errors.ConnectionError,
     redis_errors.TimeoutError,

@@ -19,8 +19,6 @@ from typing import Any, BinaryIO
 from bali_platform.base.errors import BaliError
 from bali_platform.streaming.keys import BatchKey, BatchSource
 
-__all__ = ["Recorder", "ReplaySource"]
-
 _MAGIC = b"BALI batches 1\n\0"
 _END = b"BALI end\n"
 _HEAD = struct.Struct("<IIIIQ")

@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from bali_platform.streaming.keys import BatchKey
 
-__all__ = ["Window"]
-
 _SLOWEST = 4  # a request is repeated after 1, 2, 4, 4, ... times the first delay
 
 

@@ -27,8 +27,6 @@ from bali_platform.subgraphs import codec
 from bali_platform.subgraphs.collector import collector_paused
 from bali_platform.subgraphs.neighbourhood import Lookup, Neighbourhood, NeighbourhoodSource
 
-__all__ = ["CacheStats", "CachedNeighbourhoods", "RedisCache"]
-
 T = TypeVar("T")
 
 ENTRY_OVERHEAD = 160

@@ -14,8 +14,6 @@ from functools import lru_cache
 
 from bali_platform.subgraphs.neighbourhood import Edge, EdgeSequence, Neighbourhood
 
-__all__ = ["decode", "decode_names", "encode", "encode_names"]
-
 _SECTION, _ITEM = b"\xfe", b"\xff"
 
 

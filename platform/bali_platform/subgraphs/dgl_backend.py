@@ -9,8 +9,6 @@ from types import ModuleType
 
 from bali_platform.base.errors import BaliError
 
-__all__ = ["import_dgl"]
-
 
 def import_dgl() -> ModuleType:
     """Return the ``dgl`` module; raises :class:`BaliError` where it is not installed.

@@ -21,18 +21,6 @@ from bali_platform.subgraphs.collector import collector_paused
 from bali_platform.subgraphs.neighbourhood import MAX_EDGES
 from bali_platform.subgraphs.subgraph import Subgraph
 
-__all__ = [
-    "HIERARCHICAL",
-    "MAX_HOPS",
-    "MAX_NODES",
-    "OneHop",
-    "explore",
-    "explore_each",
-    "hierarchy",
-    "induced",
-    "of_paths",
-]
-
 T = TypeVar("T")
 
 HIERARCHICAL = ("ISA", "CHD")

@@ -19,8 +19,6 @@ from bali_platform.subgraphs.neighbourhood import (
     choose_edges,
 )
 
-__all__ = ["GraphNeighbourhoods"]
-
 T = TypeVar("T")
 
 

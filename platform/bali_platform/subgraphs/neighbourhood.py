@@ -15,19 +15,6 @@ from numpy.typing import NDArray
 
 from bali_platform.base.errors import BaliError
 
-__all__ = [
-    "MAX_EDGES",
-    "MAX_NAMES",
-    "Edge",
-    "EdgeSequence",
-    "GraphChangedError",
-    "Lookup",
-    "Neighbourhood",
-    "NeighbourhoodSource",
-    "WrittenEdges",
-    "choose_edges",
-]
-
 MAX_EDGES = 64
 """Edges of a neighbourhood; a concept with more is a hub, and shows a uniform choice of them."""
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from bali_platform.subgraphs.subgraph import Subgraph
 
-__all__ = ["COLOURS", "MAX_DRAWN", "colour", "draw"]
 
 MAX_DRAWN = 400
 """Concepts that a picture may show."""

@@ -14,8 +14,6 @@ from bali_platform.subgraphs.cache import CachedNeighbourhoods, RedisCache
 from bali_platform.subgraphs.graph_source import GraphNeighbourhoods
 from bali_platform.subgraphs.neighbourhood import NeighbourhoodSource
 
-__all__ = ["neighbourhoods", "open_cache", "warm"]
-
 
 def open_cache(settings: Settings) -> RedisCache:
     """Open the shared cache; nothing is sent before it is used."""

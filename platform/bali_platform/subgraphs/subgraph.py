@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pandas
     from torch_geometric.data import Data, HeteroData
 
-__all__ = ["Subgraph", "read_pyg"]
 
 _TENSORS = ("edge_index", "edge_type", "hop")
 _LISTS = ("cui", "name", "relation_types")

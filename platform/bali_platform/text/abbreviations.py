@@ -12,14 +12,6 @@ from itertools import groupby
 
 from bali_platform.text.corpus import Sentence
 
-__all__ = [
-    "definition",
-    "definitions_for",
-    "documents_with_abbreviations",
-    "find_abbreviations",
-    "occurrences",
-]
-
 _BRACKETED = re.compile(r"[(\[]([^()\[\];,]+)[)\]]")
 _WORD = re.compile(r"\S+")
 

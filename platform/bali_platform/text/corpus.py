@@ -21,17 +21,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bali_platform.base.errors import BaliError
 
-__all__ = [
-    "SCHEMA",
-    "CorpusInfo",
-    "Mention",
-    "Sentence",
-    "join_corpora",
-    "open_corpus",
-    "read_sentences",
-    "write_corpus",
-]
-
 SCHEMA = pa.schema(
     [
         pa.field("document", pa.string(), nullable=False),

@@ -12,8 +12,6 @@ from bali_platform.text.abbreviations import definition
 from bali_trainers.batches.rewriting import Rewriting
 from bali_trainers.batches.sentences import SentenceBatch
 
-__all__ = ["Abbreviator", "initials"]
-
 _WORD = re.compile(r"[^\W_]+")
 _SMALL = {"a", "an", "and", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"}
 _BESIDE, _BEFORE = 0.4, 0.5  # of the abbreviations in sentences, by where they are defined

@@ -20,8 +20,6 @@ from bali_platform.streaming.codec import decode
 from bali_trainers.batches.layout import Layout, Part
 from bali_trainers.models.packing import Packing, pack
 
-__all__ = ["Batch", "Linearised", "Masked", "Subgraph", "Tokens"]
-
 T = TypeVar("T")
 Arrays = Mapping[str, NDArray[Any]]
 IGNORED = -100

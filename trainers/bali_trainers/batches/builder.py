@@ -29,8 +29,6 @@ from bali_trainers.batches.swapping import Swapper
 from bali_trainers.batches.tokens import Pieces, WordPieces
 from bali_trainers.batches.trees import grow_trees
 
-__all__ = ["BatchBuilder"]
-
 
 class BatchBuilder:
     """Builds the batches that a :class:`DataSpec` describes.

@@ -16,8 +16,6 @@ from bali_platform.subgraphs import Edge, Lookup, Neighbourhood, NeighbourhoodSo
 from bali_trainers.batches.mentions import concept_label
 from bali_trainers.batches.randomness import Purpose, generator
 
-__all__ = ["BrokenGraph"]
-
 _AT_ONCE = 2000
 
 

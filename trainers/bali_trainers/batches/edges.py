@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from bali_platform.graph.names import in_share
 from bali_platform.subgraphs import Edge, Lookup, NeighbourhoodSource
 
-__all__ = ["SomeEdges", "is_withheld_edge", "without_withheld"]
-
 
 class SomeEdges:
     """Neighbourhoods with only those edges for which ``keep(cui, edge)`` holds."""

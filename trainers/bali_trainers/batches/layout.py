@@ -9,8 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PASS_COST", "Layout", "Part"]
-
 # Token slots that one more pass of the encoder is worth, by device: a pass costs a CPU next to
 # nothing, but a GPU must be given enough to do at a time.
 PASS_COST = {"cpu": 32, "cuda": 2048}

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from bali_trainers.batches.tokens import WordPieces, pad
 from bali_trainers.batches.trees import Trees
 
-__all__ = ["Lineariser"]
-
 
 class Lineariser:
     """Writes ``name [SEP] head relation tail [SEP] ...``; a fact reads as the graph stores it."""

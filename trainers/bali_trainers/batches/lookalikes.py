@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from bali_platform.graph.names import name_key
 from bali_platform.subgraphs import NeighbourhoodSource
 
-__all__ = ["LookAlikes", "likeness"]
-
 COMPARED = 32  # concepts that share most trigrams, whose names are then compared
 _ASKED = 16  # trigrams of a name by which these are sought, the rarest
 _CONCEPTS_AT_ONCE = 4096

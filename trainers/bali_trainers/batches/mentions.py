@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from bali_trainers.batches.sentences import SentenceBatch
 from bali_trainers.batches.tokens import Pieces
 
-__all__ = ["concept_label", "pool_mentions", "token_cover"]
-
 
 @lru_cache(maxsize=200_000)
 def concept_label(cui: str) -> int:

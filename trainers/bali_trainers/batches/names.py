@@ -12,8 +12,6 @@ from bali_platform.base.errors import BaliError
 from bali_platform.graph.names import is_withheld
 from bali_platform.subgraphs import NeighbourhoodSource
 
-__all__ = ["NameDrawer", "numbered"]
-
 REMEMBERED_CONCEPTS = 200_000
 
 

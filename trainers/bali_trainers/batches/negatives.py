@@ -12,8 +12,6 @@ from bali_trainers.batches.lookalikes import LookAlikes, likeness
 from bali_trainers.batches.names import NameDrawer
 from bali_trainers.batches.randomness import sample_without_replacement
 
-__all__ = ["draw_negatives"]
-
 T = TypeVar("T")
 SHARED = 2  # neighbours of a concept through which its siblings are sought
 SIBLINGS = 16  # siblings of a concept whose names are compared

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from bali_trainers.batches.randomness import Purpose, generator
 
-__all__ = ["DEV_EPOCH", "epoch_order", "split", "steps_per_epoch"]
-
 STEPS_PER_POOL = 64
 DEV_EPOCH = 2**32 - 1  # the epoch that the batches held out of training are called by
 

@@ -11,8 +11,6 @@ from bali_platform.base.errors import BaliError
 from bali_platform.text.corpus import open_corpus
 from bali_trainers.batches.spec import DataSpec
 
-__all__ = ["NotHereError", "find_tokenizer", "locate", "tokenizer_sha"]
-
 
 class NotHereError(BaliError):
     """Something is missing on this machine that another one may have."""

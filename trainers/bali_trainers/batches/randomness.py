@@ -7,8 +7,6 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Purpose", "generator", "sample_without_replacement"]
-
 
 class Purpose(IntEnum):
     """What random numbers are drawn for; each has a stream of its own."""

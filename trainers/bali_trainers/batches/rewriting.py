@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from bali_trainers.batches.sentences import SentenceBatch
 
-__all__ = ["Rewriting"]
-
 
 class Rewriting:
     """A copy of a batch, whose mentions can be made to say something else."""

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from bali_platform.base.consecutive import spell_out
 from bali_platform.base.errors import BaliError
 
-__all__ = ["LinkedSentences", "SentenceBatch"]
-
 
 @dataclass(frozen=True)
 class SentenceBatch:

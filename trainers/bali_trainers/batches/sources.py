@@ -20,8 +20,6 @@ from bali_trainers.batches.sentences import LinkedSentences
 from bali_trainers.batches.spec import DataSpec
 from bali_trainers.training.config import Config
 
-__all__ = ["open_source"]
-
 
 def open_source(
     config: Config, spec: DataSpec, job: str | None, say: Callable[[str], None]

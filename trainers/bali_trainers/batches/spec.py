@@ -7,8 +7,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["DataSpec"]
-
 
 class DataSpec(BaseModel):
     """The recipe of a run's batches: the same spec gives the same bytes on any host.

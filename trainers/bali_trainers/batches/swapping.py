@@ -10,8 +10,6 @@ from bali_trainers.batches.names import NameDrawer
 from bali_trainers.batches.rewriting import Rewriting
 from bali_trainers.batches.sentences import SentenceBatch
 
-__all__ = ["Swapper"]
-
 _LONGEST = 60  # characters of a name that a sentence might hold
 
 

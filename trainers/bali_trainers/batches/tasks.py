@@ -19,8 +19,6 @@ from bali_trainers.batches.builder import BatchBuilder
 from bali_trainers.batches.places import NotHereError, locate
 from bali_trainers.batches.spec import DataSpec
 
-__all__ = ["build_batch"]
-
 
 class _NotNowError(BaliError):
     """Asking again later, or another worker, may help."""

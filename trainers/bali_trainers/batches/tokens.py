@@ -15,8 +15,6 @@ from tokenizers import Tokenizer
 
 from bali_platform.base.errors import BaliError
 
-__all__ = ["Pieces", "WordPieces", "pad"]
-
 REMEMBERED_NAMES = 200_000
 
 

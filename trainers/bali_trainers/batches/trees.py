@@ -12,8 +12,6 @@ from bali_platform.base.errors import BaliError
 from bali_platform.subgraphs import Edge, Neighbourhood, NeighbourhoodSource
 from bali_trainers.batches.randomness import sample_without_replacement
 
-__all__ = ["Trees", "grow_trees"]
-
 
 @dataclass(frozen=True)
 class Trees:

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from bali_trainers.evaluation.metrics import FLIPS, Difference, Estimate, resampled_clusters
 
-__all__ = ["Counts", "compare_classes", "count_classes", "estimate_classes"]
-
 Counts = NDArray[np.float64]
 """[clusters, classes, 3]: right, predicted and wanted examples."""
 

@@ -21,17 +21,6 @@ from bali_trainers.evaluation.metrics import Difference, Estimate
 from bali_trainers.evaluation.probe import choose_penalty, fit_probes
 from bali_trainers.inference.embedding import NameEncoder, Precision, Spans
 
-__all__ = [
-    "ClassificationOutcome",
-    "ClassificationReport",
-    "ClassificationTask",
-    "Example",
-    "Fold",
-    "evaluate_classes",
-    "probe_classes",
-    "report_classes",
-]
-
 Span = tuple[int, int]
 _LONGEST_TEXT = 512
 

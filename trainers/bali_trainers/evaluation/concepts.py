@@ -23,8 +23,6 @@ from bali_trainers.inference.embedding import NameEncoder, Precision
 from bali_trainers.models.saved_graph import SavedGraph, load_graph_encoder
 from bali_trainers.models.text import resolve_base
 
-__all__ = ["View", "concept_vectors"]
-
 View = Literal["name", "graph", "alone"]
 """A concept by its preferred name, by the graph encoder, or by that without any neighbour."""
 

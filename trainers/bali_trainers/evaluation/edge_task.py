@@ -13,8 +13,6 @@ from bali_platform.base.errors import BaliError
 from bali_platform.subgraphs import NeighbourhoodSource
 from bali_trainers.batches.edges import is_withheld_edge, without_withheld
 
-__all__ = ["EdgeTask", "build_edge_task"]
-
 _CONCEPTS_AT_ONCE = 4096
 Fact = tuple[str, str, str]
 

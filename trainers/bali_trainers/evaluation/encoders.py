@@ -12,8 +12,6 @@ from bali_platform.base.progress import QUIET, Reporter
 from bali_trainers.evaluation.tfidf import TF_IDF, TfIdf
 from bali_trainers.inference.embedding import Embedded, NameEncoder, Precision, Spans
 
-__all__ = ["Encoder", "open_encoder"]
-
 
 class Encoder(Protocol):
     """Turns names, and spans of sentences, into unit vectors."""

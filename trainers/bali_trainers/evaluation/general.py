@@ -14,18 +14,6 @@ from bali_platform.base.progress import QUIET, Reporter
 from bali_trainers.evaluation.metrics import Difference, Estimate, Values, compare, estimate
 from bali_trainers.inference.embedding import NameEncoder, Precision
 
-__all__ = [
-    "NEAREST",
-    "GeneralOutcome",
-    "GeneralReport",
-    "Triplet",
-    "evaluate_general",
-    "general_triplets",
-    "kept_neighbours",
-    "rank_correlations",
-    "report_general",
-]
-
 NEAREST = 10
 """Nearest sentences that are compared."""
 

@@ -16,17 +16,6 @@ from bali_trainers.evaluation.edge_task import EdgeTask
 from bali_trainers.evaluation.metrics import Difference, Estimate, Values, compare, estimate
 from bali_trainers.inference.embedding import Precision
 
-__all__ = [
-    "LINK_RULE",
-    "LinkOutcome",
-    "LinkReport",
-    "evaluate_links",
-    "filtered_ranks",
-    "link_metrics",
-    "relation_offsets",
-    "report_links",
-]
-
 LINK_RULE = (
     "the other end is looked for by cosine near the concept's unit vector plus its relation's: the "
     "mean difference between tail and head over known edges, as if 10 more of no difference were "

@@ -20,8 +20,6 @@ from bali_platform.text.corpus import open_corpus, read_sentences
 from bali_trainers.evaluation.name_task import NameTable
 from bali_trainers.inference.embedding import Spans
 
-__all__ = ["READING", "KnownNames", "MentionTask", "build_mention_task", "read_names"]
-
 READING = (
     "an abbreviation that its document defines (Schwartz and Hearst, 2003) is read by its long "
     "form; in its sentence, as it stands there, after the definition ('long form (short). ') "

@@ -24,8 +24,6 @@ from bali_trainers.evaluation.metrics import (
 from bali_trainers.evaluation.ranking import RULE, Bearers, rank_concepts
 from bali_trainers.inference.embedding import Precision
 
-__all__ = ["Encoding", "MentionOutcome", "MentionReport", "evaluate_mentions", "report_mentions"]
-
 Encoding = Literal["name", "context", "mixed"]
 Metrics = dict[str, Estimate]
 

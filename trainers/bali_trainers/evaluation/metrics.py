@@ -11,18 +11,6 @@ from pydantic import BaseModel, ConfigDict
 
 from bali_trainers.evaluation.ranking import Ranks
 
-__all__ = [
-    "FLIPS",
-    "Difference",
-    "Estimate",
-    "bootstrap",
-    "compare",
-    "estimate",
-    "holm",
-    "rank_metrics",
-    "resampled_clusters",
-]
-
 Values = NDArray[np.float64]
 Clusters = NDArray[np.int64]
 RESAMPLES = 2000

@@ -13,8 +13,6 @@ from bali_platform.base.errors import BaliError
 from bali_platform.graph.names import is_withheld, name_key
 from bali_trainers.evaluation.ranking import Bearers
 
-__all__ = ["NameTable", "NameTask", "build_name_task"]
-
 
 @dataclass(frozen=True)
 class NameTable:

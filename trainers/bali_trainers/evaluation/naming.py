@@ -21,8 +21,6 @@ from bali_trainers.evaluation.name_task import NameTask
 from bali_trainers.evaluation.ranking import RULE, rank_concepts
 from bali_trainers.inference.embedding import Precision
 
-__all__ = ["NameOutcome", "NameReport", "evaluate_names", "report_names"]
-
 
 @dataclass(frozen=True)
 class NameOutcome:

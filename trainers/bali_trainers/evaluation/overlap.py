@@ -12,8 +12,6 @@ import numpy as np
 from bali_platform.base.errors import BaliError
 from bali_platform.text.corpus import open_corpus, read_sentences
 
-__all__ = ["overlapping_documents", "require_apart"]
-
 _PUBMED_ID = re.compile(r"(PMC)?\d{5,9}")
 _LETTERS = 40
 _SHARE = 0.25

@@ -22,8 +22,6 @@ from bali_trainers.evaluation.concepts import concept_vectors
 from bali_trainers.evaluation.edge_task import EdgeTask
 from bali_trainers.inference.embedding import Precision
 
-__all__ = ["UNRELATED", "PairTask", "build_pair_task", "evaluate_pairs"]
-
 UNRELATED = "none"
 _FOLDS = 5
 _SMALLEST_CLASS = 20

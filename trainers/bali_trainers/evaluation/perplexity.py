@@ -19,8 +19,6 @@ from bali_trainers.evaluation.metrics import Estimate, Values, estimate
 from bali_trainers.inference.embedding import word_pieces
 from bali_trainers.models.text import TextEncoder, load_text_encoder, resolve_base
 
-__all__ = ["PerplexityOutcome", "PerplexityReport", "evaluate_perplexity", "report_perplexity"]
-
 _LENGTH = 128
 _TEXTS_AT_ONCE = 16
 _PROBABILITY = 0.15

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["PENALTIES", "Probe", "choose_penalty", "fit_probes"]
-
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 _INNER_FOLDS = 3
 

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from bali_platform.base.errors import BaliError
 from bali_trainers.evaluation.classification import ClassificationTask, Example, Fold
 
-__all__ = ["official_folds", "read_pubmedqa"]
-
 _LABELS = ("yes", "no", "maybe")
 _FOLDS = 10
 

@@ -12,8 +12,6 @@ from scipy.sparse import issparse
 
 from bali_platform.base.consecutive import spell_out
 
-__all__ = ["RULE", "Bearers", "Ranks", "rank_concepts"]
-
 RULE = (
     "concepts whose nearest names are equally near (within 1e-5) are ordered by how many names "
     "they have, most first, then by the place of that name among their own, then by CUI"

@@ -12,8 +12,6 @@ import numpy as np
 from bali_platform.base.errors import BaliError
 from bali_trainers.evaluation.classification import ClassificationTask, Example, Fold
 
-__all__ = ["read_marked_relations", "relation_task"]
-
 _MARKS = {"<<": 0, "[[": 1}
 _MARKED = re.compile(r"(<<|\[\[) (.+?) (?:>>|\]\])")
 

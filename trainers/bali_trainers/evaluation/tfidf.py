@@ -12,8 +12,6 @@ from bali_platform.base.errors import UsageError
 from bali_platform.base.progress import QUIET, Reporter
 from bali_trainers.inference.embedding import Embedded, Spans
 
-__all__ = ["TF_IDF", "TfIdf"]
-
 TF_IDF = "tf-idf"
 """What it is called among models."""
 

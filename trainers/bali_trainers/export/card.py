@@ -9,8 +9,6 @@ from typing import Any
 from bali_trainers.batches.spec import DataSpec
 from bali_trainers.training.config import Config
 
-__all__ = ["model_card"]
-
 _HELD_OUT = "dev/"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 

@@ -26,8 +26,6 @@ from bali_trainers.training.config import Config, parse_config
 from bali_trainers.training.joint_model import Task, build_task
 from bali_trainers.training.journal import rows_until
 
-__all__ = ["export_checkpoint", "export_model", "replacing"]
-
 
 def export_model(
     task: Task, config: Config, spec: DataSpec, metrics: Mapping[str, Any], folder: Path

@@ -9,8 +9,6 @@ from bali_platform.base.errors import BaliError, UsageError, did_you_mean
 from bali_trainers.export.folder import export_checkpoint, replacing
 from bali_trainers.training.checkpoints import open_checkpoint
 
-__all__ = ["export_run", "find_run"]
-
 
 def find_run(name: str, jobs: Path) -> Path:
     """Find a run's folder: as a path, or as the id of a job under ``jobs``, or its beginning."""

@@ -16,8 +16,6 @@ from transformers import AutoModel
 from bali_platform.base.errors import BaliError
 from bali_trainers.models.text import quiet
 
-__all__ = ["TOLERANCE", "export_onnx"]
-
 TOLERANCE = 1e-4
 """Largest difference to torch, in any number of any vector, that an exported graph may show."""
 

@@ -19,8 +19,6 @@ from bali_platform.base.progress import QUIET, Reporter, Step
 from bali_trainers.batches.tokens import WordPieces
 from bali_trainers.models.text import load_text_encoder, resolve_base
 
-__all__ = ["Embedded", "NameEncoder", "Precision", "Spans", "word_pieces"]
-
 Precision = Literal["fp32", "bf16"]
 _TOKENS_AT_ONCE = 1024  # activations of more do not fit a core's cache
 

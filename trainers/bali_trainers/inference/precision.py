@@ -6,8 +6,6 @@ from typing import Literal, TypeVar
 
 import torch
 
-__all__ = ["settle_precision"]
-
 T = TypeVar("T", bound=str)
 
 

@@ -23,8 +23,6 @@ from bali_platform.graph.client import Graph
 from bali_platform.graph.vectors import Maker, Vectors
 from bali_trainers.inference.embedding import NameEncoder, Precision
 
-__all__ = ["ConceptEncoder", "embed_graph", "write_parquet"]
-
 Rows = Sequence[tuple[str, str]]
 Names = Collection[str] | None
 

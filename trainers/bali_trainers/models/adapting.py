@@ -9,14 +9,6 @@ from transformers import PreTrainedModel
 from bali_platform.base.errors import BaliError, UsageError
 from bali_trainers.models.text import TextEncoder
 
-__all__ = [
-    "add_adapters",
-    "freeze_layers",
-    "merge_adapters",
-    "mix_with_base",
-    "transformer_layers",
-]
-
 
 def freeze_layers(text: TextEncoder, count: int) -> None:
     """Take the embeddings and the first ``count`` transformer layers out of training."""

@@ -12,8 +12,6 @@ from torch.nn import functional
 from bali_platform.base.errors import UsageError
 from bali_trainers.training.config import GraphEncoderConfig
 
-__all__ = ["GraphEncoder", "GraphNetwork", "NameOnly", "NeighbourMean", "build_graph_encoder"]
-
 
 class GraphEncoder(Protocol):
     """What turns the neighbourhoods of a batch into vectors."""

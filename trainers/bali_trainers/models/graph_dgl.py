@@ -15,8 +15,6 @@ from torch.nn import functional
 
 from bali_platform.subgraphs.dgl_backend import import_dgl
 
-__all__ = ["GATv2Layer", "SageLayer"]
-
 dgl = import_dgl()
 
 NEGATIVE_SLOPE = 0.2

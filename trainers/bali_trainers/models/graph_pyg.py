@@ -5,8 +5,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch_geometric.nn import GATv2Conv, SAGEConv
 
-__all__ = ["GATv2Layer", "SageLayer"]
-
 
 class GATv2Layer(nn.Module):
     """GATv2 (Brody et al., 2022): shared weights, heads concatenated, attention sees the edge."""

@@ -12,8 +12,6 @@ from transformers import PreTrainedModel
 
 from bali_platform.base.errors import UsageError
 
-__all__ = ["PACKABLE", "ROW", "Packing", "pack", "packed_inputs", "require_packable"]
-
 ROW = 128
 """Tokens of a packed row, or as many as the longest text has."""
 

@@ -7,8 +7,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-__all__ = ["MentionPooling"]
-
 
 class MentionPooling(nn.Module):
     """Pool runs of token states into one vector each.

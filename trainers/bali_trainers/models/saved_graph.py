@@ -19,8 +19,6 @@ from bali_trainers.models.pooling import MentionPooling
 from bali_trainers.training.config import Config, GraphEncoderConfig
 from bali_trainers.training.joint_model import Task
 
-__all__ = ["FOLDER", "GraphFacts", "SavedGraph", "load_graph_encoder", "save_graph_encoder"]
-
 FOLDER = "graph_encoder"
 """The folder inside an exported model."""
 

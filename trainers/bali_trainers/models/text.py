@@ -20,8 +20,6 @@ from transformers.utils import logging as transformers_logging
 from bali_platform.base.errors import BaliError
 from bali_trainers.models.packing import Packing, packed_inputs
 
-__all__ = ["TextEncoder", "load_text_encoder", "quiet", "resolve_base"]
-
 Mask = Tensor | Packing | None
 PREDICTED_AT_ONCE = 1024  # tokens whose logits are in memory together under gradient caching
 

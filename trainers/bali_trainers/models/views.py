@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from bali_trainers.batches.batch import Batch, Linearised, Subgraph
 from bali_trainers.models.text import TextEncoder
 
-__all__ = ["Views"]
-
 
 class Views:
     """A batch seen by the encoders.

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from bali_trainers.models.views import Views
 
-__all__ = ["Objective", "Outcome"]
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

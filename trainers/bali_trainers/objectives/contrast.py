@@ -14,17 +14,6 @@ from bali_trainers.models.views import Views
 from bali_trainers.objectives.base import Objective, Outcome
 from bali_trainers.training.distributed import gather_rows, mean_over_ranks
 
-__all__ = [
-    "Alignment",
-    "MentionName",
-    "MultiSimilarity",
-    "NameName",
-    "PairLosses",
-    "Sides",
-    "multi_similarity",
-    "nt_xent",
-]
-
 
 class Sides(NamedTuple):
     """What is contrasted, on this rank.

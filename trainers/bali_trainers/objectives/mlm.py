@@ -10,8 +10,6 @@ from bali_trainers.models.views import Views
 from bali_trainers.objectives.base import Objective, Outcome
 from bali_trainers.training.distributed import mean_over_ranks
 
-__all__ = ["GraphToText", "MaskedTokens"]
-
 
 class MaskedTokens(Objective):
     """Predict masked tokens with the checkpoint's own head, at the masked positions only."""

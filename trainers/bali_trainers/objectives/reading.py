@@ -9,8 +9,6 @@ from bali_trainers.models.views import Views
 from bali_trainers.objectives.base import Objective, Outcome
 from bali_trainers.training.distributed import mean_over_ranks
 
-__all__ = ["MentionText"]
-
 
 class MentionText(Objective):
     """Cosine distance of a mention from what it is called, read without the sentence.

@@ -11,8 +11,6 @@ from bali_trainers.models.views import Views
 from bali_trainers.objectives.base import Objective, Outcome
 from bali_trainers.training.distributed import mean_over_ranks
 
-__all__ = ["LinkPrediction", "TextToGraph"]
-
 
 class TextToGraph(Objective):
     """Complete the sampled edges of mentioned concepts from the mention's text.

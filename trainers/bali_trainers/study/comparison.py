@@ -16,8 +16,6 @@ from bali_trainers.study.config import EDGES
 from bali_trainers.study.grid import UNTOUCHED, Model
 from bali_trainers.study.outcomes import Encoding, Outcome, Part, Plan, StudyFolder
 
-__all__ = ["METRIC", "Comparison", "Kind", "Measured", "compare_models", "estimates", "measure"]
-
 METRIC = "acc@1"
 """What encodings are chosen by, and what is tested, of mentions."""
 

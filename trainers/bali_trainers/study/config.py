@@ -15,8 +15,6 @@ from bali_trainers.inference.precision import settle_precision
 from bali_trainers.training.config import Config, ObjectivesConfig
 from bali_trainers.training.toml_files import check, read_toml
 
-__all__ = ["AXES", "EDGES", "Choices", "EdgesConfig", "StudyConfig", "TestConfig", "load_study"]
-
 AXES = (
     "objectives",
     "encoder",

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from math import floor, log10
 
-__all__ = ["Curve", "draw_curves", "mean_curve"]
-
 Curve = Sequence[tuple[float, float, float, float]]
 """Step, mean over seeds, least and greatest of the seeds."""
 

@@ -12,8 +12,6 @@ from bali_platform.base.errors import UsageError, did_you_mean
 from bali_trainers.study.config import Choices, StudyConfig
 from bali_trainers.training.config import ENCODER_OPTIONS, Config, ObjectivesConfig, parse_config
 
-__all__ = ["UNTOUCHED", "Model", "expand", "training_config"]
-
 UNTOUCHED = "untouched"
 """What the model is called that all runs start from."""
 

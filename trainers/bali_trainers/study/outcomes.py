@@ -25,19 +25,6 @@ from bali_platform.streaming import decode, encode
 from bali_trainers.evaluation.metrics import Clusters, Values
 from bali_trainers.study.config import StudyConfig
 
-__all__ = [
-    "Encoding",
-    "Group",
-    "Outcome",
-    "Part",
-    "Plan",
-    "PlannedRun",
-    "Questions",
-    "Scores",
-    "StudyFolder",
-    "content_key",
-]
-
 Part = Literal["test", "choose"]
 """What a corpus is for."""
 

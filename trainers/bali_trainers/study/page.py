@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["Block", "Heading", "Picture", "Points", "Table", "Text", "to_html", "to_markdown"]
-
 
 @dataclass(frozen=True)
 class Heading:

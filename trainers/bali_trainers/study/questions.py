@@ -31,8 +31,6 @@ from bali_trainers.study.config import EDGES, StudyConfig
 from bali_trainers.study.outcomes import Group, Part, Questions, Scores
 from bali_trainers.training.submission import find_corpus
 
-__all__ = ["Tasks", "read_tasks"]
-
 _TYPES_APART = 3  # of edges, the commonest, that have scores of their own
 
 

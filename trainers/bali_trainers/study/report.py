@@ -24,8 +24,6 @@ from bali_trainers.study.page import (
 from bali_trainers.study.results import StudyReport
 from bali_trainers.study.summary import difference, interval, summarise
 
-__all__ = ["write_report"]
-
 _SPLITS = ("unmatched", "refined")
 _SECTIONS: tuple[tuple[Kind, str, str], ...] = (
     ("gain", "Gains over the untouched model", ""),

@@ -23,8 +23,6 @@ from bali_trainers.study.curves import Curve, mean_curve
 from bali_trainers.study.grid import expand
 from bali_trainers.study.outcomes import Encoding, Part, Plan, Questions, StudyFolder
 
-__all__ = ["ModelResult", "StudyReport", "report_study"]
-
 Scores = dict[str, dict[Encoding, dict[str, dict[str, Estimate]]]]
 
 

@@ -34,8 +34,6 @@ from bali_trainers.study.questions import Tasks, read_tasks
 from bali_trainers.training.journal import rows_until
 from bali_trainers.training.submission import PreparedJob, pin, queue_once
 
-__all__ = ["run_study", "study_folder"]
-
 _POLL_S = 1.0
 _POINTS = 200  # of a learning curve
 

@@ -9,8 +9,6 @@ from bali_trainers.study.comparison import Comparison
 from bali_trainers.study.config import EDGES
 from bali_trainers.study.results import ModelResult, StudyReport
 
-__all__ = ["difference", "failed_as_it_must", "interval", "summarise"]
-
 LEVEL = 0.05
 """Below it, a p is taken as more than chance."""
 

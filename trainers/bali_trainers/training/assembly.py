@@ -32,8 +32,6 @@ from bali_trainers.training.loggers import open_loggers
 from bali_trainers.training.loop import Plan, Trainer
 from bali_trainers.training.transfer import continue_from_base
 
-__all__ = ["choose_device", "train_folder"]
-
 
 def train_folder(folder: Path, job: str | None = None) -> bool:
     """Train the run in ``folder`` to its end and export its model; False when cancelled.

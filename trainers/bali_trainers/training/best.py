@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from bali_platform.base.errors import UsageError, did_you_mean
 
-__all__ = ["Best"]
-
 
 @dataclass
 class Best:

@@ -25,15 +25,6 @@ from torch import Tensor, nn
 from bali_platform.base.errors import BaliError
 from bali_trainers.training import distributed
 
-__all__ = [
-    "Average",
-    "Checkpoint",
-    "Checkpoints",
-    "open_checkpoint",
-    "restore",
-    "save_tensors",
-]
-
 _FORMAT = 2
 
 

@@ -14,29 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bali_trainers.training.toml_files import check, read_toml, shipped
 
-__all__ = [
-    "ENCODER_OPTIONS",
-    "AlignmentConfig",
-    "Config",
-    "DataConfig",
-    "GraphEncoderConfig",
-    "GraphToTextConfig",
-    "LinkPredictionConfig",
-    "MentionNameConfig",
-    "MlmConfig",
-    "ModelConfig",
-    "MultiSimilarityConfig",
-    "NameNameConfig",
-    "ObjectiveConfig",
-    "ObjectivesConfig",
-    "OptimiserConfig",
-    "RunConfig",
-    "TextToGraphConfig",
-    "load_config",
-    "parse_config",
-    "shipped_configs",
-]
-
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]

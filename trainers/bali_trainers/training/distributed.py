@@ -15,21 +15,6 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
-__all__ = [
-    "any_rank",
-    "gather_rows",
-    "group",
-    "like",
-    "mean_over_ranks",
-    "parallel",
-    "rank",
-    "shard",
-    "sum_over_ranks",
-    "synchronising",
-    "whole",
-    "world_size",
-]
-
 
 @contextmanager
 def group(device: torch.device) -> Iterator[None]:

@@ -12,8 +12,6 @@ from bali_platform.base.errors import BaliError, UsageError
 from bali_trainers.batches.spec import DataSpec
 from bali_trainers.training.config import Config, parse_config
 
-__all__ = ["read_config", "read_spec"]
-
 
 def read_config(folder: Path) -> Config:
     """Read the configuration of the job in ``folder``."""

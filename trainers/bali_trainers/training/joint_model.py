@@ -17,8 +17,6 @@ from bali_trainers.models.views import Views
 from bali_trainers.objectives import Objective, build_objectives
 from bali_trainers.training.config import Config, OptimiserConfig
 
-__all__ = ["Report", "Task", "build_task", "parameter_groups"]
-
 
 @dataclass(frozen=True, slots=True)
 class Report:

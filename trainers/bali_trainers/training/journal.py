@@ -11,8 +11,6 @@ from typing import Any, Protocol
 
 from bali_trainers.training.loggers import Logger
 
-__all__ = ["Journal", "Remote", "rows_until"]
-
 
 class Remote(Protocol):
     """The job's record, kept elsewhere."""

@@ -14,8 +14,6 @@ from typing import Protocol
 
 from bali_platform.base.errors import BaliError
 
-__all__ = ["Logger", "open_loggers"]
-
 
 class Logger(Protocol):
     """What is told the metrics of a run."""

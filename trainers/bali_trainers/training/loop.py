@@ -25,8 +25,6 @@ from bali_trainers.training.meter import Meter, peak_flops
 from bali_trainers.training.prefetch import Arrival, Prefetcher
 from bali_trainers.training.profiling import profiled
 
-__all__ = ["Plan", "RunReporter", "Trainer", "learning_rate_factor"]
-
 LONGEST_WARMUP = 10_000
 
 

@@ -12,8 +12,6 @@ from torch import Tensor
 
 from bali_trainers.batches.batch import Batch
 
-__all__ = ["Meter", "peak_flops"]
-
 # Dense bf16 and fp16 peaks in FLOP/s, from the makers' data sheets; the first name that fits.
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "T4": 65e12}
 

@@ -17,8 +17,6 @@ from bali_platform.streaming import BatchKey
 from bali_trainers.batches.batch import Batch
 from bali_trainers.batches.layout import Layout
 
-__all__ = ["Arrival", "Prefetcher"]
-
 AHEAD = 2
 POLL_S = 0.1
 PATIENCE_S = 5.0  # how long the end waits for a thread that waits for its source

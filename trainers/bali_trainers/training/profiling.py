@@ -8,8 +8,6 @@ from pathlib import Path
 
 from torch import profiler
 
-__all__ = ["profiled"]
-
 
 @contextmanager
 def profiled(path: Path | None, steps: int) -> Iterator[Callable[[], None]]:

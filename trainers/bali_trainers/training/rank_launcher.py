@@ -15,8 +15,6 @@ from typing import NoReturn
 
 from bali_platform.jobs.tether import tethered
 
-__all__ = ["CANCELLED", "launch", "leave"]
-
 CANCELLED = 3  # the exit code of a run that stopped after a checkpoint because it was asked to
 POLL_S = 0.2
 

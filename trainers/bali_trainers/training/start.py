@@ -17,8 +17,6 @@ from bali_platform.base.errors import BaliError
 from bali_trainers.training.job_folder import read_config
 from bali_trainers.training.rank_launcher import CANCELLED, launch, leave
 
-__all__ = ["main"]
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job in a folder and return the process's exit code."""

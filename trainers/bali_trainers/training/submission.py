@@ -21,8 +21,6 @@ from bali_trainers.batches.spec import DataSpec
 from bali_trainers.models.text import resolve_base
 from bali_trainers.training.config import Config, load_config
 
-__all__ = ["PreparedJob", "find_corpus", "pin", "prepare", "queue_once"]
-
 
 @dataclass(frozen=True)
 class PreparedJob:

@@ -12,8 +12,6 @@ from pydantic_core import ErrorDetails
 
 from bali_platform.base.errors import UsageError, did_you_mean
 
-__all__ = ["check", "read_toml", "shipped"]
-
 T = TypeVar("T", bound=BaseModel)
 
 

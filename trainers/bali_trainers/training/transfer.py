@@ -19,8 +19,6 @@ from bali_trainers.models.text import resolve_base
 from bali_trainers.training.config import Config, GraphEncoderConfig
 from bali_trainers.training.joint_model import Task
 
-__all__ = ["continue_from_base"]
-
 
 def continue_from_base(
     task: Task, config: Config, relation_types: Sequence[str], say: Callable[[str], None]

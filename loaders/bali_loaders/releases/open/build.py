@@ -15,8 +15,6 @@ from bali_loaders.releases.open.sources import sab_rows
 from bali_loaders.releases.writing import documentation, new_release, semantic_types, write_file
 from bali_platform.base.progress import QUIET, Reporter
 
-__all__ = ["DATE", "VERSION", "write"]
-
 VERSION = "2025OPEN"
 DATE = "20250730"
 SOURCE_TYPE = "T170"

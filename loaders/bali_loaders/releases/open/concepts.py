@@ -17,8 +17,6 @@ from bali_loaders.releases.identifiers import Numbering
 from bali_loaders.releases.open.terms import Key, Source, Term
 from bali_platform.graph.names import name_key
 
-__all__ = ["Grouping", "group_terms"]
-
 
 @dataclass(frozen=True, slots=True)
 class Grouping:

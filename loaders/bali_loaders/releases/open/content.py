@@ -23,8 +23,6 @@ from bali_loaders.releases.open.sources import root_and_version_atoms
 from bali_loaders.releases.open.terms import Key, Source, SourceInfo, Term
 from bali_platform.base.progress import Step
 
-__all__ = ["Content", "read_content"]
-
 MADE_UP = (8_000_000, 1_000_000)
 AUTHORITY = ("MSH", "MONDO", "DOID", "HPO", "EFO")
 """Whose word counts on a concept's semantic types, first to last."""

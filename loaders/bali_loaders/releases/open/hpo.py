@@ -11,8 +11,6 @@ from bali_loaders.releases.open.terms import Annotation, Key, Source, SourceInfo
 from bali_loaders.releases.rrf import tidy
 from bali_platform.base.errors import BaliError
 
-__all__ = ["read_annotations", "read_hpo"]
-
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(\w*)\s*([^\s\[]*)')
 CUI = re.compile(r"C\d{7}")
 CONTACT = "Human Phenotype Ontology Consortium;https://hpo.jax.org"

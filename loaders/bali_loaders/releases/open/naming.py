@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from bali_loaders.releases.identifiers import Numbering
 from bali_loaders.releases.open.terms import Term
 
-__all__ = ["RANKS", "TERM_TYPES", "Atom", "AtomMaker", "conso_rows", "rank_rows"]
-
 RANKS = (
     ("HPO", "PT", "N"),
     ("MONDO", "PT", "N"),

@@ -19,8 +19,6 @@ from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
 
-__all__ = ["PACKAGES", "DataPackage", "fetch_resources"]
-
 
 @dataclass(frozen=True, slots=True)
 class DataPackage:

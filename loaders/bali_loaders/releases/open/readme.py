@@ -5,8 +5,6 @@ from __future__ import annotations
 from bali_loaders.releases.open.content import Content
 from bali_loaders.releases.open.packages import PACKAGES
 
-__all__ = ["readme"]
-
 TEXT = """\
 {version}: open ontologies in the shape of a UMLS release
 {rule}

@@ -9,8 +9,6 @@ from bali_loaders.releases.identifiers import Numbering
 from bali_loaders.releases.open.indra import RELATIONS
 from bali_loaders.releases.open.terms import Annotation, Key, Source
 
-__all__ = ["INVERSES", "End", "Fact", "facts_of_annotations", "facts_of_terms", "relation_rows"]
-
 INVERSES = {
     **RELATIONS,
     "isa": "inverse_isa",

@@ -10,8 +10,6 @@ from bali_loaders.releases.open.terms import Source, Term, ancestors
 from bali_loaders.releases.rrf import read_rows
 from bali_loaders.releases.writing import semantic_types
 
-__all__ = ["most_specific", "types_of_terms"]
-
 
 @cache
 def _rules() -> Mapping[tuple[str, str], tuple[int, str]]:

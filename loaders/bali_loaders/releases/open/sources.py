@@ -9,8 +9,6 @@ from bali_loaders.releases.identifiers import Numbering
 from bali_loaders.releases.open.naming import Atom, AtomMaker
 from bali_loaders.releases.open.terms import SourceInfo, Term
 
-__all__ = ["root_and_version_atoms", "sab_rows"]
-
 OWN_NAMES = SourceInfo(
     "SRC", "Names of the sources of this release", "", "BALI platform", "CC0 1.0", "this release"
 )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Annotation", "Key", "Source", "SourceInfo", "Term", "ancestors"]
-
 Key = tuple[str, str]
 """A term anywhere: (source abbreviation, code)."""
 

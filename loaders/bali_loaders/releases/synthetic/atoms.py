@@ -17,8 +17,6 @@ from bali_loaders.releases.synthetic.vocabulary import (
     WORDS_PER_LANGUAGE,
 )
 
-__all__ = ["AtomCounter", "atom_batches", "ranks"]
-
 LANGUAGE_NAMES = list(LANGUAGES)
 KINDS = list(TERM_TYPES)
 SUPPRESSIBLE = [KINDS.index(tty) for tty in ("AB", "OP", "IS")]

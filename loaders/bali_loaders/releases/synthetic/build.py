@@ -39,8 +39,6 @@ from bali_loaders.releases.writing import documentation, new_release, write_file
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.progress import QUIET, Reporter
 
-__all__ = ["write"]
-
 FEWEST = 200
 MOST = 6_000_000
 PIECE = 20_000

@@ -11,15 +11,6 @@ from bali_loaders.releases.synthetic.shape import Bools, Ints, Shape, coded
 from bali_loaders.releases.synthetic.vocabulary import SOURCES, WORDS, WORDS_PER_LANGUAGE
 from bali_loaders.releases.writing import semantic_types
 
-__all__ = [
-    "ATTRIBUTES",
-    "DEEPEST",
-    "attribute_batches",
-    "definition_batches",
-    "hierarchy_batches",
-    "type_batches",
-]
-
 DEEPEST = 14
 """Levels above a concept at which every path has reached the root, whatever the size."""
 

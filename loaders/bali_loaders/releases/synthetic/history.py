@@ -9,8 +9,6 @@ import numpy as np
 
 from bali_loaders.releases.synthetic.shape import FIRST_CUI, RETIRED_CUI, Shape, version_of
 
-__all__ = ["Retired", "cui_rows", "deleted_rows", "merged_rows", "retired_concepts"]
-
 
 @dataclass(frozen=True, slots=True)
 class Retired:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from bali_loaders.releases.synthetic.shape import FIRST_CUI, Shape
 from bali_loaders.releases.synthetic.vocabulary import SOURCES
 
-__all__ = ["map_rows", "simple_map_rows"]
-
 MAP_SETS = 3
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from bali_loaders.releases.rrf import standard_files
 from bali_loaders.releases.writing import semantic_types, write_file
 
-__all__ = ["write_network"]
-
 RELATIONS = {
     "T186": ("isa", "inverse_isa"),
     "T151": ("affects", "affected_by"),

@@ -11,8 +11,6 @@ import pyarrow as pa
 from bali_loaders.releases.synthetic.shape import Ints, Shape, coded
 from bali_loaders.releases.synthetic.vocabulary import RELAS, SOURCES, inverse_relas
 
-__all__ = ["HUBS", "relation_batches"]
-
 HUBS = 5
 RELS = ("CHD", "PAR", "RO", "RB", "RN", "RQ", "SIB", "SY")
 INVERSE_REL = np.array([RELS.index(r) for r in ("PAR", "CHD", "RO", "RN", "RB", "RQ", "SIB", "SY")])

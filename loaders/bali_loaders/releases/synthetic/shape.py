@@ -12,8 +12,6 @@ import pyarrow as pa
 
 from bali_loaders.releases.synthetic.vocabulary import WORDS_PER_LANGUAGE
 
-__all__ = ["FIRST_CUI", "RETIRED_CUI", "Bools", "Ints", "Shape", "coded"]
-
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 

@@ -6,17 +6,6 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
-__all__ = [
-    "LANGUAGES",
-    "RELAS",
-    "SOURCES",
-    "TERM_TYPES",
-    "WORDS",
-    "WORDS_PER_LANGUAGE",
-    "SyntheticSource",
-    "inverse_relas",
-]
-
 WORDS_PER_LANGUAGE = 4096
 
 SCRIPTS = {

@@ -25,8 +25,6 @@ from bali_loaders.umls.transform.import_files import ImportFile
 from bali_loaders.umls.transform.outputs import OUTPUTS
 from bali_platform.base.errors import BaliError
 
-__all__ = ["Batches", "Row", "Stream", "rounds"]
-
 Row = tuple[str, Any, Any, dict[str, Any]]
 """Labels or type; key of the start, or keys of the owners; key of the end; properties."""
 

@@ -26,8 +26,6 @@ from bali_loaders.umls.schema import run, statements, write_release
 from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import Reporter, Step
 
-__all__ = ["begin", "finish", "import_batches"]
-
 ROWS_AT_ONCE = 5000
 PATIENCE_S = 300
 LONGEST_PAUSE_S = 5

@@ -28,8 +28,6 @@ from bali_platform.base.settings import Settings
 from bali_platform.services import neo4j_login
 from bali_platform.services.neo4j_server import connect_neo4j
 
-__all__ = ["load_online"]
-
 SAMPLE = 200
 EMPTY = "empty it (docs/umls.md says how) or name another server"
 

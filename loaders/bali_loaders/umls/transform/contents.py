@@ -6,8 +6,6 @@ from pathlib import Path
 
 from bali_loaders.umls.transform.workspace import SQL, Workspace
 
-__all__ = ["CONTENTS", "TABLES", "write_contents"]
-
 CONTENTS = "contents"
 TABLES = ("concepts", "names", "facts", "retired")
 

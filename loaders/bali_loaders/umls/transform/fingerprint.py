@@ -11,8 +11,6 @@ from bali_loaders.umls.options import LoadOptions
 from bali_loaders.umls.transform.tables import files_read
 from bali_platform.base.progress import QUIET, Reporter
 
-__all__ = ["graph_version"]
-
 SCHEMA = 2
 
 

@@ -9,8 +9,6 @@ from typing import Self
 from bali_loaders.umls.transform.outputs import Output
 from bali_loaders.umls.transform.workspace import ARRAY_DELIMITER
 
-__all__ = ["ImportFile"]
-
 SCALARS = {"int": "BIGINT", "long": "BIGINT", "boolean": "BOOLEAN"}
 
 

@@ -15,8 +15,6 @@ from zlib import crc32
 
 from bali_loaders.umls.transform.outputs import STRUCTURAL_TYPES
 
-__all__ = ["Relation", "Relations", "type_name", "type_names"]
-
 BROADER = frozenset({"PAR", "RB"})
 
 

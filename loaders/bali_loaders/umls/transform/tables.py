@@ -9,8 +9,6 @@ from bali_loaders.releases.rrf import scan_sql, standard_files
 from bali_loaders.umls.options import LoadOptions
 from bali_platform.base.errors import BaliError
 
-__all__ = ["READ", "check_complete", "files_read", "view_sql"]
-
 # What a load may read, and the columns it cannot do without. A file marked None may be missing.
 READ: Mapping[str, str | None] = {
     "MRSAB": "RSAB SRL LAT",

@@ -25,8 +25,6 @@ from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
 
-__all__ = ["transform"]
-
 ROWS_AT_ONCE = 4_000_000
 
 

@@ -17,8 +17,6 @@ from bali_loaders.releases import Release
 from bali_loaders.umls.transform.tables import READ, view_sql
 from bali_platform.base.errors import BaliError
 
-__all__ = ["ARRAY_DELIMITER", "Limits", "Workspace"]
-
 ARRAY_DELIMITER = "\x1f"
 SQL = files("bali_loaders.umls.transform") / "sql"
 DISK_FULL = ("No space left", "File too large", "quota exceeded")

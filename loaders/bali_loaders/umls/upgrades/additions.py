@@ -18,8 +18,6 @@ from bali_loaders.umls.schema import await_indexes, count_stored, run, statement
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
 
-__all__ = ["Carried", "carry_over"]
-
 # What a load writes on concepts.
 PROPERTIES = (
     *("cui", "name", "names", "definition", "semantic_types", "sources", "suppressed"),

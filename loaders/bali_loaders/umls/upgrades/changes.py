@@ -19,8 +19,6 @@ from bali_loaders.umls.transform import Limits
 from bali_loaders.umls.transform.contents import TABLES
 from bali_platform.base.errors import BaliError
 
-__all__ = ["Changes", "Counts", "Graph", "SourceCounts", "compare"]
-
 SQL = files("bali_loaders.umls.upgrades") / "sql"
 SCRIPTS = ("concept_pair", "concept_change", "name_change", "fact_change")
 

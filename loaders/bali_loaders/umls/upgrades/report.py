@@ -10,8 +10,6 @@ from bali_loaders.umls.options import LoadOptions
 from bali_loaders.umls.upgrades.additions import Carried
 from bali_loaders.umls.upgrades.changes import Changes
 
-__all__ = ["CONCEPTS", "LEFT_BEHIND", "Edition", "UpgradeReport"]
-
 CONCEPTS, LEFT_BEHIND = "concepts.csv", "left-behind.jsonl"
 
 FATES = {

@@ -22,8 +22,6 @@ from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
 from bali_platform.services import GraphStore, GraphStores
 
-__all__ = ["Upgraded", "live_options", "upgrade"]
-
 
 @dataclass(frozen=True, slots=True)
 class Upgraded:

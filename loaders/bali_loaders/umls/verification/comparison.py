@@ -11,8 +11,6 @@ from bali_loaders.umls.transform.relations import type_name
 from bali_loaders.umls.verification.evidence import Evidence, Fact, Retired
 from bali_platform.graph.semantic_groups import group_of
 
-__all__ = ["compare_concept", "compare_retired"]
-
 HUB = 64
 
 

@@ -17,8 +17,6 @@ from bali_loaders.umls.options import LoadOptions
 from bali_loaders.umls.verification.lines import Lines, Row
 from bali_loaders.umls.verification.selection import Selection
 
-__all__ = ["Evidence", "Fact", "Reader", "Retired"]
-
 _Edge = tuple[str, str, str, bool]  # source, target, relation, whether that is a RELA
 _Statements = dict[_Edge, set[tuple[str, str]]]
 

@@ -28,8 +28,6 @@ import numpy.typing as npt
 from bali_loaders.releases import Release
 from bali_loaders.releases.members import damage_named
 
-__all__ = ["Lines", "Row"]
-
 Row = dict[str, str]
 
 BLOCK = 1 << 23

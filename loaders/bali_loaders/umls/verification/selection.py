@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from bali_loaders.umls.options import LoadOptions
 from bali_loaders.umls.verification.lines import Row
 
-__all__ = ["Selection"]
-
 
 @dataclass(frozen=True)
 class Selection:

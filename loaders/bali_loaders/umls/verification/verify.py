@@ -18,16 +18,6 @@ from bali_loaders.umls.verification.lines import Lines
 from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import QUIET, Reporter
 
-__all__ = [
-    "Collected",
-    "Verification",
-    "check_counts",
-    "collect",
-    "examine",
-    "read_report",
-    "verify",
-]
-
 AT_ONCE = 100
 
 T = TypeVar("T")

@@ -14,8 +14,6 @@ from bali_platform.api.routes.graph import LiveGraph
 from bali_platform.graph import Graph
 from bali_platform.graph.cypher import run_cypher
 
-__all__ = ["router"]
-
 AT_ONCE = 4
 TIME_LIMIT_S = 10.0
 GRACE_S = 2.0

@@ -32,8 +32,6 @@ from bali_platform.graph import Graph, Link, Node
 from bali_platform.subgraphs.exploration import explore, hierarchy, induced, of_paths
 from bali_platform.subgraphs.subgraph import Subgraph
 
-__all__ = ["LiveGraph", "router", "subgraph_answer"]
-
 MAX_FOUND = 1_000
 router = APIRouter(tags=["graph"])
 

@@ -16,8 +16,6 @@ from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.jobs import Job, JobState
 from bali_platform.jobs.app import wake
 
-__all__ = ["router"]
-
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 

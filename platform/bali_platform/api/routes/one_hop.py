@@ -20,8 +20,6 @@ from bali_platform.api.coalescing import CoalescingGraph
 from bali_platform.api.routes.graph import subgraph_answer
 from bali_platform.subgraphs import OneHop
 
-__all__ = ["OneHopRoute"]
-
 _PLAIN = re.compile(
     rb"(?:(?:cui=[A-Za-z0-9_.:-]{1,40}|hops=1|fanout=[1-9][0-9]?|seed=[0-9]{1,18})(?:&|$))+"
 )

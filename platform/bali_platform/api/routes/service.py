@@ -16,8 +16,6 @@ from bali_platform.api.problems import documented
 from bali_platform.base.errors import BaliError
 from bali_platform.jobs import JobState
 
-__all__ = ["read_status", "router"]
-
 RECENT = 50
 router = APIRouter(tags=["service"])
 Connected = Annotated[Backend, Depends(backend_of)]

@@ -18,8 +18,6 @@ from bali_platform.api.problems import ProblemError, documented
 from bali_platform.api.routes.service import read_status
 from bali_platform.base.errors import BaliError
 
-__all__ = ["router"]
-
 LOOK_EVERY_S = 1.0
 KEEP_ALIVE_S = 15.0
 MAX_STREAMS = 200

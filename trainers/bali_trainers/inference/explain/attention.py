@@ -11,8 +11,6 @@ from torch import Tensor, nn
 
 from bali_trainers.models.graph import GraphNetwork
 
-__all__ = ["encode_with_attention"]
-
 
 def encode_with_attention(
     graph: nn.Module, nodes: Tensor, edges: Tensor, types: Tensor, targets: Tensor

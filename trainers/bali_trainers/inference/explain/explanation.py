@@ -23,8 +23,6 @@ from bali_trainers.inference.explain.attention import encode_with_attention
 from bali_trainers.models.saved_graph import load_graph_encoder
 from bali_trainers.models.text import load_text_encoder
 
-__all__ = ["Explained", "Explainer", "Explanation", "Span", "Weighed"]
-
 
 @dataclass(frozen=True, slots=True)
 class Span:

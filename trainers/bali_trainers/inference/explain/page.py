@@ -13,8 +13,6 @@ from bali_platform.subgraphs.picture import colour, draw
 from bali_platform.subgraphs.subgraph import Subgraph
 from bali_trainers.inference.explain.explanation import Explained, Explanation, Weighed
 
-__all__ = ["page"]
-
 WITH_ATTENTION = (
     "Neighbours drawn as in training. The wider an edge, the more of the attention of the concept "
     "that it leads into, in the mean over layers and heads."
