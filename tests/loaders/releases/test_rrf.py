@@ -50,7 +50,7 @@ def test_duckdb_reads_the_same_text(
 def test_duckdb_lets_no_malformed_line_pass(tmp_path: Path, line: str) -> None:
     path = tmp_path / "MRX.RRF"
     path.write_text(f"good|line|\n{line}\nanother||\n")
-    with pytest.raises(duckdb.Error, match=r"malformed line|Expected Number of Columns"):
+    with pytest.raises(duckdb.Error, match="malformed line"):
         duckdb.sql(f"FROM {scan_sql([path], 'AB')}").fetchall()
 
 
