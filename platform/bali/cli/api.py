@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bali.cli.common import reporter
+from bali.cli.model import Device, MakerOption
 from bali_platform.base.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -35,13 +36,17 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="8000, or another free one, by default.")
     ] = None,
+    device: Annotated[Device, typer.Option(help="Where the model computes.")] = Device.cpu,
+    model: MakerOption = None,
 ) -> None:
     """Serve the REST API and the dashboard until stopped."""
+    from bali.serving.routes import model_extension
     from bali_platform import api
     from bali_platform.base.settings import load_settings
 
     settings = load_settings()
-    api.serve(settings, host, port, _submitter(settings), reporter())
+    extensions = [model_extension(device.value, model)]
+    api.serve(settings, host, port, _submitter(settings), extensions, reporter())
 
 
 def _submitter(settings: Settings) -> Submit:

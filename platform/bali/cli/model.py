@@ -14,16 +14,15 @@ from bali.cli.concept import LimitOption, open_graph
 from bali_platform.base.errors import UsageError
 
 if TYPE_CHECKING:
+    from bali.serving.mentions import Mentions
     from bali_platform.graph import Graph
     from bali_platform.graph.vectors import Similar, Vectors
-    from bali_platform.text.corpus import Sentence
     from bali_trainers.inference.explain import Explanation
     from bali_trainers.inference.vectors import ConceptEncoder
 
 
 PANEL = "Training and evidence"
 SHOWN = 6
-Mentions = dict[tuple[int, int], list[str]]
 
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A model's folder or Hugging Face name.")
@@ -232,16 +231,6 @@ def _near(
 
 def _mentions(graph: Graph, text: str) -> Mentions:
     """Find the names of the graph in a text: the concepts that each span is a name of."""
-    spans: Mentions = {}
-    for mention in _linked(graph, text).mentions:
-        spans.setdefault((mention.start, mention.end), []).append(mention.cui)
-    return spans
+    from bali.serving.mentions import MentionFinder
 
-
-def _linked(graph: Graph, text: str) -> Sentence:
-    from bali_loaders.linking import Linker, Unlinked, graph_dictionary
-    from bali_platform.base.settings import load_settings
-
-    cache = load_settings().home / "cache"
-    dictionary = graph_dictionary(graph, cache, reporter=reporter())
-    return next(Linker(dictionary, ambiguous="all").link([Unlinked("", 0, text)]))
+    return MentionFinder(lambda: graph, reporter()).find(text)

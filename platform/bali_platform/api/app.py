@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from bali_platform import __version__
 from bali_platform.api import problems
 from bali_platform.api.answers import TaggedAnswers
-from bali_platform.api.backend import Backend
+from bali_platform.api.backend import Backend, Extension
 from bali_platform.api.guard import Access, Guard
 from bali_platform.api.metrics import Measured
 from bali_platform.api.routes import cypher, graph, jobs, service, streams
@@ -56,8 +56,8 @@ class Api(FastAPI):
         return self.openapi_schema
 
 
-def create_app(backend: Backend, access: Access) -> FastAPI:
-    """Return the application; it starts and stops ``backend``."""
+def create_app(backend: Backend, access: Access, extensions: Sequence[Extension] = ()) -> FastAPI:
+    """Return the application, ``extensions`` included; it starts and stops ``backend``."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -78,6 +78,8 @@ def create_app(backend: Backend, access: Access) -> FastAPI:
     app.router.routes.append(OneHopRoute(backend))
     for routes in (graph, cypher, jobs, streams, service):
         app.include_router(routes.router)
+    for extension in extensions:
+        app.include_router(extension(backend))
     app.add_api_route("/", _to_pages, include_in_schema=False)
     app.mount(PAGES, Pages(packages=[("bali_platform.api", "pages")], html=True))
     problems.install(app)

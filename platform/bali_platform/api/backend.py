@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, cast
 
 import neo4j
-from fastapi import Request
+from fastapi import APIRouter, Request
 from kombu.exceptions import OperationalError
 from neo4j.exceptions import DriverError
 from redis import Redis
@@ -29,6 +29,9 @@ from bali_platform.subgraphs import CacheStats, RedisCache, open_cache
 
 Submit = Callable[[str, dict[str, dict[str, Any]], int], Job]
 """Checks and queues a job: (shipped configuration, overrides by section, priority) -> job."""
+
+Extension = Callable[["Backend"], APIRouter]
+"""Makes routes that work with a backend, for a server to have beside its own."""
 
 WATCH_EVERY_S = 1.0
 WORKERS_EVERY_S = 10.0

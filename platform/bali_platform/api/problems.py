@@ -41,6 +41,7 @@ _TITLES = {
     "not-found": (404, "There is nothing at this address"),
     "conflict": (409, "The job's state does not allow this"),
     "too-large": (413, "The request is too large"),
+    "busy": (429, "More is waiting than the server takes on"),
     "unavailable": (503, "A service that is needed does not answer"),
     "internal": (500, "The server made a mistake"),
 }
@@ -78,9 +79,9 @@ class Problem(BaseModel):
 class ProblemError(HTTPException):
     """Ends a request with a problem of ``kind``, one of those that ``docs/api.md`` lists."""
 
-    def __init__(self, kind: str, detail: str) -> None:
+    def __init__(self, kind: str, detail: str, *, retry_after_s: int = _RETRY_AFTER_S) -> None:
         super().__init__(_TITLES[kind][0], detail)
-        self.kind = kind
+        self.kind, self.retry_after_s = kind, retry_after_s
 
 
 def render(kind: str, detail: str, faults: Sequence[Fault] = ()) -> Response:
@@ -122,7 +123,7 @@ def install(app: FastAPI) -> None:
 def _known(request: Request, error: Exception) -> Response:
     match error:
         case ProblemError():
-            return render(error.kind, error.detail)
+            return _with_patience(render(error.kind, error.detail), error.retry_after_s)
         case BadCypherError():
             return render("bad-cypher", str(error))
         case NotReadOnlyError():
@@ -181,8 +182,12 @@ def _response(
     response = Response(
         json.dumps(problem.model_dump(exclude_none=True)), status, media_type=MEDIA_TYPE
     )
-    if status == 503:
-        response.headers["Retry-After"] = str(_RETRY_AFTER_S)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
+    return _with_patience(response, _RETRY_AFTER_S)
+
+
+def _with_patience(response: Response, retry_after_s: int) -> Response:
+    if response.status_code in (429, 503):
+        response.headers["Retry-After"] = str(retry_after_s)
     return response

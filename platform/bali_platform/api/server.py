@@ -9,13 +9,14 @@ import os
 import secrets
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
 from bali_platform.api.app import PAGES, PUBLIC, create_app
-from bali_platform.api.backend import Backend, Submit
+from bali_platform.api.backend import Backend, Extension, Submit
 from bali_platform.api.guard import Access
 from bali_platform.api.protocol import BoundedProtocol
 from bali_platform.base.errors import BaliError, UsageError
@@ -37,6 +38,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int | None = None,
     submit: Submit | None = None,
+    extensions: Sequence[Extension] = (),
     reporter: Reporter = QUIET,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
@@ -46,6 +48,7 @@ def serve(
         host: address to listen on; anything but loopback makes every request need a token.
         port: 8000, or another free one, by default.
         submit: checks and queues a job; without it the server takes none.
+        extensions: make routes beside the server's own.
         reporter: is told the address.
 
     Raises:
@@ -55,7 +58,7 @@ def serve(
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     token = token_for(settings, host)
     backend = Backend(settings, submit)
-    app = create_app(backend, Access(token, is_loopback(host), PUBLIC))
+    app = create_app(backend, Access(token, is_loopback(host), PUBLIC), extensions)
     with _listen(settings, host, port) as listener:
         bound = listener.getsockname()[1]
         _record(Home(settings.home), bound)

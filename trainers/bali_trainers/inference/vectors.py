@@ -36,13 +36,15 @@ class ConceptEncoder:
         self.maker = Maker(name, self._encoder.digest, self._encoder.width)
 
     @classmethod
-    def of_graph(cls, vectors: Vectors, model: str | None = None) -> ConceptEncoder:
+    def of_graph(
+        cls, vectors: Vectors, model: str | None = None, *, device: str = "cpu"
+    ) -> ConceptEncoder:
         """Open the model that made the graph's vectors, from where it was, or from ``model``.
 
         Raises :class:`BaliError` when there are no vectors, or when it is another model.
         """
         maker = vectors.require()
-        encoder = cls(model or maker.model)
+        encoder = cls(model or maker.model, device=device)
         if encoder.maker.digest != maker.digest:
             raise BaliError(
                 f"the graph's vectors are of {maker.model} as it was, not of "

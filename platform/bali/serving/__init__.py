@@ -1,0 +1,1 @@
+"""What `bali serve` offers beside the platform's own routes."""
