@@ -25,6 +25,9 @@ EDGE_COLUMNS = ("source", "target", "type")
 EMPTY = ("CHANGE/DELETEDCUI", "CHANGE/MERGEDCUI", "MRCUI", "MRHIER", "MRMAP", "MRSAT")
 TERM_TYPES = {"PT": "designated preferred name", "SY": "designated synonym"}
 
+# A cell may hold a book. The module's own limit, 128 kB, is for the whole process.
+csv.field_size_limit(1 << 30)
+
 Row = tuple[str, ...]
 
 

@@ -19,6 +19,7 @@ from bali_loaders.umls.schema import create_schema, write_release
 from bali_loaders.umls.stopwatch import Stopwatch
 from bali_loaders.umls.transform import Limits, graph_version
 from bali_loaders.umls.transform.contents import CONTENTS
+from bali_loaders.umls.transform.tables import check_complete
 from bali_loaders.umls.verification.verify import Collected, collect, examine
 from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import QUIET, Reporter
@@ -64,6 +65,7 @@ def load(
     clock = Stopwatch(reporter)
     stores = GraphStores(settings, clock)
     with stores.loading(), opened(path, settings.home / "loads" / "unpacked", clock) as release:
+        check_complete(release, options)
         check_choices(release, options)
         version = graph_version(release, options, clock)
         name = f"{re.sub(r'[^A-Za-z0-9]', '', release.version) or 'release'}-{version}"

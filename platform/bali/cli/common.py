@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import ConsoleReporter, Reporter
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from bali_platform.jobs import JobStore
 
 
-out = Console()
-err = Console(stderr=True)
+# Names such as ":Eye:" are data, not pictures.
+out = Console(emoji=False)
+err = Console(stderr=True, emoji=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
 
@@ -50,11 +52,11 @@ def job_store() -> JobStore:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """Build a table whose cells are shown as they are, without markup."""
-    result = Table(title=title, title_justify="left", header_style="bold")
+    result = Table(title=Text(title), title_justify="left", header_style="bold")
     for column in columns:
-        result.add_column(column, overflow="fold")
+        result.add_column(Text(column), overflow="fold")
     for row in rows:
-        result.add_row(*(str(cell).replace("[", r"\[") for cell in row))
+        result.add_row(*(Text(str(cell)) for cell in row))
     return result
 
 

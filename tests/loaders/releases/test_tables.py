@@ -53,6 +53,12 @@ def test_tabs_do_as_well(tmp_path: Path) -> None:
     assert rows(out, "MRCONSO", "CUI", "STR") == [("d1", "a, b"), ("i2", "c")]
 
 
+def test_a_cell_may_hold_a_book(tmp_path: Path) -> None:
+    book = "It rained. " * 20_000
+    out = write(tmp_path, f'id,name,definition\nd1,a,"{book}"\ni2,b,\n')
+    assert rows(out, "MRDEF", "CUI", "DEF") == [("d1", book.strip())]
+
+
 @pytest.mark.parametrize(
     ("nodes", "edges", "line"),
     [

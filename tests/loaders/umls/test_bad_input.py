@@ -68,7 +68,8 @@ def remove(name: str) -> Damage:
         ),
         pytest.param(
             change("MRREL.RRF", on_line(3, lambda line: b"")),
-            "MRREL.RRF has 12 rows, MRFILES.RRF says 13: copy both from the release again",
+            "MRREL.RRF has 12 rows, MRFILES.RRF says 13: copy both from the release again, "
+            "or delete MRFILES.RRF if you filtered the files yourself",
             id="row lost",
         ),
         pytest.param(
@@ -174,7 +175,17 @@ def test_file_that_no_catalogue_misses_is_asked_for(tmp_path: Path, name: str) -
     release = write_release(tmp_path, small_release())
     for absent in (name, "MRFILES"):
         (release / "META" / f"{absent}.RRF").unlink()
-    with pytest.raises(BaliError, match=f"no {name}.RRF; make the subset again with it"):
+    with pytest.raises(BaliError, match=f"no {name}.RRF; make the subset again with what"):
+        run_transform(release, tmp_path / "out")
+
+
+def test_all_files_that_are_missing_are_named_at_once(tmp_path: Path) -> None:
+    release = write_release(tmp_path, small_release())
+    for path in (release / "META").glob("*.RRF"):
+        if path.stem not in ("MRCONSO", "MRSTY"):
+            path.unlink()
+    missing = "no MRDOC.RRF, MRRANK.RRF, MRREL.RRF, MRSAB.RRF; make the subset again"
+    with pytest.raises(BaliError, match=missing):
         run_transform(release, tmp_path / "out")
 
 

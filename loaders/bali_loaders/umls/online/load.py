@@ -21,6 +21,7 @@ from bali_loaders.umls.report import Report
 from bali_loaders.umls.schema import create_schema, run
 from bali_loaders.umls.stopwatch import Stopwatch
 from bali_loaders.umls.transform import Limits, graph_version
+from bali_loaders.umls.transform.tables import check_complete
 from bali_loaders.umls.verification.verify import collect, examine, read_report
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.progress import QUIET, Reporter
@@ -77,6 +78,7 @@ def _loaded(
     limits: Limits,
     clock: Stopwatch,
 ) -> Loaded:
+    check_complete(release, options)
     check_choices(release, options)
     version = graph_version(release, options, clock)
     if _is_there(driver, uri, version):

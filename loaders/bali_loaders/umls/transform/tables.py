@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bali_loaders.releases import Release
+from bali_loaders.releases import Release, ReleaseFile
 from bali_loaders.releases.rrf import scan_sql, standard_files
 from bali_loaders.umls.options import LoadOptions
 from bali_platform.base.errors import BaliError
@@ -28,6 +28,8 @@ READ: Mapping[str, str | None] = {
     "MRMAP": None,
 }
 
+DELETE_CATALOGUE = "delete MRFILES.RRF if you filtered the files yourself"
+
 
 def files_read(options: LoadOptions) -> frozenset[str]:
     """Return the names of the files that a load reads."""
@@ -36,23 +38,25 @@ def files_read(options: LoadOptions) -> frozenset[str]:
 
 
 def check_complete(release: Release, options: LoadOptions) -> None:
-    """Refuse a release that lacks a file or column that the graph cannot be right without."""
-    for name in sorted(files_read(options)):
-        needed = READ[name]
-        if name in release.missing:
-            raise BaliError(
-                f"{release.path}: MRFILES.RRF counts rows of {name}, which is missing; "
-                "copy the file from the release"
-            )
-        if needed:
-            _check_columns(release, name, needed.split())
+    """Refuse a release that lacks files or columns that the graph cannot be right without."""
+    read = sorted(files_read(options))
+    claimed = [name for name in read if name in release.missing]
+    needed = [name for name in read if READ[name] and name not in release.files]
+    if claimed:
+        raise BaliError(
+            f"{release.path}: MRFILES.RRF counts rows of {', '.join(claimed)}, which "
+            f"{'is' if len(claimed) == 1 else 'are'} missing; copy from the release what is "
+            f"missing{', or ' + DELETE_CATALOGUE if not needed else ''}"
+        )
+    if needed:
+        files = ", ".join(f"{name}.RRF" for name in needed)
+        raise BaliError(f"{release.path}: no {files}; make the subset again with what is missing")
+    for name in read:
+        _check_columns(release.files.get(name), (READ[name] or "").split())
 
 
-def _check_columns(release: Release, name: str, needed: list[str]) -> None:
-    if name not in release.files:
-        raise BaliError(f"{release.path}: no {name}.RRF; make the subset again with it")
-    file = release.files[name]
-    if lacking := sorted(set(needed) - set(file.columns)):
+def _check_columns(file: ReleaseFile | None, needed: list[str]) -> None:
+    if file and (lacking := sorted(set(needed) - set(file.columns))):
         raise BaliError(
             f"{file.label}: no column {', '.join(lacking)} by MRFILES.RRF; "
             "make the subset again with all columns"

@@ -19,7 +19,7 @@ from bali_loaders.umls.stopwatch import Stopwatch
 from bali_loaders.umls.transform.contents import CONTENTS, write_contents
 from bali_loaders.umls.transform.outputs import OUTPUTS
 from bali_loaders.umls.transform.relations import Relations, type_name, type_names
-from bali_loaders.umls.transform.tables import READ, check_complete, files_read
+from bali_loaders.umls.transform.tables import DELETE_CATALOGUE, READ, check_complete, files_read
 from bali_loaders.umls.transform.workspace import Limits, Workspace
 from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import QUIET, Reporter
@@ -213,7 +213,7 @@ class _Transform:
             if claimed is not None and found[0][0] != claimed:
                 raise BaliError(
                     f"{self._release.files[file].label} has {found[0][0]:,} rows, MRFILES.RRF says "
-                    f"{claimed:,}: copy both from the release again"
+                    f"{claimed:,}: copy both from the release again, or {DELETE_CATALOGUE}"
                 )
 
     def _accounts(self) -> dict[str, dict[str, int]]:
