@@ -1,4 +1,4 @@
-"""Abbreviations that a document defines: *heat shock protein (HSP)*.
+"""Abbreviations that a document defines: *heat shock protein (HSP)*, *HSP (heat shock protein)*.
 
 Source: Schwartz and Hearst, A simple algorithm for identifying abbreviation definitions in
 biomedical text, Pacific Symposium on Biocomputing 2003.
@@ -12,25 +12,68 @@ from itertools import groupby
 
 from bali_platform.text.corpus import Sentence
 
-_BRACKETED = re.compile(r"[(\[]([^()\[\];,]+)[)\]]")
+_BRACKET = re.compile(r"[()\[\]]")
+_CLOSING = {"(": ")", "[": "]"}
+_PART = re.compile(r"[;,:=]|\s(?:and|or)\s")
+_ASIDE = re.compile(r"[;,:=(\[]")
+_LEAD = re.compile(r"(?:(?:also|hereafter|henceforth|termed|called|abbreviated|as|or|i\.e\.)\s+)+", re.I)
+_ARTICLE = re.compile(r"(?:the|an?)\s+", re.I)
 _WORD = re.compile(r"\S+")
+_WIDEST = 200
+"""Most characters of a bracket, and of the text before it, that are read for a definition."""
+_LETTER_OF = str.maketrans("αβγδεζηθικλμνξοπρστυφχψω", "abgdezetiklmnxoprstupcpo")
+"""What a Greek letter's name begins with, for TGF-β that stands for a spelled-out *beta*."""
 
 
 def find_abbreviations(text: str) -> dict[str, str]:
-    """Return short forms and the long forms that stand before them; the first definition counts.
+    """Return short forms and their long forms, in either order; the first definition counts.
 
-    >>> find_abbreviations("Heat shock protein (HSP) binds to adenosine triphosphate (ATP).")
+    Takes time that grows with the length of the text alone, whatever it holds.
+
+    >>> find_abbreviations("Heat shock protein (HSP) binds ATP (adenosine triphosphate).")
     {'HSP': 'Heat shock protein', 'ATP': 'adenosine triphosphate'}
     """
     found: dict[str, str] = {}
-    for match in _BRACKETED.finditer(text):
-        short = match[1].strip()
-        if short in found or not _is_short_form(short):
-            continue
-        long = _long_form(short, text[: match.start(1) - 1].rstrip())
-        if long:
-            found[short] = long
+    for start, end in _bracketed(text):
+        before = text[max(0, start - 1 - _WIDEST) : start - 1].rstrip()
+        pair = _short_inside(text[start:end], before) or _long_inside(text[start:end], before)
+        if pair:
+            found.setdefault(*pair)
     return found
+
+
+def _bracketed(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the content of each bracket is, nested ones too, if it is not too wide."""
+    opened: list[int] = []
+    for bracket in _BRACKET.finditer(text):
+        at = bracket.start()
+        if bracket[0] in _CLOSING:
+            opened.append(at)
+        elif opened and _CLOSING[text[opened[-1]]] == bracket[0]:
+            start = opened.pop() + 1
+            if at - start <= _WIDEST:
+                yield start, at
+
+
+def _short_inside(content: str, before: str) -> tuple[str, str] | None:
+    content = _LEAD.sub("", content.strip(), count=1)
+    short = _PART.split(content, maxsplit=1)[0].strip(" \t\n\"'“”‘’")
+    long = _long_form(short, before) if _is_short_form(short) else None
+    return (short, long) if long else None
+
+
+def _long_inside(content: str, before: str) -> tuple[str, str] | None:
+    words = before.rsplit(maxsplit=1)
+    short = words[-1].lstrip("([\"'“‘") if words else ""
+    if len(content) <= len(short) or not _is_short_form(short):
+        return None
+    for long in (_ASIDE.split(content, maxsplit=1)[0], content):
+        plain = _ARTICLE.sub("", " ".join(long.split()), count=1)
+        if " " in plain or len(plain) > 10:
+            found = _long_form(short, plain)
+            if found == plain:
+                return short, plain
+    return None
 
 
 def documents_with_abbreviations(
@@ -77,19 +120,18 @@ def _long_form(short: str, before: str) -> str | None:
     words = [word.start() for word in _WORD.finditer(before)]
     most = min(len(short) + 5, 2 * len(short))
     candidate = before[words[-most:][0] :] if words else ""
+    letters = candidate.replace("İ", "I").lower().translate(_LETTER_OF)
     at = len(candidate)
-    for place in range(len(short) - 1, -1, -1):
-        wanted = short[place].lower()
+    for place, wanted in reversed(list(enumerate(short.lower().translate(_LETTER_OF)))):
         if not wanted.isalnum():
             continue
         at -= 1
         while at >= 0 and not (
-            candidate[at].lower() == wanted
-            and (place > 0 or at == 0 or not candidate[at - 1].isalnum())
+            letters[at] == wanted and (place > 0 or at == 0 or not letters[at - 1].isalnum())
         ):
             at -= 1
         if at < 0:
             return None
     long = candidate[at:]
     is_longer = len(long) > len(short) and short not in long.split()
-    return long if is_longer else None
+    return " ".join(long.split()) if is_longer else None
