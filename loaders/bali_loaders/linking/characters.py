@@ -18,6 +18,7 @@ _SPELLED = """
     nu xi omicron pi rho sigma tau upsilon phi chi psi omega
 """
 GREEK_NAMES = dict(zip("αβγδεζηθικλμνξοπρστυφχψω", _SPELLED.split(), strict=True))
+_BREAKS = frozenset("\t\n\v\f\r\x85")
 _SOFT = frozenset("-‐‑‒–—_/'’`´+*·~^\N{RIGHTWARDS ARROW}")
 
 
@@ -25,7 +26,7 @@ class Kind(IntEnum):
     """How a character takes part in words; ``LETTER`` and above do."""
 
     SOFT = 0
-    """Separates words and means nothing: space, hyphen, slash, apostrophe."""
+    """Separates words and means nothing: space, line break, hyphen, slash."""
     HARD = 1
     """Punctuation, which a name has to share."""
     IGNORED = 2
@@ -93,5 +94,5 @@ def _kind(character: str) -> Kind:
         return Kind.DIGIT
     if category[0] == "M" or category == "Cf":
         return Kind.IGNORED
-    soft = character in _SOFT or category == "Zs" or character == "\t"
+    soft = character in _SOFT or category[0] == "Z" or character in _BREAKS
     return Kind.SOFT if soft else Kind.HARD

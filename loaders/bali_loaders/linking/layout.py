@@ -15,16 +15,16 @@ _NEW = re.compile(
     re.VERBOSE,
 )
 _UNBROKEN = re.compile(r"\S{0,40}")
-_WIDEST_WRAP = 160
+_NARROWEST_WRAP, _WIDEST_WRAP = 40, 160
 
 
 def block_starts(text: str) -> list[int]:
-    """Return where lines begin that do not go on with the line before, in order.
+    r"""Return where lines begin that do not go on with the line before, in order.
 
     New are blank lines and those after them, items of lists, headings, and lines in capitals or
     digits whose first word would have fitted in the line before: no line was wrapped there.
 
-    >>> text = "PMH: asthma, chronic heart\\nfailure\\n- gout\\nPlan: rest"
+    >>> text = "PMH: asthma, chronic heart\nfailure\n- gout\nPlan: rest"
     >>> [text[start:][:6] for start in block_starts(text)]
     ['- gout', 'Plan: ']
     """
@@ -52,8 +52,8 @@ def _begins(text: str, before: int, end: int, start: int, width: int) -> bool:
 
 
 def _wrap_width(text: str, breaks: list[tuple[int, int]]) -> int:
-    """Return the longest line's length; more than any line's where lines are not wrapped."""
+    """Return the longest line's length; more than any where lines are not wrapped."""
     ends = [end for end, _ in breaks] + [len(text)]
     starts = [0] + [start for _, start in breaks]
     longest = max(end - start for start, end in zip(starts, ends, strict=True))
-    return longest if longest <= _WIDEST_WRAP else 1 << 30
+    return max(longest, _NARROWEST_WRAP) if longest <= _WIDEST_WRAP else 1 << 30

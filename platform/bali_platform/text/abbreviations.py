@@ -16,7 +16,9 @@ _BRACKET = re.compile(r"[()\[\]]")
 _CLOSING = {"(": ")", "[": "]"}
 _PART = re.compile(r"[;,:=]|\s(?:and|or)\s")
 _ASIDE = re.compile(r"[;,:=(\[]")
-_LEAD = re.compile(r"(?:(?:also|hereafter|henceforth|termed|called|abbreviated|as|or|i\.e\.)\s+)+", re.I)
+_LEAD = re.compile(
+    r"(?:(?:also|hereafter|henceforth|termed|called|abbreviated|as|or|i\.e\.)\s+)+", re.I
+)
 _ARTICLE = re.compile(r"(?:the|an?)\s+", re.I)
 _WORD = re.compile(r"\S+")
 _WIDEST = 200

@@ -37,6 +37,16 @@ def test_sentences_come_apart_where_a_reader_would_part_them(sentences: list[str
     assert split(glue.join(sentences)) == sentences
 
 
+def test_lists_and_headings_part_a_note_and_wrapped_lines_do_not() -> None:
+    parts = ["PMH: gout.", "PLAN:", "1. Chronic heart\nfailure. Stable", "2. Ca. 3 mg", "- rest"]
+    assert split("\n".join(parts)) == [
+        *parts[:2],
+        "1. Chronic heart\nfailure.",
+        "Stable",
+        *parts[3:],
+    ]
+
+
 @given(st.text(alphabet='aB. 1!?\n()"é', max_size=80) | st.text(max_size=80))
 def test_spans_are_ordered_trimmed_and_cover_all_but_space(text: str) -> None:
     spans = split_sentences(text)

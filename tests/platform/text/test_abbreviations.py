@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,17 @@ from bali_platform.text.abbreviations import definition, definitions_for, find_a
         ("heat shock protein (HSP) and high salt pulse (HSP)", {"HSP": "heat shock protein"}),
         ("(HSP) begins", {}),
         ("unbalanced heat shock protein (HSP", {}),
+        ("MTX (methotrexate) was given", {"MTX": "methotrexate"}),
+        ("PKD [the polycystic kidney\ndisease, adult]", {"PKD": "polycystic kidney disease"}),
+        ("heat shock protein (HSP; see 2)", {"HSP": "heat shock protein"}),
+        ("heat shock proteins (HSPs, n = 5)", {"HSPs": "heat shock proteins"}),
+        (
+            "growth factor beta (GF-β), GFB (growth factor β)",
+            {"GF-β": "growth factor beta", "GFB": "growth factor β"},
+        ),
+        ("((a heat shock protein [HSP]) here)", {"HSP": "heat shock protein"}),
+        ("renal mass (hereafter RM)", {"RM": "renal mass"}),
+        ("CT (3 mm), MRI (not done)", {}),
     ],
 )
 def test_definitions_in_text(text: str, expected: dict[str, str]) -> None:
@@ -46,8 +59,27 @@ def test_initials_are_traced_back_to_their_words(words: list[str]) -> None:
 @given(text=st.text(alphabet="aBc (,)[]-1", max_size=60))
 def test_any_text_gives_long_forms_that_stand_in_it(text: str) -> None:
     for short, long in find_abbreviations(text).items():
-        assert text.index(long) < text.rindex(short)
+        assert short in text and long in " ".join(text.split())
         assert len(long) > len(short)
+
+
+@pytest.mark.parametrize("unit", ["(Fig 1) HSP ", "(((", "[(HSP)", "(a", "HSP (", "()", "x"])
+def test_work_grows_with_the_text_alone(unit: str) -> None:
+    def calls(text: str) -> int:
+        count = 0
+
+        def note(*_: object) -> None:
+            nonlocal count
+            count += 1
+
+        sys.setprofile(note)
+        try:
+            find_abbreviations(text)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    assert calls(unit * 2000) <= 2.2 * calls(unit * 1000) + 50
 
 
 @pytest.mark.parametrize(
