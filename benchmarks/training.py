@@ -112,9 +112,9 @@ class TimedTrainer(Trainer):
         with patch.object(torch.Tensor, "backward", backward):
             yield
 
-    def _update(self) -> float:
+    def _update(self, step: int) -> torch.Tensor:
         with self.timed():
-            return super()._update()
+            return super()._update(step)
 
     def _begin(self, *_: object) -> None:
         self._forward_began = time.perf_counter()

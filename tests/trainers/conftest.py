@@ -171,7 +171,7 @@ def settings_text(tiny_model: Callable[..., Path]) -> Callable[..., dict[str, An
             "model": {"base": str(tiny_model())},
             "graph_encoder": {"layers": 2},
             "data": {"batch_size": 4, "max_length": 12},
-            "run": {"device": "cpu"},
+            "run": {"device": "cpu", "precision": "fp32"},
         }
         for name, values in sections.items():
             config[name] = {**config.get(name, {}), **values}

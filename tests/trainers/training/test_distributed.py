@@ -36,7 +36,7 @@ from bali_trainers.batches.batch import Batch
 from bali_trainers.training.config import parse_config
 from bali_trainers.batches.layout import Layout
 from bali_trainers.models.adapting import transformer_layers
-from bali_trainers.training.checkpoints import save_tensors
+from bali_trainers.training.tensor_file import write_tensors
 from bali_trainers.training.joint_model import build_task
 import json
 
@@ -50,8 +50,8 @@ with distributed.group(torch.device("cpu")):
     report = parallel(Batch.from_bytes((folder / f"batch-{rank}").read_bytes()))
     report.loss.backward()
     gradients = {n: p.grad for n, p in task.named_parameters() if p.grad is not None}
-    save_tensors(gradients, folder / f"gradients-{rank}")
-    save_tensors(dict(report.metrics), folder / f"metrics-{rank}")
+    write_tensors(gradients, folder / f"gradients-{rank}")
+    write_tensors(dict(report.metrics), folder / f"metrics-{rank}")
 
     task = build_task(config, 3).eval()
     distributed.shard(task, transformer_layers(task.text), torch.device("cpu"))
@@ -60,7 +60,7 @@ with distributed.group(torch.device("cpu")):
     report.loss.backward()
     found = {n: p.grad for n, p in task.named_parameters() if p.grad is not None}
     sharded = {name: distributed.whole(gradient) for name, gradient in found.items()}
-    save_tensors(sharded, folder / f"sharded-{rank}")
+    write_tensors(sharded, folder / f"sharded-{rank}")
 """
 
 

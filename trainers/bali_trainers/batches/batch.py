@@ -59,6 +59,24 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
+class Ends:
+    """The edges of a subgraph that end in some of its nodes, the roots.
+
+    Attributes:
+        edge: Numbers of these edges, ``[e]``.
+        root: Which of the roots each of them ends in, ``[e]``.
+        first: Place among them of the first edge of each root that has one, ``[r]``; edges come in
+            random order.
+        rest: Numbers of all edges of the subgraph but those first ones.
+    """
+
+    edge: Tensor
+    root: Tensor
+    first: Tensor
+    rest: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Subgraph:
     """The union of the neighbourhoods of a batch.
 
@@ -74,6 +92,8 @@ class Subgraph:
         pairs: Rows of ``names`` of two different names of one concept, ``[2, S]``.
         pair_concepts: Label of that concept, ``[S]``.
         mention_names: Row of ``names`` of a name of each mention, ``[M]``.
+        target_ends: Edges that end in ``targets``.
+        root_ends: Edges that end in ``roots``.
     """
 
     names: Tokens
@@ -87,6 +107,13 @@ class Subgraph:
     pairs: Tensor
     pair_concepts: Tensor
     mention_names: Tensor
+    target_ends: Ends
+    root_ends: Ends
+
+    @property
+    def roots(self) -> Tensor:
+        """The nodes around which neighbourhoods were drawn: targets, negatives and further ones."""
+        return torch.cat([self.targets, self.negatives, self.further])
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,19 +289,33 @@ def _graph(arrays: Arrays, layout: Layout) -> Subgraph | Linearised:
     names, place = _laid_out(arrays["name_input_ids"], arrays["name_attention_mask"], layout)
     one, other = arrays["name_pairs"]
     different = one != other
+    targets, ends, nodes = arrays["target_node"], arrays["edge_index"][1], len(arrays["node_name"])
+    roots = np.concatenate([targets, arrays["negative_node"], arrays["further_node"]])
     return Subgraph(
         names=names,
         node_name=_tensor(place[arrays["node_name"]]),
         node_concept=_tensor(arrays["node_concept"]),
         edges=_tensor(arrays["edge_index"]),
         types=_tensor(arrays["edge_type"]),
-        targets=_tensor(arrays["target_node"]),
+        targets=_tensor(targets),
         negatives=_tensor(arrays["negative_node"]),
         further=_tensor(arrays["further_node"]),
         pairs=_tensor(place[arrays["name_pairs"][:, different]]),
         pair_concepts=_tensor(arrays["pair_concept"][different]),
         mention_names=_tensor(place[arrays["mention_name"]]),
+        target_ends=_ends(ends, targets, nodes),
+        root_ends=_ends(ends, roots, nodes),
     )
+
+
+def _ends(destinations: NDArray[Any], roots: NDArray[Any], nodes: int) -> Ends:
+    owner = np.full(nodes, -1)
+    owner[roots] = np.arange(len(roots))
+    edge = np.flatnonzero(owner[destinations] >= 0)
+    root = owner[destinations[edge]]
+    first = np.unique(root, return_index=True)[1]
+    rest = np.delete(np.arange(len(destinations)), edge[first])
+    return Ends(_tensor(edge), _tensor(root), _tensor(first), _tensor(rest))
 
 
 def _tensor(array: NDArray[Any]) -> Tensor:
@@ -288,7 +329,7 @@ def _mapped(value: T, function: Callable[[Tensor], Tensor]) -> T:
         return cast(T, function(value))
     if isinstance(value, tuple) and not isinstance(value, Part):
         return cast(T, tuple(_mapped(item, function) for item in value))
-    if not isinstance(value, Batch | Subgraph | Linearised | Masked | Tokens | Packing):
+    if not isinstance(value, Batch | Subgraph | Ends | Linearised | Masked | Tokens | Packing):
         return value
     parts = {f.name: _mapped(getattr(value, f.name), function) for f in fields(value)}
     return cast(T, type(value)(**parts))

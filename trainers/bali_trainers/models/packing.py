@@ -75,27 +75,46 @@ def _first_fit(
 
 def packed_inputs(model: PreTrainedModel, ids: Tensor, packing: Packing) -> dict[str, object]:
     """Return what the encoder of ``model`` is called with for texts ``[n, L]``."""
-    same = packing.text[:, None, :, None] == packing.text[:, None, None, :]
-    config = model.config
-    masks: object = same
-    if config.model_type == "modernbert":
-        at = torch.arange(same.shape[-1], device=same.device)
-        near = (at[:, None] - at).abs() <= config.sliding_window
-        masks = {"full_attention": same, "sliding_attention": same & near}
     # RoBERTa counts positions from the one after that of padding.
-    first = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+    first = model.config.pad_token_id + 1 if "roberta" in model.config.model_type else 0
+    same = packing.text[:, None, :, None] == packing.text[:, None, None, :]
     return {
         "input_ids": ids.flatten()[packing.token],
-        "attention_mask": masks,
+        "attention_mask": _masks(model, same),
         "position_ids": packing.column + first,
     }
 
 
+def padded_inputs(model: PreTrainedModel, ids: Tensor, mask: Tensor | None) -> dict[str, object]:
+    """Return what the encoder of ``model`` is called with for padded ids ``[B, L]``.
+
+    Of a plain mask, transformers asks whether anything is masked, and waits for a GPU to say so;
+    one that is ready to use is taken as it is.
+    """
+    if mask is not None and packable(model):
+        return {"input_ids": ids, "attention_mask": _masks(model, mask.bool()[:, None, None])}
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def _masks(model: PreTrainedModel, seen: Tensor) -> object:
+    """Return the attention mask, or the masks, for what each token may see, ``[B, 1, *, L]``."""
+    if model.config.model_type != "modernbert":
+        return seen
+    at = torch.arange(seen.shape[-1], device=seen.device)
+    near = (at[:, None] - at).abs() <= model.config.sliding_window
+    return {"full_attention": seen, "sliding_attention": seen & near}
+
+
+def packable(model: PreTrainedModel) -> bool:
+    """Tell whether a model's family takes positions and any mask."""
+    known: bool = model.config.model_type in PACKABLE
+    return known and model.config._attn_implementation == "sdpa"
+
+
 def require_packable(model: PreTrainedModel) -> None:
     """Raise :class:`UsageError` for a family whose texts cannot share a row."""
-    family = model.config.model_type
-    if family not in PACKABLE or model.config._attn_implementation != "sdpa":
+    if not packable(model):
         raise UsageError(
-            f"[run] packed = true: models of family '{family}' cannot be packed, only those of "
-            f"{', '.join(PACKABLE)}: leave it out"
+            f"[run] packed = true: models of family '{model.config.model_type}' cannot be "
+            f"packed, only those of {', '.join(PACKABLE)}: leave it out"
         )

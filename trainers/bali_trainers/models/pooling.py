@@ -30,13 +30,18 @@ class MentionPooling(nn.Module):
             return states[offsets[:-1]]
         if self.kind == "attention":
             weights = _segment_softmax(states @ self.query, offsets)
-            return torch.segment_reduce(states * weights[:, None], "sum", offsets=offsets, axis=0)
-        return torch.segment_reduce(states, self.kind, offsets=offsets, axis=0)
+            return _reduced(states * weights[:, None], "sum", offsets)
+        return _reduced(states, self.kind, offsets)
+
+
+def _reduced(values: Tensor, kind: str, offsets: Tensor) -> Tensor:
+    # Offsets that were checked would have to be waited for on a GPU: hence "unsafe".
+    return torch.segment_reduce(values, kind, offsets=offsets, axis=0, unsafe=True)
 
 
 def _segment_softmax(scores: Tensor, offsets: Tensor) -> Tensor:
-    sizes = offsets.diff()
-    highest = torch.segment_reduce(scores.detach(), "max", offsets=offsets, axis=0)
-    exponents = (scores - highest.repeat_interleave(sizes)).exp()
-    sums = torch.segment_reduce(exponents, "sum", offsets=offsets, axis=0)
-    return exponents / sums.repeat_interleave(sizes)
+    sizes, count = offsets.diff(), len(scores)
+    highest = _reduced(scores.detach(), "max", offsets)
+    exponents = (scores - highest.repeat_interleave(sizes, output_size=count)).exp()
+    sums = _reduced(exponents, "sum", offsets)
+    return exponents / sums.repeat_interleave(sizes, output_size=count)

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from bali_platform.base.errors import BaliError
 from bali_trainers.batches.spec import DataSpec
@@ -21,6 +21,8 @@ from bali_trainers.training.joint_model import Task
 
 FOLDER = "graph_encoder"
 """The folder inside an exported model."""
+
+RELATIONS = "link_prediction.relation"
 
 
 class GraphFacts(BaseModel):
@@ -48,18 +50,24 @@ class GraphFacts(BaseModel):
 
 @dataclass(frozen=True)
 class SavedGraph:
-    """A graph encoder and the mention pooling that was trained with it, ready to use."""
+    """A graph encoder and the mention pooling that was trained with it, ready to use.
+
+    Attributes:
+        relations: Of link prediction, if it was trained: the vector that leads from a concept to a
+            neighbour, for each relation type and direction, ``[2 * types, d]``.
+    """
 
     facts: GraphFacts
     graph: nn.Module
     pooling: MentionPooling
+    relations: Tensor | None
 
 
 def save_graph_encoder(task: Task, config: Config, spec: DataSpec, model: Path) -> None:
     """Write the graph encoder of ``task`` as a part of the exported model in folder ``model``."""
     facts = GraphFacts(
-        encoder=config.graph_encoder,
-        pooling=config.model.pooling,
+        encoder=config.trained_encoder,
+        pooling=config.trained_pooling,
         width=task.text.width,
         relation_types=spec.relation_types,
         graph_version=spec.graph_version,
@@ -73,6 +81,8 @@ def save_graph_encoder(task: Task, config: Config, spec: DataSpec, model: Path) 
     folder = model / FOLDER
     folder.mkdir()
     tensors = nn.ModuleDict({"graph": task.graph, "pooling": task.pooling}).state_dict()
+    if "link_prediction" in task.objectives:
+        tensors[RELATIONS] = task.objectives["link_prediction"].state_dict()["relation"]
     # Layers of shared weights hold a matrix under two names.
     save_file(
         {name: value.clone() for name, value in tensors.items()}, folder / "model.safetensors"
@@ -94,8 +104,9 @@ def load_graph_encoder(model: Path) -> SavedGraph | None:
         graph = build_graph_encoder(config, facts.width, len(facts.relation_types))
         pooling = MentionPooling(facts.pooling, facts.width)
         tensors = load_file(folder / "model.safetensors")
+        relations = tensors.pop(RELATIONS, None)
         nn.ModuleDict({"graph": graph, "pooling": pooling}).load_state_dict(tensors)
     except (OSError, ValueError, ValidationError, SafetensorError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise BaliError(f"{folder} is damaged ({reason}): export the model again") from None
-    return SavedGraph(facts, graph.eval(), pooling.eval())
+    return SavedGraph(facts, graph.eval(), pooling.eval(), relations)

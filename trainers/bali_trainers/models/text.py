@@ -18,7 +18,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as transformers_logging
 
 from bali_platform.base.errors import BaliError
-from bali_trainers.models.packing import Packing, packed_inputs
+from bali_trainers.models.packing import Packing, packed_inputs, padded_inputs
 
 Mask = Tensor | Packing | None
 PREDICTED_AT_ONCE = 1024  # tokens whose logits are in memory together under gradient caching
@@ -42,7 +42,7 @@ class TextEncoder(nn.Module):
         self.model = model
         self.fresh = fresh
         self.recompute = recompute
-        self._encode: Callable[[Tensor, Tensor | None], Tensor] = self._plain
+        self._encode: Callable[..., Tensor] = self._plain
 
     def compile_encoder(self) -> None:
         """Compile the encoder for any batch and length."""
@@ -67,8 +67,9 @@ class TextEncoder(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Mask) -> Tensor:
         """Encode ``[B, L]`` token ids into states ``[B, L, d]``; without mask, all are tokens."""
         if isinstance(attention_mask, Packing):
-            return self._packed(input_ids, attention_mask)
-        return self._encode(input_ids, attention_mask)
+            states = self._encode(**packed_inputs(self.model, input_ids, attention_mask))
+            return states.flatten(0, 1)[attention_mask.place]
+        return self._encode(**padded_inputs(self.model, input_ids, attention_mask))
 
     def states(self, input_ids: Tensor, attention_mask: Mask, positions: Tensor) -> Tensor:
         """Return the states ``[P, d]`` of flat token positions (row * L + column), in their order.
@@ -109,14 +110,8 @@ class TextEncoder(nn.Module):
         hits = (logits.detach().argmax(1) == labels).sum().float()
         return torch.stack([functional.cross_entropy(logits, labels, reduction="sum"), hits])
 
-    def _plain(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        output = self.model.base_model(input_ids=input_ids, attention_mask=attention_mask)
-        states: Tensor = output.last_hidden_state
-        return states
-
-    def _packed(self, input_ids: Tensor, packing: Packing) -> Tensor:
-        output = self.model.base_model(**packed_inputs(self.model, input_ids, packing))
-        states: Tensor = output.last_hidden_state.flatten(0, 1)[packing.place]
+    def _plain(self, **inputs: object) -> Tensor:
+        states: Tensor = self.model.base_model(**inputs).last_hidden_state
         return states
 
     def _select(self, input_ids: Tensor, mask: Mask, positions: Tensor) -> Tensor:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from bali_trainers.batches.batch import Batch, Linearised, Subgraph
 from bali_trainers.models.text import TextEncoder
+from bali_trainers.training.distributed import gather_numbers
+
+
+class Counts(NamedTuple):
+    """How many mentions, hard negatives, nodes and pairs of names each rank has."""
+
+    mentions: list[int]
+    negatives: list[int]
+    nodes: list[int]
+    pairs: list[int]
 
 
 class Views:
@@ -84,11 +95,20 @@ class Views:
         """Vector of the neighbourhood of each hard negative, ``[H, d]``."""
         return self._graphs[len(self.batch.concepts) :]
 
-    def graph_without(self, edges: Tensor, nodes: Tensor) -> Tensor:
-        """Return graph vectors of ``nodes`` as they would be without ``edges``, by number."""
+    @cached_property
+    def counts(self) -> Counts:
+        """What the batches of all ranks hold; they must all ask for it."""
+        batch, graph = self.batch, self.batch.graph
+        nodes, pairs = 0, 0
+        if isinstance(graph, Subgraph):
+            nodes, pairs = len(graph.node_concept), len(graph.pair_concepts)
+        every = gather_numbers(len(batch.concepts), len(batch.negative_concepts), nodes, pairs)
+        return Counts(*map(list, zip(*every, strict=True)))
+
+    def graph_from(self, edges: Tensor, nodes: Tensor) -> Tensor:
+        """Return graph vectors of ``nodes`` as they would be with these ``edges`` alone."""
         graph = self.subgraph
-        kept = torch.ones_like(graph.types, dtype=torch.bool).index_fill(0, edges, value=False)
-        encoded: Tensor = self._graph(self.nodes, graph.edges[:, kept], graph.types[kept], nodes)
+        encoded: Tensor = self._graph(self.nodes, graph.edges[:, edges], graph.types[edges], nodes)
         return encoded
 
     @property

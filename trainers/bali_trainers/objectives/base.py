@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from bali_trainers.models.views import Views
 
@@ -17,7 +19,7 @@ class Outcome:
 
     Attributes:
         loss: Scalar with gradient; averaging gradients over ranks gives the global gradient.
-        metrics: Detached scalars over all ranks.
+        metrics: Detached scalars over all ranks; ``loss`` is one of them.
     """
 
     loss: Tensor
@@ -34,3 +36,10 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def forward(self, views: Views) -> Outcome:
         """Compute the unweighted loss on a batch."""
+
+
+def cosine(one: Tensor, other: Tensor) -> Tensor:
+    """Return the cosines ``[a, b]`` of vectors ``[a, d]`` and ``[b, d]``, in single precision."""
+    # In half precision, similarities would be rounded to steps that a low temperature makes large.
+    with torch.autocast(one.device.type, enabled=False):
+        return functional.normalize(one) @ functional.normalize(other).T

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from bali_trainers.models.views import Views
-from bali_trainers.objectives.base import Objective, Outcome
-from bali_trainers.training.distributed import gather_rows, mean_over_ranks
+from bali_trainers.objectives.base import Objective, Outcome, cosine
+from bali_trainers.training.distributed import gather_rows, mean_over_ranks, rank
 
 
 class Sides(NamedTuple):
@@ -24,6 +25,8 @@ class Sides(NamedTuple):
         labels: Their concepts, ``[m]``.
         negatives: Vectors like ``other`` that are no positives, ``[h, d]``.
         negative_labels: Their concepts, ``[h]``: for vectors of these they are no negatives either.
+        sizes: How many of ``one`` each rank has.
+        negative_sizes: How many negatives each rank has.
     """
 
     one: Tensor
@@ -31,6 +34,8 @@ class Sides(NamedTuple):
     labels: Tensor
     negatives: Tensor
     negative_labels: Tensor
+    sizes: Sequence[int]
+    negative_sizes: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,14 @@ class PairLosses:
     """NT-Xent before averaging.
 
     Attributes:
-        losses: One for every ordered positive pair, ``[pairs]``.
-        candidates: What the positive of each pair was told from, itself included, ``[pairs]``.
+        losses: One for every pair of anchor and other vector, ``[a, n]``; 0 where that is no
+            positive. (To list the positives, a GPU would have to be waited for.)
+        pairs: Positives of each anchor, ``[a]``.
+        candidates: What each positive of an anchor was told from, itself included, ``[a]``.
     """
 
     losses: Tensor
+    pairs: Tensor
     candidates: Tensor
 
 
@@ -65,12 +73,11 @@ def nt_xent(
 
     which is ``softplus(logsumexp_n(s_in / t) - s_ip / t)``: no exponential can overflow.
     """
-    similarity = _cosine(anchors, others) / temperature
+    similarity = cosine(anchors, others) / temperature
     same, positive = _pairs(anchor_labels, other_labels, first, hard)
     negatives = similarity.masked_fill(same, torch.finfo(similarity.dtype).min).logsumexp(1)
-    row, column = torch.nonzero(positive, as_tuple=True)
-    losses = functional.softplus(negatives[row] - similarity[row, column])
-    return PairLosses(losses, (1 + (~same).sum(1))[row])
+    losses = functional.softplus(negatives[:, None] - similarity).masked_fill(~positive, 0)
+    return PairLosses(losses, positive.sum(1), 1 + (~same).sum(1))
 
 
 def multi_similarity(
@@ -92,7 +99,7 @@ def multi_similarity(
         l(i) = log(1 + sum_p exp(-alpha (s_ip - base))) / alpha
              + log(1 + sum_n exp(beta (s_in - base))) / beta
     """
-    similarity = _cosine(anchors, others) - base
+    similarity = cosine(anchors, others) - base
     same, positive = _pairs(anchor_labels, other_labels, first, hard)
     lowest = torch.finfo(similarity.dtype).min
     pull = (-alpha * similarity).masked_fill(~positive, lowest)
@@ -105,13 +112,16 @@ class _Contrast(Objective):
 
     def forward(self, views: Views) -> Outcome:
         """Return the mean loss; metric ``top1`` is the accuracy of the nearest other view."""
-        one, other, own, hard, hard_labels = self.sides(views)
+        one, other, own, hard, hard_labels, sizes, negative_sizes = self.sides(views)
         one, other = one.float(), other.float()
         anchors, labels = torch.cat([one, other]), own.repeat(2)
-        everyone, first = gather_rows(anchors)
-        negatives = gather_rows(hard.float())[0]
-        others = torch.cat([everyone, negatives])
-        other_labels = torch.cat([gather_rows(labels)[0], gather_rows(hard_labels)[0]])
+        both = [2 * size for size in sizes]
+        negatives = gather_rows(hard.float(), negative_sizes)
+        others = torch.cat([gather_rows(anchors, both), negatives])
+        other_labels = torch.cat(
+            [gather_rows(labels, both), gather_rows(hard_labels, negative_sizes)]
+        )
+        first = sum(both[: rank()])
         outcome = self.contrast(anchors, labels, others, other_labels, first, len(negatives))
         return Outcome(outcome.loss, {**outcome.metrics, "top1": _top1(one, other, own)})
 
@@ -160,9 +170,9 @@ class _NtXent(_Contrast):
             hard=hard,
             temperature=self.temperature,
         )
-        count = torch.tensor(len(pairs.losses), device=labels.device)
+        count = pairs.pairs.sum()
         loss, mean = mean_over_ranks(pairs.losses.sum(), count)
-        entropy = mean_over_ranks(pairs.candidates.log().sum(), count)[1]
+        entropy = mean_over_ranks((pairs.pairs * pairs.candidates.log()).sum(), count)[1]
         return Outcome(loss, {"loss": mean, "bound": entropy - mean})
 
 
@@ -182,7 +192,16 @@ class MentionName(_NtXent):
 
     def sides(self, views: Views) -> Sides:
         """Contrast mentions with the name drawn for their concepts."""
-        return Sides(views.mentions, views.names, views.batch.concepts, *views.every_name)
+        counts = views.counts
+        named = [n + 2 * pairs for n, pairs in zip(counts.nodes, counts.pairs, strict=True)]
+        return Sides(
+            views.mentions,
+            views.names,
+            views.batch.concepts,
+            *views.every_name,
+            counts.mentions,
+            named,
+        )
 
 
 class NameName(_NtXent):
@@ -195,8 +214,16 @@ class NameName(_NtXent):
     def sides(self, views: Views) -> Sides:
         """Contrast names drawn for concepts with second names of theirs."""
         one, other = views.name_pairs
-        graph = views.subgraph
-        return Sides(one, other, graph.pair_concepts, views.nodes, graph.node_concept)
+        graph, counts = views.subgraph, views.counts
+        return Sides(
+            one,
+            other,
+            graph.pair_concepts,
+            views.nodes,
+            graph.node_concept,
+            counts.pairs,
+            counts.nodes,
+        )
 
 
 class MultiSimilarity(_Contrast):
@@ -231,7 +258,7 @@ class MultiSimilarity(_Contrast):
             beta=self.beta,
             base=self.base,
         )
-        loss, mean = mean_over_ranks(losses.sum(), torch.tensor(len(losses), device=labels.device))
+        loss, mean = mean_over_ranks(losses.sum(), len(losses))
         return Outcome(loss, {"loss": mean})
 
 
@@ -242,13 +269,9 @@ def _mentions_and_graphs(views: Views) -> Sides:
         views.batch.concepts,
         views.negative_graphs,
         views.batch.negative_concepts,
+        views.counts.mentions,
+        views.counts.negatives,
     )
-
-
-def _cosine(one: Tensor, other: Tensor) -> Tensor:
-    # In half precision, similarities would be rounded to steps that a low temperature makes large.
-    with torch.autocast(one.device.type, enabled=False):
-        return functional.normalize(one) @ functional.normalize(other).T
 
 
 def _pairs(labels: Tensor, other_labels: Tensor, first: int, hard: int) -> tuple[Tensor, Tensor]:
@@ -269,7 +292,6 @@ def _log_one_plus(exponents: Tensor) -> Tensor:
 @torch.no_grad()
 def _top1(one: Tensor, other: Tensor, labels: Tensor) -> Tensor:
     """Return how often the nearest vector of the other side is of the same concept."""
-    count = torch.tensor(len(labels), device=labels.device)
     # With no vector at all there is no nearest one.
-    nearest = _cosine(one, other).argmax(1) if len(labels) else labels
-    return mean_over_ranks((labels[nearest] == labels).sum().float(), count)[1]
+    nearest = cosine(one, other).argmax(1) if len(labels) else labels
+    return mean_over_ranks((labels[nearest] == labels).sum().float(), len(labels))[1]

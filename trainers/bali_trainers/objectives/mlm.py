@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from bali_trainers.models.text import TextEncoder
@@ -40,6 +39,5 @@ class GraphToText(Objective):
 
 def _recover(text: TextEncoder, states: Tensor, labels: Tensor) -> Outcome:
     total, hits = text.recover(states, labels)
-    count = torch.tensor(len(labels), device=labels.device)
-    loss, mean = mean_over_ranks(total, count)
-    return Outcome(loss, {"loss": mean, "accuracy": mean_over_ranks(hits, count)[1]})
+    loss, mean = mean_over_ranks(total, len(labels))
+    return Outcome(loss, {"loss": mean, "accuracy": mean_over_ranks(hits, len(labels))[1]})

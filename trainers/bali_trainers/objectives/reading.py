@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch.nn import functional
 
 from bali_trainers.models.views import Views
@@ -22,6 +21,5 @@ class MentionText(Objective):
         """Return the mean distance ``1 - cos``, also as metric ``loss``."""
         mentions, texts = views.mentions.float(), views.names.detach().float()
         distances = 1 - functional.cosine_similarity(mentions, texts)
-        count = torch.tensor(len(distances), device=distances.device)
-        loss, mean = mean_over_ranks(distances.sum(), count)
+        loss, mean = mean_over_ranks(distances.sum(), len(distances))
         return Outcome(loss, {"loss": mean})

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bali_trainers.batches.batch import Subgraph
+from bali_trainers.batches.batch import Ends, Subgraph
 from bali_trainers.models.views import Views
-from bali_trainers.objectives.base import Objective, Outcome
+from bali_trainers.objectives.base import Objective, Outcome, cosine
 from bali_trainers.training.distributed import mean_over_ranks
 
 
@@ -34,16 +34,17 @@ class TextToGraph(Objective):
         mention, and those of the concept itself, are no candidates.
         """
         graph = views.subgraph
-        edge, mention = _edges_of(graph, graph.targets)
-        source, types = graph.edges[0, edge], graph.types[edge].long()
-        heads = functional.normalize(self.mention(views.mentions))[mention]
-        tails = functional.normalize(self.neighbour(views.nodes))
+        ends = graph.target_ends
+        source, types = graph.edges[0, ends.edge], graph.types[ends.edge]
+        heads = functional.normalize(self.mention(views.mentions).float())[ends.root]
+        tails = functional.normalize(self.neighbour(views.nodes).float())
         table = functional.normalize(self.relation) * self.relation.shape[1] ** 0.5
 
-        by_type = (heads * tails[source]) @ table.T
-        by_node = (heads * table[types]) @ tails.T
-        every = torch.arange(len(edge), device=edge.device)
-        by_node = _mask(by_node, graph, graph.targets, mention, source, every)
+        with torch.autocast(heads.device.type, enabled=False):
+            by_type = (heads * tails[source]) @ table.T
+            by_node = (heads * table[types]) @ tails.T
+        every = torch.arange(len(source), device=source.device)
+        by_node = _mask(by_node, graph, graph.targets, ends, every)
         (relation, relation_mean), named = _classify(by_type, types)
         (neighbour, neighbour_mean), found = _classify(by_node, source)
         metrics = {"loss": relation_mean + neighbour_mean, "relation": named, "neighbour": found}
@@ -69,47 +70,25 @@ class LinkPrediction(Objective):
         Candidates are those of :class:`TextToGraph`.
         """
         graph = views.subgraph
-        roots = torch.cat([graph.targets, graph.negatives, graph.further])
-        edge, root = _edges_of(graph, roots)
-        asked = _first_of_each(root, len(roots))
-        heads = functional.normalize(views.graph_without(edge[asked], roots[root[asked]]).float())
-        sought = heads + self.relation[graph.types[edge[asked]].long()]
-        names = functional.normalize(views.nodes.float())
-        scores = functional.normalize(sought) @ names.T / self.temperature
-        source = graph.edges[0, edge]
-        scores = _mask(scores, graph, roots, root, source, asked)
-        (loss, mean), top1 = _classify(scores, source[asked])
+        roots, ends = graph.roots, graph.root_ends
+        asked, asking = ends.edge[ends.first], roots[ends.root[ends.first]]
+        heads = functional.normalize(views.graph_from(ends.rest, asking).float())
+        sought = heads + self.relation[graph.types[asked]]
+        scores = cosine(sought, views.nodes.float()) / self.temperature
+        scores = _mask(scores, graph, roots, ends, ends.first)
+        (loss, mean), top1 = _classify(scores, graph.edges[0, asked])
         return Outcome(loss, {"loss": mean, "top1": top1})
 
 
-def _edges_of(graph: Subgraph, roots: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the edges ``[e]`` that end in roots, nodes ``[r]``, and which root for each."""
-    owner = roots.new_full((len(graph.node_name),), -1).long()
-    owner[roots.long()] = torch.arange(len(roots), device=owner.device)
-    root = owner[graph.edges[1]]
-    edge = torch.nonzero(root >= 0)[:, 0]
-    return edge, root[edge]
-
-
-def _first_of_each(root: Tensor, roots: int) -> Tensor:
-    """Return the place of each root's first edge, if it has any; edges come in random order."""
-    places = torch.arange(len(root), device=root.device)
-    first = places.new_full((roots,), len(root))
-    first = first.scatter_reduce(0, root, places, "amin")
-    return first[first < len(root)]
-
-
-def _mask(
-    scores: Tensor, graph: Subgraph, roots: Tensor, root: Tensor, source: Tensor, asked: Tensor
-) -> Tensor:
+def _mask(scores: Tensor, graph: Subgraph, roots: Tensor, ends: Ends, asked: Tensor) -> Tensor:
     """Take nodes that would be right too, or trivially wrong, out of the scores ``[asked, V]``.
 
-    ``root`` and ``source`` are those of all edges of ``roots``, ``asked`` places in them.
+    ``asked`` are places among the edges that end in ``roots``.
     """
-    name = graph.node_name.long()
+    name, root, source = graph.node_name, ends.root, graph.edges[0, ends.edge]
     known = torch.zeros(len(roots), len(graph.names.ids), dtype=torch.bool, device=name.device)
     known[root, name[source]] = True
-    own = graph.node_concept[roots.long()[root[asked]]]
+    own = graph.node_concept[roots[root[asked]]]
     excluded = known[root[asked]][:, name] | (graph.node_concept == own[:, None])
     excluded[torch.arange(len(asked), device=name.device), source[asked]] = False
     return scores.masked_fill(excluded, torch.finfo(scores.dtype).min)
@@ -117,7 +96,6 @@ def _mask(
 
 def _classify(scores: Tensor, labels: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
     """Return (this rank's loss, mean loss) and accuracy."""
-    count = torch.tensor(len(labels), device=labels.device)
     total = functional.cross_entropy(scores, labels, reduction="sum")
     hits = (scores.detach().argmax(1) == labels).sum().float()
-    return mean_over_ranks(total, count), mean_over_ranks(hits, count)[1]
+    return mean_over_ranks(total, len(labels)), mean_over_ranks(hits, len(labels))[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,17 @@ from bali_trainers.batches.spec import DataSpec
 from bali_trainers.export import export_checkpoint, export_model
 from bali_trainers.inference.precision import settle_precision
 from bali_trainers.models.adapting import transformer_layers
-from bali_trainers.models.packing import require_packable
+from bali_trainers.models.packing import packable, require_packable
 from bali_trainers.training import distributed
-from bali_trainers.training.checkpoints import Average, Checkpoints
+from bali_trainers.training.average import Average
+from bali_trainers.training.checkpoints import Checkpoints
 from bali_trainers.training.config import Config
 from bali_trainers.training.job_folder import read_config, read_spec
 from bali_trainers.training.joint_model import build_task, parameter_groups
 from bali_trainers.training.journal import Journal
 from bali_trainers.training.loggers import open_loggers
 from bali_trainers.training.loop import Plan, Trainer
+from bali_trainers.training.memory import memory_errors
 from bali_trainers.training.transfer import continue_from_base
 
 
@@ -68,7 +70,10 @@ def _train(
     source, batches_per_epoch = open_source(config, spec, job, journal.say)
     task = build_task(config, len(spec.relation_types)).to(device)
     continue_from_base(task, config, spec.relation_types, journal.say)
-    if config.run.packed:
+    packed = config.run.packed
+    if packed == "auto":
+        packed = device.type == "cuda" and not config.run.chunk and packable(task.text.model)
+    elif packed:
         require_packable(task.text.model)
     if config.run.compile:
         task.text.compile_encoder()
@@ -104,21 +109,20 @@ def _train(
             PASS_COST[device.type],
             config.run.chunk or None,
             whole=sharded,
-            packed=config.run.packed,
+            packed=packed,
         ),
         average=average,
         dense_weights=task.text.dense_weights,
     )
-    with journal.listening():
+    with journal.listening(), memory_errors(spec.batch_size):
         finished = trainer.train()
     if finished and distributed.rank() == 0:
         if trainer.best_step or sharded:
             kept = checkpoints.at(trainer.best_step or plan.steps)
             export_checkpoint(kept.folder, folder / "model")
             return finished
-        if average is not None:
-            average.apply()
-        export_model(task, config, spec, journal.last, folder / "model")
+        with average.applied() if average is not None else nullcontext():
+            export_model(task, config, spec, journal.last, folder / "model")
     return finished
 
 
@@ -130,18 +134,41 @@ def choose_device(config: Config) -> torch.device:
         wanted = "cuda" if usable else "cpu"
     if wanted.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError(f"[run] device = '{wanted}': torch sees no GPU; use 'cpu' or 'auto'")
-    if wanted == "cpu" and config.run.precision == "fp16":
-        raise UsageError("[run] precision = 'fp16' needs a GPU: use 'bf16' or 'fp32' on the CPU")
-    if wanted == "cuda" and "LOCAL_RANK" in os.environ:
-        wanted = f"cuda:{os.environ['LOCAL_RANK']}"
-    return torch.device(wanted)
+    if wanted == "cpu":
+        if config.run.precision == "fp16":
+            raise UsageError(
+                "[run] precision = 'fp16' needs a GPU: use 'bf16' or 'fp32' on the CPU"
+            )
+        return torch.device("cpu")
+    return _gpu(wanted, config.run.processes)
+
+
+def _gpu(wanted: str, processes: int) -> torch.device:
+    """Return the GPU of this process: the one that is named, or each rank of a machine its own."""
+    there = torch.cuda.device_count()
+    number = int(wanted.partition(":")[2] or os.environ.get("LOCAL_RANK", "0"))
+    if ":" in wanted and processes > 1:
+        raise UsageError(
+            f"[run] device = '{wanted}' is one GPU, not one for each of {processes} processes: use "
+            "'cuda', and CUDA_VISIBLE_DEVICES to choose some"
+        )
+    if number >= there:
+        gpus = f"torch sees {there} GPU{'s' if there > 1 else ''} here"
+        if ":" in wanted:
+            raise UsageError(f"[run] device = '{wanted}': {gpus}, numbered from 0")
+        raise UsageError(f"[run] processes = {processes}: {gpus}, and each process needs its own")
+    return torch.device("cuda", number)
 
 
 def _settle(config: Config, device: torch.device) -> None:
     """Fix what arithmetic depends on, so that a resumed run goes on with the same numbers."""
     if config.run.threads is not None:
         torch.set_num_threads(config.run.threads)
-    torch.use_deterministic_algorithms(device.type == "cpu")
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32, where matrices are in fp32
+        # What cuBLAS wants to be told before it starts, to be deterministic.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(device.type == "cpu" or config.run.deterministic)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 A checkpoint is a folder ``step-00000050`` with ``model.safetensors``, ``optimiser.safetensors``,
 ``random.safetensors`` (the generators of every rank), ``average.safetensors`` if one is kept, and
 ``state.json``, which holds what else a run is, and size and digest of the other files. It is
-written beside its place and renamed.
+written beside its place and renamed, by a thread: training goes on meanwhile.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bali_platform.base.errors import BaliError
 from bali_trainers.training import distributed
+from bali_trainers.training.average import Average
+from bali_trainers.training.tensor_file import digest_of, write_tensors
 
 _FORMAT = 2
 
@@ -43,33 +45,6 @@ class Checkpoint:
     facts: Mapping[str, Any]
 
 
-class Average:
-    """An exponential moving average of a module's trainable weights."""
-
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self._parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
-        self.weights = {n: p.detach().clone() for n, p in self._parameters.items()}
-
-    @torch.no_grad()
-    def update(self) -> None:
-        """Move towards the current weights."""
-        for name, parameter in self._parameters.items():
-            self.weights[name].lerp_(parameter, 1 - self.decay)
-
-    @torch.no_grad()
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over an average that was saved."""
-        for name, value in weights.items():
-            self.weights[name].copy_(distributed.like(value, self.weights[name]))
-
-    @torch.no_grad()
-    def apply(self) -> None:
-        """Put the average in the place of the weights."""
-        for name, parameter in self._parameters.items():
-            parameter.copy_(self.weights[name])
-
-
 class Checkpoints:
     """The checkpoints of one run, the newest ``keep`` of them.
 
@@ -86,6 +61,8 @@ class Checkpoints:
         say: Callable[[str], None],
     ) -> None:
         self._folder, self._keep, self._facts, self._say = folder, keep, facts, say
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._writing: list[tuple[int, Future[None]]] = []
 
     def save(
         self,
@@ -97,27 +74,38 @@ class Checkpoints:
         spared: int = 0,
         **facts: Any,
     ) -> None:
-        """Write a checkpoint; every rank must call this, the first one writes.
+        """Copy what a checkpoint holds and begin to write it, see :meth:`written`.
 
-        The checkpoint of step ``spared`` is kept beside the newest ones. ``facts`` are added to
-        those of the run, ``scaler`` for instance.
+        Every rank must call this, the first one writes. The checkpoint of step ``spared`` is kept
+        beside the newest ones. ``facts`` are added to those of the run, ``scaler`` for instance.
         """
+        wait([writing for _, writing in self._writing])
         tensors = {
-            "model": _whole(_weights(task)),
-            "optimiser": _whole(_optimiser_tensors(task, optimiser)),
-            "random": _generators(),
+            "model": _copies(_weights(task)),
+            "optimiser": _copies(_optimiser_tensors(task, optimiser)),
+            "random": _generators(_device(task)),
         }
         if average is not None:
-            tensors["average"] = _whole(average.weights)
+            tensors["average"] = _copies(average.weights)
         if distributed.rank() == 0:
-            try:
-                self._write(step, tensors, facts)
-                self._prune(spared)
-            except (OSError, SafetensorError) as error:
-                raise BaliError(
-                    f"checkpoint of step {step} could not be written to {self._folder} ({error}); "
-                    "the one before it is intact: free some space, then resume"
-                ) from None
+            writing = self._thread.submit(self._replace, step, tensors, facts, spared)
+            self._writing.append((step, writing))
+
+    def written(self) -> list[int]:
+        """Return the steps whose checkpoints have come to be whole since the last call.
+
+        Raises :class:`BaliError` when one could not be written.
+        """
+        done = [one for one in self._writing if one[1].done()]
+        self._writing = self._writing[len(done) :]
+        for _, writing in done:
+            writing.result()
+        return [step for step, _ in done]
+
+    def finish(self) -> list[int]:
+        """Wait for what is being written, then do as :meth:`written`."""
+        wait([writing for _, writing in self._writing])
+        return self.written()
 
     def at(self, step: int) -> Checkpoint:
         """Return the whole checkpoint of a step."""
@@ -137,6 +125,22 @@ class Checkpoints:
             except (OSError, ValueError, KeyError) as error:
                 self._say(f"checkpoint {folder} is damaged ({error}): using the one before it")
         return None
+
+    def _replace(
+        self,
+        step: int,
+        tensors: Mapping[str, Mapping[str, Tensor]],
+        facts: Mapping[str, Any],
+        spared: int,
+    ) -> None:
+        try:
+            self._write(step, tensors, facts)
+            self._prune(spared)
+        except (OSError, SafetensorError) as error:
+            raise BaliError(
+                f"checkpoint of step {step} could not be written to {self._folder} ({error}); "
+                "the one before it is intact: free some space, then resume"
+            ) from None
 
     def _open(self, folder: Path) -> Checkpoint:
         checkpoint = _read(folder)
@@ -163,13 +167,16 @@ class Checkpoints:
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(parents=True)
         try:
+            files = {}
             for name, values in tensors.items():
-                save_tensors(values, building / f"{name}.safetensors")
+                path = building / f"{name}.safetensors"
+                digest = write_tensors(values, path)
+                files[path.name] = {"bytes": path.stat().st_size, "blake2b": digest}
             state = {
                 "format": _FORMAT,
                 "step": step,
                 "facts": {**self._facts, **facts},
-                "files": {path.name: _describe(path) for path in sorted(building.iterdir())},
+                "files": files,
             }
             (building / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")
             _flush(building)
@@ -227,12 +234,7 @@ def restore(
             optimiser.state[parameter] = saved
     if average is not None:
         average.load(load_file(checkpoint.folder / "average.safetensors"))
-    _set_generators(load_file(checkpoint.folder / "random.safetensors"))
-
-
-def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write tensors as safetensors, wherever they live."""
-    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path)
+    _set_generators(load_file(checkpoint.folder / "random.safetensors"), _device(task))
 
 
 def _weights(task: nn.Module) -> dict[str, Tensor]:
@@ -243,8 +245,18 @@ def _weights(task: nn.Module) -> dict[str, Tensor]:
     return dict(first.values())
 
 
-def _whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: distributed.whole(value.detach()) for name, value in tensors.items()}
+def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors to the memory of the host that writes them, one whole one after the other."""
+    copies = {}
+    for name, value in tensors.items():
+        whole = distributed.whole(value.detach())
+        if distributed.rank() == 0:
+            copies[name] = whole.to("cpu", copy=True)
+    return copies
+
+
+def _device(task: nn.Module) -> torch.device:
+    return next(task.parameters()).device
 
 
 def _state_like(value: Tensor, parameter: Tensor) -> Tensor:
@@ -270,34 +282,26 @@ def _optimiser_tensors(task: nn.Module, optimiser: torch.optim.Optimizer) -> dic
     }
 
 
-def _generators() -> dict[str, Tensor]:
+def _generators(device: torch.device) -> dict[str, Tensor]:
     """Collect the generator states of all ranks: one row each."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
-    return {
-        name: distributed.gather_rows(state[None].to(device))[0].cpu()
-        for name, state in states.items()
-    }
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return {name: distributed.gather_host(state) for name, state in states.items()}
 
 
-def _set_generators(states: Mapping[str, Tensor]) -> None:
+def _set_generators(states: Mapping[str, Tensor], device: torch.device) -> None:
     rank = distributed.rank()
     if len(states["cpu"]) != distributed.world_size():
         return
     # torch ignores where in its storage a view begins, hence the copies.
     torch.set_rng_state(states["cpu"][rank].clone())
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"][rank].clone())
+    if "cuda" in states and device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"][rank].clone(), device)
 
 
 def _describe(path: Path) -> dict[str, Any]:
-    digest = blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            digest.update(block)
-    return {"bytes": path.stat().st_size, "blake2b": digest.hexdigest()}
+    return {"bytes": path.stat().st_size, "blake2b": digest_of(path)}
 
 
 def _flush(folder: Path) -> None:

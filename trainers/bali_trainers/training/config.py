@@ -8,7 +8,7 @@ and a combination that cannot work is refused before any work is done.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,6 +17,7 @@ from bali_trainers.training.toml_files import check, read_toml, shipped
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
+Minutes = Annotated[str, Field(pattern=r"^\d+(\.\d+)? min$")]
 
 ENCODER_OPTIONS = {
     "gatv2": {"backend", "layers", "heads", "dropout", "relations", "residual", "start", "frozen"},
@@ -128,7 +129,13 @@ class GraphEncoderConfig(_Section):
 
 
 class ObjectiveConfig(_Section):
-    """What every objective has: its weight in the sum of losses."""
+    """What every objective has: its weight in the sum of losses.
+
+    ``reads`` are the parts of the model, beside the language model, that it trains: ``graphs``, the
+    graph encoder, and ``mentions``, the pooling of mentions.
+    """
+
+    reads: ClassVar[frozenset[str]] = frozenset()
 
     weight: Annotated[float, Field(ge=0.0)] = 1.0
 
@@ -136,17 +143,23 @@ class ObjectiveConfig(_Section):
 class AlignmentConfig(ObjectiveConfig):
     """NT-Xent between mention and graph vectors, with concepts as labels."""
 
+    reads = frozenset({"graphs", "mentions"})
+
     temperature: Positive = 0.07
 
 
 class MentionNameConfig(ObjectiveConfig):
     """NT-Xent between mention vectors and vectors of a name of their concept."""
 
+    reads = frozenset({"mentions"})
+
     temperature: Positive = 0.07
 
 
 class MentionTextConfig(ObjectiveConfig):
     """Distance of mention vectors from those of their texts, read alone and not abbreviated."""
+
+    reads = frozenset({"mentions"})
 
 
 class NameNameConfig(ObjectiveConfig):
@@ -157,6 +170,8 @@ class NameNameConfig(ObjectiveConfig):
 
 class MultiSimilarityConfig(ObjectiveConfig):
     """Multi-Similarity loss between mention and graph vectors."""
+
+    reads = frozenset({"graphs", "mentions"})
 
     alpha: Positive = 2.0
     beta: Positive = 50.0
@@ -170,15 +185,21 @@ class MlmConfig(ObjectiveConfig):
 class TextToGraphConfig(ObjectiveConfig):
     """Relations and neighbours of mentioned concepts, predicted from the text."""
 
+    reads = frozenset({"mentions"})
+
 
 class LinkPredictionConfig(ObjectiveConfig):
     """A neighbour of each concept of a batch, found from its other neighbours."""
+
+    reads = frozenset({"graphs"})
 
     temperature: Positive = 0.07
 
 
 class GraphToTextConfig(ObjectiveConfig):
     """Masked tokens of mentions, recovered with the graph vector as context."""
+
+    reads = frozenset({"graphs"})
 
 
 class ObjectivesConfig(_Section):
@@ -203,6 +224,10 @@ class ObjectivesConfig(_Section):
     def predicts_tokens(self) -> bool:
         """Whether any of them predicts masked tokens."""
         return self.mlm is not None or self.graph_to_text is not None
+
+    def read(self, part: str) -> bool:
+        """Whether any of them trains a part of the model, see :class:`ObjectiveConfig`."""
+        return any(part in objective.reads for objective in self.active.values())
 
     @property
     def active(self) -> dict[str, ObjectiveConfig]:
@@ -238,15 +263,19 @@ class RunConfig(_Section):
     With ``chunk`` > 0, so many sentences are encoded at a time and again in the backward pass:
     contrast batches can then be larger than memory would allow. ``best`` names the metric on
     ``[data] dev_batches`` whose best step is kept and exported; with ``patience`` > 0, the run
-    ends after so many evaluations without a better one. ``profile`` steps are traced. ``packed``
-    texts share rows of 128 tokens or as many as the longest has, so that no padding is computed.
-    ``precision = "auto"`` is bf16 where the device computes with it, else fp32.
+    ends after so many evaluations without a better one. ``profile`` steps are traced.
+
+    ``packed`` texts share rows of 128 tokens or as many as the longest has, so that no padding is
+    computed; ``"auto"`` is true on a GPU, for models whose texts can. ``precision = "auto"`` is
+    bf16 where the device computes with it, else fp32. ``checkpoint_every`` is a number of steps, or
+    of minutes, as ``"10 min"``. ``deterministic`` GPUs use slower kernels whose results do not
+    vary; a CPU always does.
     """
 
     epochs: Count | None = None
     max_steps: Count | None = None
-    precision: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"
-    checkpoint_every: Count = 50
+    precision: Literal["fp32", "bf16", "fp16", "auto"] = "auto"
+    checkpoint_every: Count | Minutes = "10 min"
     keep: Count = 2
     log_every: Count = 10
     evaluate_every: Count = 50
@@ -258,7 +287,8 @@ class RunConfig(_Section):
     parallel: Literal["ddp", "fsdp"] = "ddp"
     compile: bool = False
     chunk: Annotated[int, Field(ge=0)] = 0
-    packed: bool = False
+    packed: bool | Literal["auto"] = "auto"
+    deterministic: bool = False
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Count | None = None
 
@@ -270,9 +300,8 @@ class RunConfig(_Section):
 
     @model_validator(mode="after")
     def _packing_works(self) -> Self:
-        if self.packed and (self.chunk or self.compile):
-            other = "chunk" if self.chunk else "compile"
-            raise ValueError(f"packed = true does not go with {other}: leave out one of them")
+        if self.packed is True and self.chunk:
+            raise ValueError("packed = true does not go with chunk: leave out one of them")
         return self
 
     @model_validator(mode="after")
@@ -303,6 +332,19 @@ class Config(_Section):
     objectives: ObjectivesConfig = Field(default_factory=ObjectivesConfig.published)
     optimiser: OptimiserConfig = OptimiserConfig()
     run: RunConfig = RunConfig()
+
+    @property
+    def trained_encoder(self) -> GraphEncoderConfig:
+        """The graph encoder; none, where no objective would train one that learns."""
+        network = self.graph_encoder.kind in ("gatv2", "sage")
+        if not network or self.objectives.read("graphs"):
+            return self.graph_encoder
+        return GraphEncoderConfig(kind="none")
+
+    @property
+    def trained_pooling(self) -> Literal["mean", "first", "max", "attention"]:
+        """The pooling of mentions; the mean, where no objective would train one that learns."""
+        return self.model.pooling if self.objectives.read("mentions") else "mean"
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
@@ -340,6 +382,11 @@ class Config(_Section):
                         f"[objectives.{name}] needs nodes: not for kind = 'linearised'"
                     )
         return self
+
+
+def minutes(text: str) -> float:
+    """Return how many minutes ``"10 min"`` says."""
+    return float(text.removesuffix(" min"))
 
 
 def shipped_configs() -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,11 +19,20 @@ from torch.nn.parallel import DistributedDataParallel
 
 @contextmanager
 def group(device: torch.device) -> Iterator[None]:
-    """Join the processes that the environment announces (``RANK``, as torchrun sets it), if any."""
+    """Join the processes that the environment announces (``RANK``, as torchrun sets it), if any.
+
+    Tensors on ``device`` travel from GPU to GPU, those of the host always from host to host: what
+    processes agree on by the host's tensors makes nobody wait for a GPU.
+    """
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     if "RANK" not in os.environ:
         yield
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if device.type == "cuda":
+        dist.init_process_group("cpu:gloo,cuda:nccl", device_id=device)
+    else:
+        dist.init_process_group("gloo")
     try:
         yield
     finally:
@@ -44,7 +54,11 @@ def parallel(task: nn.Module, device: torch.device) -> nn.Module:
     if world_size() == 1 or isinstance(task, FSDPModule):
         return task
     devices = [device] if device.type == "cuda" else None
-    return DistributedDataParallel(task, device_ids=devices, forward_sync_buffers=False)
+    # No buffer of a task changes. Newer versions of torch have another name for saying so.
+    known = inspect.signature(DistributedDataParallel).parameters
+    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {name: False}
+    return DistributedDataParallel(task, device_ids=devices, **options)
 
 
 def shard(task: nn.Module, layers: Iterable[nn.Module], device: torch.device) -> None:
@@ -93,44 +107,52 @@ def sum_over_ranks(value: Tensor) -> Tensor:
     return total
 
 
-def any_rank(flag: bool, device: torch.device) -> bool:
-    """Tell whether ``flag`` is true on any rank, so that all of them stop together."""
+def any_rank(*flags: bool) -> list[bool]:
+    """Tell of each flag whether it is true on any rank, so that all of them do the same."""
+    return [any(column) for column in zip(*gather_numbers(*map(int, flags)), strict=True)]
+
+
+def gather_numbers(*numbers: int) -> list[list[int]]:
+    """Return the numbers of every rank, in rank order; no rank waits for its GPU."""
+    mine = torch.tensor(numbers)
+    return gather_host(mine).tolist() if world_size() > 1 else [list(numbers)]
+
+
+def gather_host(values: Tensor) -> Tensor:
+    """Stack a tensor of the host, of one shape on all ranks, in rank order."""
     if world_size() == 1:
-        return flag
-    return bool(sum_over_ranks(torch.tensor(float(flag), device=device)))
+        return values[None]
+    every = [torch.empty_like(values) for _ in range(world_size())]
+    dist.all_gather(every, values)
+    return torch.stack(every)
 
 
-def gather_rows(rows: Tensor) -> tuple[Tensor, int]:
-    """Stack the rows ``[n_r, ...]`` of all ranks, in rank order.
+def gather_rows(rows: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Stack the rows ``[n_r, ...]`` of all ranks, in rank order; ``sizes`` are their numbers.
 
-    Ranks may hold unequal numbers. Gradients flow back to the rank that owns a row, summed over
-    the ranks that used it. Returns the stack and the index of this rank's first row in it.
+    Gradients flow back to the rank that owns a row, summed over the ranks that used it.
     """
-    if world_size() == 1:
-        return rows, 0
-    mine = torch.tensor([rows.shape[0]], device=rows.device)
-    counts = [torch.empty_like(mine) for _ in range(world_size())]
-    dist.all_gather(counts, mine)
-    sizes = [int(count) for count in counts]
-    if not any(sizes):
-        return rows, 0
-    gather: Callable[[Tensor, list[int]], Tensor] = _GatherRows.apply
-    return gather(rows, sizes), sum(sizes[: rank()])
+    if world_size() == 1 or not any(sizes):
+        return rows
+    gather: Callable[[Tensor, Sequence[int]], Tensor] = _GatherRows.apply
+    return gather(rows, sizes)
 
 
-def mean_over_ranks(total: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+def mean_over_ranks(total: Tensor, count: Tensor | int) -> tuple[Tensor, Tensor]:
     """Divide a sum by a count, both over all ranks.
 
     Returns the share of this rank, scaled so that averaging gradients over ranks gives the
     gradient of the mean, and the mean itself without gradient. An empty sum has mean zero.
     """
-    everything = sum_over_ranks(count).clamp(min=1)
+    # A tensor that is filled on the device is there without waiting; one that is copied is not.
+    counted = count if isinstance(count, Tensor) else total.new_full((), count).detach()
+    everything = sum_over_ranks(counted).clamp(min=1)
     return total * world_size() / everything, sum_over_ranks(total) / everything
 
 
 class _GatherRows(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, sizes: list[int]) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, sizes: Sequence[int]) -> Tensor:
         # All-gather wants equal shapes, so short ranks are padded for the journey.
         padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
         padded[: rows.shape[0]] = rows

@@ -23,11 +23,13 @@ class Report:
     """What a batch gave.
 
     Attributes:
-        loss: Weighted sum of the objectives' losses, with gradient.
+        loss: Weighted sum of the objectives' losses, with gradient: this rank's share.
+        mean: The same sum over all ranks, without gradient.
         metrics: Detached scalars named ``objective/metric``.
     """
 
     loss: Tensor
+    mean: Tensor
     metrics: Mapping[str, Tensor]
 
 
@@ -50,13 +52,14 @@ class Task(nn.Module):
     def forward(self, batch: Batch) -> Report:
         """Compute the weighted loss and every objective's metrics."""
         views = Views(batch, self.text, self.pooling, self.graph)
-        loss = torch.zeros((), device=batch.concepts.device)
+        loss = mean = torch.zeros((), device=batch.concepts.device)
         metrics: dict[str, Tensor] = {}
         for name, objective in self.objectives.items():
             outcome = objective(views)
             loss = loss + objective.weight * outcome.loss
+            mean = mean + objective.weight * outcome.metrics["loss"]
             metrics |= {f"{name}/{key}": value for key, value in outcome.metrics.items()}
-        return Report(loss, metrics)
+        return Report(loss, mean, metrics)
 
 
 def build_task(config: Config, relations: int) -> Task:
@@ -74,8 +77,8 @@ def build_task(config: Config, relations: int) -> Task:
         _freeze_head(text)
     return Task(
         text,
-        MentionPooling(config.model.pooling, text.width),
-        build_graph_encoder(config.graph_encoder, text.width, relations),
+        MentionPooling(config.trained_pooling, text.width),
+        build_graph_encoder(config.trained_encoder, text.width, relations),
         build_objectives(config.objectives, text.width, relations),
     )
 

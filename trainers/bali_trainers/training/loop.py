@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -10,17 +11,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from bali_platform.base.errors import BaliError
+from bali_platform.base.errors import UsageError
 from bali_platform.streaming import BatchKey, BatchSource
 from bali_trainers.batches.batch import Batch
 from bali_trainers.batches.layout import Layout
 from bali_trainers.batches.order import DEV_EPOCH
 from bali_trainers.training import distributed
+from bali_trainers.training.average import Average
 from bali_trainers.training.best import Best
-from bali_trainers.training.checkpoints import Average, Checkpoint, Checkpoints, restore
-from bali_trainers.training.config import OptimiserConfig, RunConfig
+from bali_trainers.training.checkpoints import Checkpoint, Checkpoints, restore
+from bali_trainers.training.config import OptimiserConfig, RunConfig, minutes
+from bali_trainers.training.finite import Finite
 from bali_trainers.training.meter import Meter, peak_flops
 from bali_trainers.training.prefetch import Arrival, Prefetcher
 from bali_trainers.training.profiling import profiled
@@ -38,7 +41,7 @@ class RunReporter(Protocol):
         """Take note that the run continues after ``step``; what was reported later is void."""
 
     def saved(self, step: int) -> None:
-        """Take note of a checkpoint."""
+        """Take note of a checkpoint that is whole."""
 
     def cancelled(self) -> bool:
         """Tell whether the run should stop after this step."""
@@ -121,6 +124,7 @@ class Trainer:
         self._base_rates = [float(group["lr"]) for group in self.optimiser.param_groups]
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.run.precision == "fp16")
         self._best = Best(self.run.best, self.run.patience)
+        self._finite = Finite(self.folder)
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
         self._meter = Meter(
             self.device,
@@ -134,8 +138,9 @@ class Trainer:
         Returns False when the run was cancelled before its end; a checkpoint was then written.
         The run ends early when its evaluations have stopped to improve.
         """
-        done = self._resume()
+        done, cancelled = self._resume(), False
         self.task.train()
+        self._saved_at = time.monotonic()
         batches = self.source.batches(self.plan.keys(done))
         trace = self.folder / "profile.json" if distributed.rank() == 0 else None
         with (
@@ -155,15 +160,16 @@ class Trainer:
                     values |= {f"dev/{name}": value for name, value in found.items()}
                     last |= self._best.exhausted
                 if last or "dev/loss" in values or step == 1 or step % self.run.log_every == 0:
-                    values |= self._meter.read(stream.waited_s)
-                    self.reporter.metrics(step, self.plan.steps, values)
-                stop = distributed.any_rank(self.reporter.cancelled(), self.device)
-                if last or stop or improved or step % self.run.checkpoint_every == 0:
+                    self._report(step, values, stream)
+                stop, due = distributed.any_rank(self.reporter.cancelled(), self._due(step))
+                if last or stop or improved or due:
                     self._save(step)
+                self._note(self.checkpoints.written())
                 traced()
-                if stop and not last:
-                    return False
-        return True
+                if cancelled := stop and not last:
+                    break
+        self._note(self.checkpoints.finish())
+        return not cancelled
 
     @property
     def best_step(self) -> int | None:
@@ -173,6 +179,12 @@ class Trainer:
     def _resume(self) -> int:
         """Continue from the newest checkpoint; return the number of steps that are done."""
         checkpoint = self.checkpoints.newest()
+        steps = distributed.gather_numbers(checkpoint.step if checkpoint else 0)
+        if any(step != steps[0] for step in steps):
+            raise UsageError(
+                f"ranks see different checkpoints in {self.folder} (their steps are {steps}): it "
+                "has to be a folder that all machines share"
+            )
         if checkpoint is None:
             return 0
         self._restore(checkpoint)
@@ -180,13 +192,20 @@ class Trainer:
         return checkpoint.step
 
     def _restore(self, checkpoint: Checkpoint) -> None:
+        scaler = checkpoint.facts["scaler"]
+        if bool(scaler) != self._scaler.is_enabled():
+            before = checkpoint.facts["config"]["run"]["precision"]
+            raise UsageError(
+                f"{checkpoint.folder} was made with [run] precision = '{before}', which does not "
+                f"go on as '{self.run.precision}': set it as it was"
+            )
         restore(checkpoint, self._module, self.optimiser, self.average)
-        self._scaler.load_state_dict(checkpoint.facts["scaler"])
+        self._scaler.load_state_dict(scaler)
         best = checkpoint.facts["best"]
         self._best = Best(**(best | {"metric": self.run.best, "patience": self.run.patience}))
 
-    def _step(self, step: int, stream: Prefetcher) -> dict[str, float]:
-        """Make an optimiser step of the run; return what is known of it at once."""
+    def _step(self, step: int, stream: Prefetcher) -> dict[str, Any]:
+        """Make an optimiser step of the run, without waiting for the device."""
         factor = learning_rate_factor(step - 1, self.plan.steps, self.rates.warmup)
         for group, rate in zip(self.optimiser.param_groups, self._base_rates, strict=True):
             group["lr"] = rate * factor
@@ -195,21 +214,20 @@ class Trainer:
             # Ranks exchange gradients only in the last backward pass of a step.
             with distributed.synchronising(self.task, part == self.plan.accumulation):
                 self._learn(arrival)
-        norm = self._update()
-        if not math.isfinite(norm) and not self._scaler.is_enabled():
-            raise self._not_finite(arrival)
+        norm = self._update(step)
+        if not self._scaler.is_enabled():
+            self._finite.note(arrival, norm)
         return {"gradient_norm": norm, "learning_rate": factor * max(self._base_rates)}
 
     def _learn(self, arrival: Arrival) -> None:
         """Add a batch's gradient."""
         with self._autocast():
             report = self.task(arrival.batch)
-        if not torch.isfinite(report.loss):
-            raise self._not_finite(arrival)
+        self._finite.note(arrival, report.loss.detach())
         self._scaler.scale(report.loss / self.plan.accumulation).backward()
-        self._meter.add(arrival.batch, {"loss": report.loss.detach(), **report.metrics})
+        self._meter.add(arrival.batch, {"loss": report.mean, **report.metrics})
 
-    def _update(self) -> float:
+    def _update(self, step: int) -> Tensor:
         """Make an optimiser step and return the norm of the gradient before clipping."""
         self._scaler.unscale_(self.optimiser)
         norm = nn.utils.clip_grad_norm_(self._parameters, self.rates.clip)
@@ -217,24 +235,45 @@ class Trainer:
         self._scaler.update()
         self.optimiser.zero_grad(set_to_none=True)
         if self.average is not None:
-            self.average.update()
-        return float(distributed.whole(norm))
+            self.average.update(step)
+        return distributed.whole(norm)
 
     @torch.no_grad()
     def _evaluate(self, batches: Sequence[Batch]) -> dict[str, float]:
-        """Return the mean loss and metrics over batches that are not trained on."""
+        """Return the mean loss and metrics over batches that are not trained on.
+
+        They are those of the weights that would be exported.
+        """
+        self._finite.check()
         self.task.eval()
         sums: dict[str, Any] = {}
-        for batch in batches:
-            with self._autocast():
-                report = self.task(batch)
-            loss = distributed.sum_over_ranks(report.loss) / distributed.world_size()
-            for name, value in {"loss": loss, **report.metrics}.items():
-                sums[name] = sums.get(name, 0) + value
+        with self.average.applied() if self.average is not None else nullcontext():
+            for batch in batches:
+                with self._autocast():
+                    report = self.task(batch)
+                for name, value in {"loss": report.mean, **report.metrics}.items():
+                    sums[name] = sums.get(name, 0) + value
         self.task.train()
         return {name: float(total) / len(batches) for name, total in sums.items()}
 
+    def _report(self, step: int, values: dict[str, Any], stream: Prefetcher) -> None:
+        """Read what was measured since the last report: here the host waits for the device."""
+        self._finite.check()
+        values = {name: float(value) for name, value in values.items()}
+        self.reporter.metrics(step, self.plan.steps, values | self._meter.read(stream.waited_s))
+
+    def _due(self, step: int) -> bool:
+        """Tell whether it is time for a checkpoint, by the first rank's clock."""
+        every = self.run.checkpoint_every
+        if isinstance(every, int):
+            return step % every == 0
+        late = time.monotonic() - self._saved_at > 60 * minutes(every)
+        return late and distributed.rank() == 0
+
     def _save(self, step: int) -> None:
+        """Copy what a checkpoint holds; it is written beside the steps that follow."""
+        self._finite.check()
+        self._note(self.checkpoints.finish())
         self.checkpoints.save(
             step,
             self._module,
@@ -244,19 +283,14 @@ class Trainer:
             scaler=self._scaler.state_dict(),
             best=asdict(self._best),
         )
-        self.reporter.saved(step)
+        self._saved_at = time.monotonic()
+
+    def _note(self, steps: Sequence[int]) -> None:
+        for step in steps:
+            self.reporter.saved(step)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.run.precision == "fp32":
             return nullcontext()
         dtype = torch.bfloat16 if self.run.precision == "bf16" else torch.float16
         return torch.autocast(self.device.type, dtype=dtype)
-
-    def _not_finite(self, arrival: Arrival) -> BaliError:
-        key = arrival.key
-        path = self.folder / f"not-finite-{key.epoch}-{key.index}-{key.rank}.safetensors"
-        path.write_bytes(arrival.payload)
-        return BaliError(
-            f"the loss of {key} is not finite, or its gradient; the batch is in {path}: lower "
-            "the learning rates, or use bf16 or fp32"
-        )

@@ -49,7 +49,10 @@ def continue_from_base(
         table = weights["relation.weight"]
         weights["relation.weight"] = _rows(table, saved.facts.relation_types, relation_types)
     task.graph.load_state_dict(weights)
-    if saved.facts.pooling == config.model.pooling:
+    if saved.relations is not None and "link_prediction" in task.objectives:
+        vectors = _directed(saved.relations, saved.facts.relation_types, relation_types)
+        task.objectives["link_prediction"].load_state_dict({"relation": vectors})
+    if saved.facts.pooling == config.trained_pooling:
         task.pooling.load_state_dict(saved.pooling.state_dict())
     if wanted.frozen:
         task.graph.requires_grad_(False)
@@ -62,7 +65,7 @@ def continue_from_base(
 
 def _check(wanted: GraphEncoderConfig, saved: GraphEncoderConfig) -> None:
     """Refuse another architecture; backends share their weights, and dropout has none."""
-    for name in ("kind", "layers", "heads", "relations"):
+    for name in ("kind", "layers", "heads", "relations", "residual"):
         if getattr(wanted, name) != getattr(saved, name):
             raise UsageError(
                 f"[graph_encoder] {name} = {getattr(wanted, name)!r}, the base's is "
@@ -75,8 +78,13 @@ def _rows(table: Tensor, old: Sequence[str], new: Sequence[str]) -> Tensor:
 
     The rows are two a relation, one for each direction, and a last one for loops.
     """
-    directed = table[:-1].unflatten(0, (-1, 2))
+    return torch.cat([_directed(table[:-1], old, new), table[-1:]])
+
+
+def _directed(table: Tensor, old: Sequence[str], new: Sequence[str]) -> Tensor:
+    """Return the two vectors of each of the ``new`` types, by name from ``old``'s."""
+    directed = table.unflatten(0, (-1, 2))
     place = {name: row for row, name in enumerate(old)}
     mean = directed.mean(0)
     found = [directed[place[name]] if name in place else mean for name in new]
-    return torch.cat([torch.stack(found).flatten(0, 1), table[-1:]])
+    return torch.stack(found).flatten(0, 1)
