@@ -81,7 +81,7 @@ def test_overrides_replace_single_keys(write):
         ("[run]\nparallel = 'fsdp'\nprocesses = 2\nprecision = 'fp16'", "'bf16'"),
         ("[run]\nparallel = 'fsdp'\nprocesses = 2\ncompile = true", "leave out compile"),
         ("[run]\npacked = true\nchunk = 4", "does not go with chunk"),
-        ("[run]\npacked = true\ncompile = true", "does not go with compile"),
+        ("[run]\ncheckpoint_every = '10 sec'", "run.checkpoint_every"),
         ("[run]\npatience = 2", "set [data] dev_batches"),
         ("[run]\nbest = 'mlmm/loss'", "no metric of an objective that is switched on"),
         ("[run]\nloggers = ['tensorbord']", "run.loggers.0 = 'tensorbord'"),
