@@ -21,6 +21,18 @@ class UsageError(BaliError):
     exit_code = 2
 
 
+class NotFoundError(BaliError):
+    """What was asked for is not there."""
+
+
+class AmbiguousError(UsageError):
+    """What was asked for may be several things; the message lists them."""
+
+
+class TooLargeError(UsageError):
+    """The answer would be too large; the message says how large."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the closest known word, else an empty string.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +14,19 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import neo4j
 from neo4j.exceptions import AuthError, DriverError, Neo4jError, ServiceUnavailable, SessionExpired
 
-from bali_platform.base.errors import BaliError, UsageError, did_you_mean
+from bali_platform.base.errors import BaliError, NotFoundError, UsageError, did_you_mean
 from bali_platform.base.settings import Settings, load_settings
-from bali_platform.graph import search
-from bali_platform.graph.records import Concept, Link, Neighbour, Node, Path, Records, SearchHit
+from bali_platform.graph.records import (
+    Concept,
+    History,
+    Link,
+    Neighbour,
+    Node,
+    Path,
+    Records,
+    SearchHit,
+    Successor,
+)
 from bali_platform.graph.statements import statement
 from bali_platform.services import neo4j_login
 
@@ -142,14 +150,29 @@ class Graph:
     def concept(self, cui: str) -> Concept:
         """Return the concept of ``cui``; a retired CUI answers with its successor.
 
-        Raises :class:`BaliError` when the graph has neither.
+        Case matters only where two ids differ in nothing else. Raises :class:`NotFoundError` when
+        the graph has neither; it says what became of a CUI that is gone.
         """
-        found = self.concepts([cui.strip(), cui.strip().upper()])
-        if not found:
-            raise BaliError(
-                f"no concept '{cui}' in this graph: look for it with `bali concept search`"
-            )
-        return next(iter(found.values()))
+        found = self.concepts(spelt := _spelt(cui))
+        for spelling in spelt:
+            if spelling in found:
+                return found[spelling]
+        raise NotFoundError(self.history(cui).told)
+
+    def history(self, cui: str) -> History:
+        """Return what became of a CUI; raises :class:`NotFoundError` for one never seen."""
+        found = self.histories(spelt := _spelt(cui))
+        for spelling in spelt:
+            if spelling in found:
+                return found[spelling]
+        raise NotFoundError(
+            f"no concept '{cui}' in this graph: look for it with `bali concept search`"
+        )
+
+    def histories(self, cuis: Sequence[str]) -> dict[str, History]:
+        """Return what became of each CUI; those never seen are left out."""
+        rows = self.query("history", cuis=list(dict.fromkeys(cuis)))
+        return {row["asked"]: _history(row) for row in rows}
 
     def concepts(self, cuis: Sequence[str]) -> dict[str, Concept]:
         """Return the concepts found, by the CUI asked for; retired CUIs have their successor's."""
@@ -161,16 +184,14 @@ class Graph:
         rows = self.query("resolve", cuis=list(dict.fromkeys(cuis)))
         return {row["asked"]: row["cui"] for row in rows}
 
-    def search(self, text: str, limit: int = 10) -> Records[SearchHit]:
-        """Find concepts by CUI, by ``SAB:CODE``, or by words of any of their names.
+    def search(self, text: str, limit: int = 10, **filters: Collection[str]) -> Records[SearchHit]:
+        """Find concepts by CUI, by code as people write it, or by words of any of their names.
 
-        Words may be misspelt or, the last one, unfinished. Best hits first.
+        As :meth:`bali_platform.terminology.Terminology.find`, which also says what was tried.
         """
-        _check_limit(limit)
-        for attempt in (self._search_cui, self._search_code, self._search_names):
-            if hits := attempt(text.strip(), limit):
-                return Records(hits)
-        return Records()
+        from bali_platform.terminology.finding import Findings
+
+        return Findings(self).find(text, limit, **filters).hits
 
     def neighbours(
         self,
@@ -274,30 +295,6 @@ class Graph:
             raise BaliError("this Graph was connected before a fork: connect in the child process")
         return self.driver.session(default_access_mode=neo4j.READ_ACCESS, **options)
 
-    def _search_cui(self, text: str, limit: int) -> list[SearchHit]:
-        if not text or re.search(r"\s", text):
-            return []
-        found = self.concepts([text, text.upper()])
-        return [
-            SearchHit(concept.cui, concept.name, asked, concept.semantic_types, 1.0)
-            for asked, concept in list(found.items())[:1]
-        ]
-
-    def _search_code(self, text: str, limit: int) -> list[SearchHit]:
-        source, colon, code = text.partition(":")
-        if not colon:
-            return []
-        rows = self.query("search_code", source=source.upper(), code=code.strip(), limit=limit)
-        return [SearchHit(**_tuples(row), score=1.0) for row in rows]
-
-    def _search_names(self, text: str, limit: int) -> list[SearchHit]:
-        for query in dict.fromkeys(search.lucene_queries(text)):
-            # More candidates than asked for, because the ranking looks closer than Lucene does.
-            rows = self.query("search_names", query=query, limit=max(50, 2 * limit))
-            if rows:
-                return search.rank(text, rows)[:limit]
-        return []
-
 
 def _close(driver: neo4j.Driver, pid: int) -> None:
     # In a forked child the sockets are still the parent's.
@@ -328,6 +325,19 @@ def _tuples(row: dict[str, Any]) -> dict[str, Any]:
     """Return ``row`` with lists as tuples and missing lists as empty ones."""
     plural = {"names", "semantic_types", "groups", "sources"}
     return {key: tuple(value or ()) if key in plural else value for key, value in row.items()}
+
+
+def _spelt(cui: str) -> list[str]:
+    text = cui.strip()
+    return list(dict.fromkeys((text, text.upper(), text.lower())))
+
+
+def _history(row: dict[str, Any]) -> History:
+    if row["live"] is not None:
+        return History(row["asked"], "live", row["live"], "")
+    successors = tuple(Successor(*each) for each in row["successors"])
+    reason, name, release = (row[key] or "" for key in ("reason", "name", "release"))
+    return History(row["asked"], reason or "retired", name, release, successors)
 
 
 def _path(row: dict[str, Any]) -> Path:

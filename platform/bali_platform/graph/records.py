@@ -54,6 +54,36 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
+class Successor:
+    """What takes a retired concept's place, and how: SY for the same meaning."""
+
+    cui: str
+    name: str
+    rel: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What became of a CUI: ``live``, or why it is gone, since which release, and to where."""
+
+    cui: str
+    status: str
+    name: str
+    release: str
+    successors: tuple[Successor, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """The answer in a line."""
+        if self.status == "live":
+            return f"{self.cui} is live: {self.name}"
+        since = f" after {self.release}" if self.release else ""
+        to = "; ".join(f"{s.cui} ({s.name}, {s.rel})" for s in self.successors)
+        fate = f"see {to}" if to else "nothing takes its place"
+        return f"{self.cui} is retired ({self.status}{since}): {fate}"
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A concept in a path or subgraph; ``hop`` is the step that reached it, 0 for the start."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from bali_platform.graph.names import name_key
@@ -13,21 +14,27 @@ _WORDS = re.compile(r"\w+")
 # Marks that Lucene leaves inside a word between letters or between digits: o'clock, 1,2-xylene.
 _TERMS = re.compile(r"\w+(?:[.,:;'’·]\w+)*")
 
+MAX_WORD = 200
+MAX_WORDS = 100
+MAX_MISSPELT = 16
+"""Lucene writes each misspelt word out as up to 50 others, and takes 1,024 of them."""
 
+Filters = dict[str, list[str] | None]
 Closeness = tuple[bool, int, int]
 """Same name; how many of the words it has, as wholes or beginnings; less its other words."""
 
 
-def lucene_queries(text: str) -> Iterator[str]:
-    """Yield queries for ``text``, strictest first: all words, misspelt words, any word.
+def lucene_queries(text: str) -> Iterator[tuple[str, str]]:
+    """Yield queries for ``text`` and what each asks for, strictest first.
 
     What is not plain letters and digits reaches Lucene in quotes, so that nothing in it is taken
     for an operator, and Lucene takes it apart as it does the names.
 
     >>> next(lucene_queries("Heart att"))
-    '"heart att"^4 OR ("heart" AND ("att" OR att*))'
+    ('by all words of a name', '"heart att"^4 OR ("heart" AND ("att" OR att*))')
     """
-    words = _TERMS.findall(text.lower())
+    found = (word for word in _TERMS.findall(text.lower()) if len(word) <= MAX_WORD)
+    words = list(islice(found, MAX_WORDS))
     if not words:
         return
     *whole, last = (f'"{word}"' for word in words)
@@ -36,17 +43,21 @@ def lucene_queries(text: str) -> Iterator[str]:
         last = f"({last} OR {words[-1]}*)"
     every = " AND ".join([*whole, last])
     # Of one word the phrase would be the word again: hundreds of thousands of hits, scored twice.
-    yield f'"{" ".join(words)}"^4 OR ({every})' if len(words) > 1 else every
-    yield " AND ".join(_misspelt(word) for word in words)
-    yield " OR ".join(f'"{word}"' for word in words)
+    strict = f'"{" ".join(words)}"^4 OR ({every})' if len(words) > 1 else every
+    yield "by all words of a name", strict
+    if len(words) <= MAX_MISSPELT:
+        yield "by misspelt words", " AND ".join(_misspelt(word) for word in words)
+    yield "by any of the words", " OR ".join(f'"{word}"' for word in dict.fromkeys(words))
 
 
 def _misspelt(word: str) -> str:
     return f"{word}~" if len(word) > 3 and _WORDS.fullmatch(word) else f'"{word}"'
 
 
-def rank(text: str, rows: list[dict[str, Any]]) -> list[SearchHit]:
+def rank(text: str, rows: list[dict[str, Any]], *, strict: bool = False) -> list[SearchHit]:
     """Order candidates by how close their closest name is to ``text``, then by Lucene's score.
+
+    ``strict`` leaves out those whose names here have none of the words.
 
     Close is, in this order: the same name (best if it is the preferred one), a name with more of
     the words or their beginnings, a name with fewer other words.
@@ -55,6 +66,8 @@ def rank(text: str, rows: list[dict[str, Any]]) -> list[SearchHit]:
     ranked = []
     for row in rows:
         closeness, matched = wanted.closest(row["names"])
+        if strict and not closeness[1]:
+            continue
         hit = SearchHit(
             row["cui"], row["name"], matched, tuple(row["semantic_types"] or ()), row["score"]
         )

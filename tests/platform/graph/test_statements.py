@@ -36,7 +36,16 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "all_shortest_paths": {
         "source": HUB, "target": "C0000050", "types": None, "max_length": 6, "limit": 5,
     },
+    "code_all": {"source": "MSH"},
+    "code_atoms": {"cui": HUB},
     "code_concepts": {"codes": [["MSH", "D:C0000001"]]},
+    "code_count": {"source": "MSH"},
+    "code_definitions": {"cui": "C0000010"},
+    "code_find": {"codes": [["MSH", "D:C0000001"]]},
+    "code_near": {"sources": ["MSH"], "start": "D:C00"},
+    "code_of_concepts": {"cuis": [HUB], "sources": ["MSH"]},
+    "code_positions": {"cui": "C0000050"},
+    "code_sources_used": {},
     "concepts": {"cuis": [HUB]},
     "concepts_with_synonyms": {},
     "definitions": {},
@@ -44,6 +53,9 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "chunks": [[HUB, BARE_HUB], [RETIRED]], "whole": False, "types": ["ISA"],
         "sources": ["MSH"], "groups": ["Disorder"], "outgoing": None,
     },
+    "hierarchy_relations_down": {"nodes": [HUB], "source": "MSH"},
+    "hierarchy_relations_up": {"nodes": [HUB, "C0000050"], "source": "MSH"},
+    "history": {"cuis": [HUB, RETIRED]},
     "induced": {"cuis": [HUB, BARE_HUB, *(f"C{n:07d}" for n in range(3, 99))]},
     "names": {"chunks": [[HUB, RETIRED]], "graph_version": "graph-7", "max_names": 32},
     "neighbourhoods": {"chunks": [[HUB, RETIRED]], "graph_version": "graph-7", "max_names": 32},
@@ -54,8 +66,10 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "nodes": {"cuis": [HUB]},
     "release": {},
     "resolve": {"cuis": [HUB, RETIRED]},
-    "search_code": {"source": "MSH", "code": "D:C0000001", "limit": 5},
-    "search_names": {"query": "heart", "limit": 5},
+    "search_names": {
+        "query": "heart", "limit": 5, "types": None, "groups": None, "sources": None,
+        "languages": None,
+    },
     "shortest_path": {
         "source": HUB, "target": "C0000050", "types": None, "max_length": 6, "limit": 1,
     },
@@ -68,9 +82,23 @@ OF_VECTORS = (
     *("vectors_count", "vectors_drop_index", "vectors_index", "vectors_mark", "vectors_pending"),
     *("vectors_read", "vectors_write"),
 )
+# These need what only a whole release has; the terminology's tests ask them.
+OF_TERMINOLOGY: dict[str, dict[str, Any]] = {
+    "code_sources": {},
+    "code_types": {"cui": HUB},
+    "hierarchy_atoms_down": {"nodes": ["1"], "source": "MSH"},
+    "hierarchy_atoms_up": {"nodes": ["1"], "source": "MSH"},
+    "hierarchy_basis": {"source": "MSH"},
+    "map_rules": {"codes": [["MSH", "1"]]},
+    "semantic_types": {},
+}
 # The one Release node has no index and needs none, nor have the marks of an import, which are few;
 # a walk over all definitions is one.
-SCANS_ALLOWED = {":Release", ":ImportProgress", "(concept)-[anon_0:DEFINED_BY]->(definition)"}
+# Vocabularies and semantic types are few.
+SCANS_ALLOWED = {
+    ":Release", ":ImportProgress", ":Source", ":SemanticType",
+    "(concept)-[anon_0:DEFINED_BY]->(definition)",
+}  # fmt: skip
 
 
 def operators(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -95,7 +123,7 @@ def test_every_file_of_cypher_is_covered() -> None:
     found = {str(file.relative_to(folder)) for file in folder.rglob("*.cypher")}
     covered = [f"{name}.cypher" for name in STATEMENTS]
     covered += [f"favourites/{name}.cypher" for name in FAVOURITES]
-    covered += [f"{name}.cypher" for name in OF_VECTORS]
+    covered += [f"{name}.cypher" for name in (*OF_VECTORS, *OF_TERMINOLOGY)]
     assert found == set(covered)
 
 
@@ -105,6 +133,15 @@ def test_statements_use_indexes_and_answer(graph: Graph, driver: neo4j.Driver, n
     check_plan(driver, statement(name))
     # This graph is whole: no marks of an import are left in it.
     assert bool(graph.query(name, **STATEMENTS[name])) == (name != "unfinished")
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("name", OF_TERMINOLOGY)
+def test_statements_of_the_terminology_use_indexes(
+    graph: Graph, driver: neo4j.Driver, name: str
+) -> None:
+    check_plan(driver, statement(name))
+    assert graph.query(name, **OF_TERMINOLOGY[name]) == []
 
 
 @pytest.mark.services

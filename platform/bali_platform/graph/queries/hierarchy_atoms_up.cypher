@@ -1,0 +1,5 @@
+// From codes of a vocabulary to the codes just above them, atom by atom.
+UNWIND $nodes AS code
+MATCH (:Atom {sab: $source, code: code})-[:BELOW]->(next:Atom {sab: $source})
+WHERE next.code <> code
+RETURN DISTINCT code AS start, next.code AS next

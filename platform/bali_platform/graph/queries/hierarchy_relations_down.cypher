@@ -1,0 +1,5 @@
+// From concepts to those just below them by what a vocabulary states.
+UNWIND $nodes AS cui
+MATCH (:Concept {cui: cui})<-[edge:ISA|CHD]-(next:Concept)
+WHERE $source IN edge.sabs
+RETURN DISTINCT cui AS start, next.cui AS next

@@ -1,0 +1,339 @@
+"""Codes of vocabularies: which there are, what a written one stands for, what a concept has."""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import Any, TypeVar
+
+from bali_platform.base.errors import AmbiguousError, NotFoundError, UsageError, did_you_mean
+from bali_platform.graph.client import Graph
+from bali_platform.graph.names import name_key
+from bali_platform.graph.records import History
+from bali_platform.terminology.preference import best_atom
+from bali_platform.terminology.records import (
+    UMLS,
+    Basis,
+    CodedConcept,
+    Resolved,
+    Source,
+    Validation,
+)
+from bali_platform.terminology.systems import by_name, by_sab, fold
+from bali_platform.terminology.written import Reading, near, readings, spellings, tidy
+
+T = TypeVar("T")
+Pair = tuple[str, str]
+Codings = tuple[CodedConcept, ...]
+BATCH = 5_000
+EXPLAINED = 20
+"""Unknown codes of a batch for which near misses are looked for."""
+
+MAX_SUGGESTIONS = 5
+
+
+class Codes:
+    """The codes of a graph. Cheap to make: it reads the list of vocabularies once, on first use."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._bases: dict[str, Basis] = {}
+
+    @property
+    def release(self) -> str:
+        """The release that the graph holds."""
+        return str(self.graph.release["version"])
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """The vocabularies of the graph, by SAB."""
+        rows = [row["source"] for row in self.graph.query("code_sources")]
+        rows = rows or self.graph.query("code_sources_used")
+        return {row["sab"]: _source(row) for row in rows}
+
+    def source(self, name: str) -> str:
+        """Return the SAB of a vocabulary by any name that it goes by.
+
+        Raises :class:`UsageError` if the graph does not hold it, or holds several of that name.
+        """
+        found = self._named(tidy(name))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UsageError(f"vocabulary '{name}' may be {' or '.join(found)}: say which")
+        known = next(iter(by_name().get(fold(name), ())), None)
+        if known:
+            raise UsageError(
+                f"this graph ({self.release}) does not hold {known}: see `bali code sources`"
+            )
+        hint = did_you_mean(name.upper(), self.sources)
+        raise UsageError(f"no vocabulary '{name}'{hint}: see `bali code sources`")
+
+    def resolve(self, texts: Iterable[str], source: str | None = None) -> list[Resolved]:
+        """Return what each written code stands for, in order; see :mod:`.written`.
+
+        ``source`` reads all of them as codes of one vocabulary.
+        """
+        asked = list(texts)
+        meanings = self._read(asked, source)
+        found = self._found(meanings)
+        unknown = [text for text in meanings if text not in found]
+        told = {text: self._unknown(text, meanings[text]) for text in unknown[:EXPLAINED]}
+        return [self._resolved(text, found, told) for text in asked]
+
+    def resolve_code(self, text: str, source: str | None = None) -> CodedConcept:
+        """Return the one code that a text stands for.
+
+        Raises :class:`NotFoundError` with near misses, or :class:`AmbiguousError` with the choice.
+        """
+        return self.resolve_codes([text], source)[0]
+
+    def resolve_codes(self, texts: Iterable[str], source: str | None = None) -> list[CodedConcept]:
+        """Return the one code that each text stands for; raises as :meth:`resolve_code`."""
+        resolved = self.resolve(texts, source)
+        for each in resolved:
+            if each.status == "unknown":
+                raise NotFoundError(each.message)
+            if each.status == "ambiguous":
+                raise AmbiguousError(each.message)
+        return [each.codes[0] for each in resolved]
+
+    def validate(
+        self, texts: Iterable[str], source: str | None = None, displays: Sequence[str] = ()
+    ) -> list[Validation]:
+        """Tell of each written code whether it is one, and whether its display is a term of it."""
+        resolved = self.resolve(texts, source)
+        wanted = [*displays, *[""] * (len(resolved) - len(displays))]
+        return [self._validation(*each) for each in zip(resolved, wanted, strict=True)]
+
+    def history(self, text: str) -> History:
+        """Return what became of a CUI; raises :class:`NotFoundError` for one never seen."""
+        return self.graph.history(text)
+
+    def find_codes(self, pairs: Iterable[Pair]) -> dict[Pair, CodedConcept]:
+        """Return what exactly these (SAB, code) pairs stand for; unknown ones are left out."""
+        wanted = dict.fromkeys(pairs)
+        found = self._concepts([code for sab, code in wanted if sab == UMLS])
+        for part in parts(pair for pair in wanted if pair[0] != UMLS):
+            found |= coded(self.graph.query("code_find", codes=[list(pair) for pair in part]))
+        return found
+
+    def codes_of(self, cuis: Iterable[str], sources: Iterable[str]) -> list[CodedConcept]:
+        """Return the codes that vocabularies give to concepts, also by less preferred terms."""
+        listed, found = list(sources), []
+        for part in parts(dict.fromkeys(cuis)):
+            rows = self.graph.query("code_of_concepts", cuis=list(part), sources=listed)
+            found += [_coded([row]) for row in rows]
+        return found
+
+    def semantic_types(self) -> list[dict[str, Any]]:
+        """Return ``tui``, ``name``, ``group`` and the number of ``concepts`` of each type."""
+        return self.graph.query("semantic_types")
+
+    def type_names(self, asked: Collection[str]) -> list[str]:
+        """Return semantic types by name or TUI, in any case, as the graph spells their names."""
+        known = {
+            name.casefold(): row["name"]
+            for row in (self.semantic_types() if asked else ())
+            for name in (row["tui"], row["name"])
+        }
+        for name in asked:
+            if name.casefold() not in known:
+                raise UsageError(f"no semantic type '{name}'{did_you_mean(name, known.values())}")
+        return [known[name.casefold()] for name in asked]
+
+    def _named(self, name: str) -> tuple[str, ...]:
+        if name in self.sources:
+            return (name,)
+        folded = fold(name)
+        if folded == fold(UMLS):
+            return (UMLS,)
+        own = [sab for sab in self.sources if fold(sab) == folded]
+        listed = [sab for sab in by_name().get(folded, ()) if sab in self.sources]
+        return tuple(own or listed)
+
+    @cached_property
+    def _with_codes(self) -> tuple[str, ...]:
+        return (UMLS, *(sab for sab, source in self.sources.items() if source.atoms))
+
+    def _read(self, texts: Iterable[str], source: str | None = None) -> dict[str, list[list[Pair]]]:
+        """Return the pairs that texts may stand for, by text and meaning, likeliest first."""
+        sab = self.source(source) if source else None
+        return {text: self._meanings(text, sab) for text in dict.fromkeys(texts)}
+
+    def _meanings(self, text: str, sab: str | None) -> list[list[Pair]]:
+        read = list(readings(text))
+        if sab:
+            return [[pair for reading in read for pair in _pairs_of(sab, reading)]]
+        return [self._pairs(reading) for reading in read]
+
+    def _found(self, meanings: Mapping[str, list[list[Pair]]]) -> dict[str, Codings]:
+        """Return what texts stand for by the first of their meanings that is known."""
+        found: dict[str, Codings] = {}
+        for turn in range(max(map(len, meanings.values()), default=0)):
+            waiting = {
+                text: several[turn]
+                for text, several in meanings.items()
+                if text not in found and turn < len(several)
+            }
+            found |= self._look_up(waiting)
+        return found
+
+    def _pairs(self, reading: Reading) -> list[Pair]:
+        sabs = self._named(reading.vocabulary) if reading.vocabulary else self._with_codes
+        return [pair for sab in sabs for pair in _pairs_of(sab, reading)]
+
+    def _look_up(self, waiting: dict[str, list[Pair]]) -> dict[str, Codings]:
+        known = self.find_codes(pair for pairs in waiting.values() for pair in pairs)
+        found = {}
+        for text, pairs in waiting.items():
+            best: dict[str, CodedConcept] = {}
+            for pair in pairs:
+                if pair in known:
+                    best.setdefault(pair[0], known[pair])
+            if best:
+                found[text] = tuple(best.values())
+        return found
+
+    def _concepts(self, cuis: list[str]) -> dict[Pair, CodedConcept]:
+        if not cuis:
+            return {}
+        live = self.graph.resolve(cuis)
+        rows = {row["cui"]: row for row in self.graph.query("nodes", cuis=list(live.values()))}
+        return {
+            (UMLS, asked): CodedConcept(
+                UMLS, cui, rows[cui]["name"], cui, rows[cui]["name"],
+                tuple(rows[cui]["semantic_types"] or ()), tuple(rows[cui]["groups"]), active=True,
+            )
+            for asked, cui in live.items()
+        }  # fmt: skip
+
+    def _resolved(
+        self, text: str, found: dict[str, Codings], told: dict[str, Resolved]
+    ) -> Resolved:
+        codes = found.get(text, ())
+        if len(codes) == 1:
+            return Resolved(text, "found", codes, (), self._note(text, codes[0]))
+        if codes:
+            choice = ", ".join(f"{code} ({code.name})" for code in codes)
+            return Resolved(text, "ambiguous", codes, (), f"'{text}' may be {choice}: say which")
+        return told.get(text) or Resolved(text, "unknown", (), (), f"no code '{text}'")
+
+    def _note(self, text: str, code: CodedConcept) -> str:
+        if code.source == UMLS and code.code not in spellings(tidy(text).rpartition(":")[2]):
+            return self.graph.history(tidy(text).rpartition(":")[2]).told
+        return "" if code.active else f"{code} is no longer in use: all its terms are suppressed"
+
+    def _unknown(self, text: str, meanings: list[list[Pair]]) -> Resolved:
+        for reading in readings(text):
+            for cui in reading.spellings:
+                if gone := self.graph.histories([cui]):
+                    return Resolved(text, "unknown", (), (), gone[cui].told)
+        lacking = self._lacking(text)
+        if lacking:
+            message = f"'{text}': this graph ({self.release}) does not hold {lacking}"
+            return Resolved(text, "unknown", (), (), message)
+        suggestions = tuple(map(str, self._suggestions(meanings)))[:MAX_SUGGESTIONS]
+        hint = f": did you mean {', '.join(suggestions)}?" if suggestions else ""
+        return Resolved(text, "unknown", (), suggestions, f"no code '{text}'{hint}")
+
+    def _lacking(self, text: str) -> str | None:
+        """Return the vocabulary that a text names if it is a known one that the graph lacks."""
+        for reading in readings(text):
+            known = by_name().get(fold(reading.vocabulary), ()) if reading.vocabulary else ()
+            if known and not self._named(reading.vocabulary or ""):
+                return known[0]
+        return None
+
+    def _suggestions(self, meanings: list[list[Pair]]) -> Iterator[CodedConcept]:
+        pairs = next(filter(None, meanings), [])
+        guesses = [(sab, guess) for sab, code in pairs for guess in near(code)]
+        if found := self.find_codes(guesses):
+            yield from found.values()
+            return
+        close: list[Pair] = []
+        for code in {code for _, code in pairs if len(code) > 3}:
+            sabs = sorted({sab for sab, _ in pairs} - {UMLS})
+            rows = self.graph.query("code_near", sources=sabs, start=code[:-2])
+            names = {row["code"]: row["source"] for row in rows}
+            close += [(names[c], c) for c in difflib.get_close_matches(code, names, 3, 0.8)]
+        yield from self.find_codes(close).values()
+
+    def _validation(self, resolved: Resolved, display: str) -> Validation:
+        if resolved.status != "found":
+            return Validation(resolved.asked, False, None, resolved.message)
+        (code,) = resolved.codes
+        if display and name_key(display) not in self._terms(code):
+            message = f"'{display}' is no term of {code}: its best term is '{code.name}'"
+            return Validation(resolved.asked, False, code, message)
+        return Validation(resolved.asked, True, code, resolved.message)
+
+    def _terms(self, code: CodedConcept) -> set[str]:
+        """Return the folded terms of a code."""
+        atoms = self.graph.query("code_atoms", cui=code.cui)
+        same = (a for a in atoms if code.source == UMLS or _pair(a) == (code.source, code.code))
+        return {name_key(atom["term"]) for atom in same}
+
+
+def parts(items: Iterable[T]) -> Iterator[list[T]]:
+    """Yield lists of at most ``BATCH`` items: as many as a statement takes at once."""
+    rest = iter(items)
+    while part := list(islice(rest, BATCH)):
+        yield part
+
+
+def coded(rows: Iterable[dict[str, Any]]) -> dict[Pair, CodedConcept]:
+    """Return rows of a statement about codes as one record a code."""
+    grouped: dict[Pair, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        grouped[_pair(row)].append(row)
+    return {pair: _coded(several) for pair, several in grouped.items()}
+
+
+def _pairs_of(sab: str, reading: Reading) -> list[Pair]:
+    """Return a vocabulary's codes that a text may mean: some are written with their prefix."""
+    system = by_sab().get(sab)
+    bare = [code for code in reading.spellings if ":" not in code]
+    prefixed = [f"{system.prefix}:{code}" for code in bare] if system and reading.vocabulary else []
+    return [(sab, code) for code in dict.fromkeys((*reading.spellings, *prefixed))]
+
+
+def _coded(rows: list[dict[str, Any]]) -> CodedConcept:
+    """Return a code; its concept is the one of its best atom."""
+    atom, row = min(((best_atom(row["atoms"]), row) for row in rows), key=lambda found: found[0])
+    return CodedConcept(
+        row["source"],
+        row["code"],
+        atom.name,
+        row["cui"],
+        row["concept"],
+        tuple(row["semantic_types"] or ()),
+        tuple(row["groups"]),
+        active=not atom.suppressed,
+        others=tuple(sorted(other["cui"] for other in rows if other is not row)),
+        preferred=atom.rank == 0,
+    )
+
+
+def _pair(row: dict[str, Any]) -> Pair:
+    return row["source"], row["code"]
+
+
+def _source(row: dict[str, Any]) -> Source:
+    system = by_sab().get(row["sab"])
+    numbers = {key: row.get(key) or 0 for key in ("atoms", "concepts", "facts", "definitions")}
+    return Source(
+        row["sab"],
+        row.get("name") or "",
+        row.get("version") or "",
+        row.get("language") or "",
+        row.get("licence_category"),
+        **numbers,
+        prefix=system.prefix if system else "",
+        uri=system.uris[0] if system and system.uris else "",
+        fhir=system.fhir if system else "",
+        oid=system.oid if system else "",
+    )
