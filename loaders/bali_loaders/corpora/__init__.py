@@ -1,18 +1,15 @@
 """Corpora: documents in, linked sentences out."""
 
-from bali_loaders.corpora.building import Conversion, Notes, build_corpus
+from bali_loaders.corpora.building import Conversion, Reading, build_corpus
+from bali_loaders.corpora.codes import read_identifier
 from bali_loaders.corpora.conversions import ImportAnnotations, LinkNames
 from bali_loaders.corpora.definitions import definition_sentences, write_definitions
 from bali_loaders.corpora.documents import Annotation, Document, Relation
 from bali_loaders.corpora.formats import READERS, read_documents
-from bali_loaders.corpora.identifiers import (
-    GraphCodes,
-    IdentifierMap,
-    TableCodes,
-    read_identifier,
-)
+from bali_loaders.corpora.identifiers import GraphCodes, IdentifierMap, TableCodes
 from bali_loaders.corpora.imports import annotated_sentences, linked_sentences
 from bali_loaders.corpora.sentences import split_sentences
+from bali_loaders.corpora.sources import Notes
 from bali_loaders.corpora.splitting import split_corpus
 
 __all__ = [
@@ -25,6 +22,7 @@ __all__ = [
     "ImportAnnotations",
     "LinkNames",
     "Notes",
+    "Reading",
     "Relation",
     "TableCodes",
     "annotated_sentences",

@@ -4,46 +4,45 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import compress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bali_loaders.corpora.documents import Document
 from bali_loaders.corpora.formats import read_documents
-from bali_loaders.corpora.listing import choose_documents, list_documents
+from bali_loaders.corpora.inputs import Input, find_inputs
+from bali_loaders.corpora.listing import Chosen, choose_documents, list_documents
+from bali_loaders.corpora.sources import Notes
 from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.text.corpus import CorpusInfo, Sentence, join_corpora, open_corpus, write_corpus
 
 _ROWS_PER_PART = 50_000
+_MOST_PIECES = 1_000
 
 
-@dataclass
-class Notes:
-    """What a conversion counts: sentences, names, annotations; and identifiers by vocabulary."""
+@dataclass(frozen=True)
+class Reading:
+    """How files are read: in which encoding, and whether one bad document stops everything."""
 
-    counts: Counter[str] = field(default_factory=Counter)
-    identifiers: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    encoding: str = "utf-8"
+    strict: bool = False
 
-    def add(self, details: dict[str, Any]) -> None:
-        """Add what the details of a piece say."""
-        self.counts.update(details["counts"])
-        for vocabulary, outcomes in details["identifiers"].items():
-            self.identifiers[vocabulary].update(outcomes)
+    def documents(self, inputs: Iterable[Input], notes: Notes) -> Iterator[Document]:
+        """Yield the documents of the inputs; what is wrong with one goes to ``notes``."""
+        kept = None if self.strict else notes
+        for found in inputs:
+            yield from read_documents(found.path, kept, name=found.name, encoding=self.encoding)
 
-    def as_details(self) -> dict[str, Any]:
-        """Return what a corpus keeps of them."""
-        return {"counts": self.counts, "identifiers": self.identifiers}
+
+READING = Reading()
 
 
 class Conversion(Protocol):
@@ -60,25 +59,32 @@ def build_corpus(
     *,
     graph_version: str,
     details: dict[str, Any],
+    reading: Reading = READING,
     jobs: int = 1,
     reporter: Reporter = QUIET,
 ) -> CorpusInfo:
-    """Convert files, ``jobs`` at a time, and write what comes out in their order.
+    """Convert files, folders and zips, ``jobs`` at a time, and write what comes out in their order.
 
-    Each finished file is kept beside ``folder`` until the corpus is whole, so that the same call
-    goes on where an earlier one was stopped. A worker holds no more than one part in memory;
-    choosing among the documents takes some 40 bytes for each.
+    Each finished file (of many thousands: each few) is kept beside ``folder`` until the corpus is
+    whole, so that the same call goes on where an earlier one was stopped. A worker holds no more
+    than one part in memory; choosing among the documents takes some 40 bytes for each. Documents
+    that cannot be read are left out and told; where nothing is left, the first of them raises
+    :class:`BaliError`.
     """
     work = folder.with_name(f".{folder.name}.pieces")
-    how = repr((convert, graph_version, details))
+    how = repr((convert, graph_version, details, reading))
     _begin(work, {"files": [_fingerprint(file) for file in files], "how": how})
+    inputs = find_inputs(files, work)
+    groups = _grouped(inputs)
     notes = Notes()
-    lists = [work / f"list-{number:05d}.npy" for number in range(len(files))]
-    pieces = [work / f"piece-{number:05d}" for number in range(len(files))]
-    _each(_list, zip(files, lists, strict=True), jobs, "Listing documents", reporter)
+    lists = [work / f"list-{number:05d}.npy" for number in range(len(groups))]
+    pieces = [work / f"piece-{number:05d}" for number in range(len(groups))]
+    _each(partial(_list, reading), zip(groups, lists, strict=True), jobs, "List files", reporter)
     chosen = choose_documents([np.load(path) for path in lists], notes.counts)
-    work_on = partial(_convert, convert, graph_version)
-    _each(work_on, zip(files, pieces, chosen, strict=True), jobs, "Linking files", reporter)
+    if not any(numbers.any() for numbers in chosen):
+        _refuse_nothing(inputs, reading, notes)
+    work_on = partial(_convert, convert, graph_version, reading)
+    _each(work_on, zip(groups, pieces, chosen, strict=True), jobs, "Linking files", reporter)
     for piece in pieces:
         notes.add(open_corpus(piece).details)
     info = join_corpora(
@@ -90,6 +96,20 @@ def build_corpus(
     )
     shutil.rmtree(work)
     return info
+
+
+def _grouped(inputs: Sequence[Input]) -> list[Sequence[Input]]:
+    size = -(-len(inputs) // _MOST_PIECES) or 1
+    return [inputs[start : start + size] for start in range(0, len(inputs), size)]
+
+
+def _refuse_nothing(inputs: Sequence[Input], reading: Reading, notes: Notes) -> None:
+    for _ in Reading(reading.encoding, strict=True).documents(inputs, notes):
+        pass
+    raise BaliError(
+        f"nothing to read in {inputs[0].path}{' and others' if len(inputs) > 1 else ''}: "
+        + (", ".join(f"{count} {what}" for what, count in (+notes.counts).items()) or "no document")
+    )
 
 
 def _begin(work: Path, plan: dict[str, Any]) -> None:
@@ -109,29 +129,41 @@ def _fingerprint(path: Path) -> tuple[str, int, int]:
     return str(path.absolute()), found.st_size, found.st_mtime_ns
 
 
-def _list(file: Path, result: Path) -> None:
+def _list(reading: Reading, inputs: Sequence[Input], result: Path) -> None:
     if not result.exists():
         partial_result = result.with_suffix(".part.npy")
-        np.save(partial_result, list_documents(file))
+        np.save(partial_result, list_documents(reading.documents(inputs, Notes())))
         partial_result.rename(result)
 
 
 def _convert(
-    convert: Conversion, graph_version: str, file: Path, piece: Path, chosen: NDArray[np.bool_]
+    convert: Conversion,
+    graph_version: str,
+    reading: Reading,
+    inputs: Sequence[Input],
+    piece: Path,
+    chosen: Chosen,
 ) -> None:
     if piece.is_dir():
         return
     notes = Notes()
-    documents = compress(read_documents(file), chosen)
+    documents = _chosen(reading.documents(inputs, notes), chosen)
     write_corpus(
         piece,
         convert(documents, notes),
-        name=file.name,
+        name=inputs[0].name,
         graph_version=graph_version,
         # Filled while the sentences pass.
         details=notes.as_details(),
         rows_per_part=_ROWS_PER_PART,
     )
+
+
+def _chosen(documents: Iterable[Document], numbers: Chosen) -> Iterator[Document]:
+    """Yield the documents that are taken, the second of an id under an id of its own."""
+    for document, number in zip(documents, numbers.tolist(), strict=True):
+        if number:
+            yield document if number == 1 else replace(document, id=f"{document.id}#{number}")
 
 
 def _each(

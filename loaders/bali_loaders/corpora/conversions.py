@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bali_loaders.corpora.building import Notes
 from bali_loaders.corpora.documents import Document
 from bali_loaders.corpora.identifiers import CodeSource, GraphCodes, IdentifierMap, TableCodes
 from bali_loaders.corpora.imports import annotated_sentences, linked_sentences
+from bali_loaders.corpora.sources import Notes
 from bali_loaders.linking.dictionary import open_dictionary
 from bali_loaders.linking.linker import Ambiguous, Linker, drop_withheld
 from bali_loaders.linking.reranking import RerankerSource

@@ -2,33 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bali_loaders.corpora.documents import Document, Reader
+from bali_loaders.corpora.documents import Document
 from bali_loaders.corpora.json_files import read_json, read_jsonl
 from bali_loaders.corpora.pubtator import read_pubtator
-from bali_loaders.corpora.tables import read_csv, read_text
+from bali_loaders.corpora.sources import Notes, Source
+from bali_loaders.corpora.spacy_files import read_docbin
+from bali_loaders.corpora.tables import read_csv
+from bali_loaders.corpora.texts import read_brat, read_text
 from bali_loaders.corpora.xml_files import read_xml
 from bali_platform.base.errors import UsageError
 
+Reader = Callable[[Source], Iterator[Document]]
+
 READERS: dict[str, Reader] = {
     ".pubtator": read_pubtator,
+    ".offset": read_pubtator,
     ".xml": read_xml,
     ".json": read_json,
     ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
     ".csv": read_csv,
     ".tsv": read_csv,
     ".txt": read_text,
+    ".ann": read_brat,
+    ".spacy": read_docbin,
 }
 
 
-def read_documents(path: Path) -> Iterator[Document]:
-    """Yield the documents of a file, in the format that its ending (before ``.gz``) names."""
+def format_of(path: Path) -> str:
+    """Return the ending, before ``.gz``, that names a file's format."""
+    return (Path(path.stem).suffix if path.suffix == ".gz" else path.suffix).lower()
+
+
+def read_documents(
+    path: Path, notes: Notes | None = None, *, name: str = "", encoding: str = "utf-8"
+) -> Iterator[Document]:
+    """Yield the documents of a file, in the format that its ending (before ``.gz``) names.
+
+    Documents that cannot be read are put down in ``notes``; without them, the first one raises
+    :class:`BaliError`, as a damaged file always does.
+    """
     if not path.is_file():
         raise UsageError(f"no file {path}")
-    ending = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    reader = READERS.get(ending.lower())
+    reader = READERS.get(format_of(path))
     if reader is None:
-        raise UsageError(f"{path}: unknown format '{ending}': one of {', '.join(READERS)} (.gz)")
-    return reader(path)
+        known = ", ".join(READERS)
+        raise UsageError(f"{path}: unknown format '{format_of(path)}': one of {known} (.gz)")
+    return _sound(reader(Source(path, name or path.name, encoding, notes)), path, notes)
+
+
+def _sound(documents: Iterator[Document], path: Path, notes: Notes | None) -> Iterator[Document]:
+    """Yield the documents that can be written: JSON may hold halves of characters."""
+    for document in documents:
+        try:
+            f"{document.id}{document.text}".encode()
+        except UnicodeEncodeError as error:
+            what = f"half a character (a lone surrogate) at {error.start - len(document.id)}"
+            Source(path, "", notes=notes).fault(f"document {document.id!r}", what)
+        else:
+            yield document

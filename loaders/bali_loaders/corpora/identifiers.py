@@ -2,77 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
-from bali_loaders.corpora.documents import Annotation, lines_of
+from bali_loaders.corpora.codes import Code, read_identifier
+from bali_loaders.corpora.documents import Annotation
+from bali_loaders.corpora.sources import Source, lines_of
 from bali_platform.base.errors import BaliError
 from bali_platform.graph.client import Graph
 
 Outcome = Literal["mapped", "ambiguous", "unmapped"]
 
-_SOURCES = {
-    "MESH": "MSH",
-    "MIM": "OMIM",
-    "UMLS": "CUI",
-    "HP": "HPO",
-    "NCIT": "NCI",
-    "GENE": "NCBIGENE",
-    "NCBI GENE": "NCBIGENE",
-    "ENTREZ": "NCBIGENE",
-    "ENTREZGENE": "NCBIGENE",
-    "NCBITAXON": "NCBI",
-    "TAXONOMY": "NCBI",
-    "SPECIES": "NCBI",
-    "SNOMEDCT": "SNOMEDCT_US",
-}
-_WITHOUT_PREFIX = frozenset({"MSH", "CUI", "OMIM", "NCI", "NCBI", "NCBIGENE", "CELLOSAURUS"})
-_NIL = frozenset({"", "-", "-1", "none", "null", "nil", "cui-less", "cuiless"})
-_BARE = (
-    (re.compile(r"C\d{7}"), "CUI"),
-    (re.compile(r"[DC](\d{6}|\d{9})"), "MSH"),
-    (re.compile(r"CVCL_\w+"), "CELLOSAURUS"),
-)
 _MAIN_TERMS = ("MH", "NM", "PT", "PN", "HT")
-
-
-class Code(NamedTuple):
-    """What an identifier names: a source of the UMLS (or ``CUI``, ``NIL``, ``?``) and its code."""
-
-    source: str
-    code: str
-
-
-def read_identifier(identifier: str, kind: str = "") -> Code:
-    """Tell which vocabulary an identifier belongs to, by its prefix, its shape, or the mention's.
-
-    >>> for identifier in ("MESH:D003920", "C0011849", "HP:0001250"):
-    ...     print(*read_identifier(identifier))
-    MSH D003920
-    CUI C0011849
-    HPO HP:0001250
-    >>> print(*read_identifier("672", kind="Gene"))
-    NCBIGENE 672
-    """
-    identifier = identifier.strip()
-    if identifier.lower() in _NIL:
-        return Code("NIL", "")
-    prefix, colon, code = identifier.partition(":")
-    if colon:
-        source = _SOURCES.get(prefix.upper(), prefix.upper())
-        return Code(source, code if source in _WITHOUT_PREFIX else identifier)
-    for shape, source in _BARE:
-        if shape.fullmatch(identifier):
-            return Code(source, identifier)
-    kind = kind.lower()
-    if identifier.isdigit() and "gene" in kind:
-        return Code("NCBIGENE", identifier)
-    if identifier.isdigit() and ("species" in kind or "taxon" in kind or "organism" in kind):
-        return Code("NCBI", identifier)
-    return Code("?", identifier)
 
 
 class CodeSource(Protocol):
@@ -89,15 +32,21 @@ class GraphCodes:
         self._graph = graph
 
     def concepts(self, codes: Iterable[Code]) -> dict[Code, dict[str, set[str]]]:
-        """Look all codes up in two round trips; retired CUIs answer with their successor."""
+        """Look all codes up in two round trips; retired CUIs answer with their successor.
+
+        A code that no source has may be the id of a concept, whatever its shape.
+        """
         asked = sorted(set(codes))
         found: dict[Code, dict[str, set[str]]] = defaultdict(dict)
-        cuis = [code.code for code in asked if code.source == "CUI"]
-        for cui, concept in self._graph.concepts(cuis).items() if cuis else ():
-            found[Code("CUI", cui)][concept.cui] = set()
-        pairs = [list(code) for code in asked if code.source != "CUI"]
+        pairs = [list(code) for code in asked if code.source not in ("CUI", "?")]
         for row in self._graph.query("code_concepts", codes=pairs) if pairs else ():
             found[Code(row["source"], row["code"])][row["cui"]] = set(row["term_types"])
+        own = [code for code in asked if code not in found and _may_be_id(code)]
+        ids = {name for code in own for name in (code.code, code.code.upper())}
+        concepts = self._graph.concepts(sorted(ids)) if ids else {}
+        for code in own:
+            if concept := concepts.get(code.code) or concepts.get(code.code.upper()):
+                found[code][concept.cui] = set()
         return dict(found)
 
 
@@ -111,9 +60,9 @@ class TableCodes:
     def __init__(self, path: Path, graph: CodeSource) -> None:
         self._graph = graph
         self._cuis: dict[Code, set[str]] = defaultdict(set)
-        for number, line in lines_of(path):
+        for number, line in lines_of(Source(path, path.name)):
             columns = line.split("\t")
-            if len(columns) < 2 or read_identifier(columns[1]).source != "CUI":
+            if len(columns) < 2 or not columns[1].strip() or " " in columns[1].strip():
                 raise BaliError(f"{path}, line {number}: not an identifier, a tab and a CUI")
             self._cuis[read_identifier(columns[0])].add(columns[1].strip())
 
@@ -149,7 +98,7 @@ class IdentifierMap:
     def learn(self, annotations: Iterable[Annotation]) -> None:
         """Look up, at once, all identifiers of the annotations that are still unknown."""
         codes = {code for a in annotations for code in _codes(a)} - self._known.keys()
-        found = self._source.concepts(code for code in codes if code.source not in ("NIL", "?"))
+        found = self._source.concepts(code for code in codes if code.source != "NIL")
         for code in codes:
             self._known[code] = _choose(found.get(code, {}))
 
@@ -167,6 +116,10 @@ class IdentifierMap:
 def _codes(annotation: Annotation) -> list[Code]:
     identifiers = annotation.identifiers or ("",)
     return [read_identifier(identifier, annotation.kind) for identifier in identifiers]
+
+
+def _may_be_id(code: Code) -> bool:
+    return code.source == "CUI" or ":" in code.code or not code.code.isdecimal()
 
 
 def _choose(concepts: dict[str, set[str]]) -> tuple[Outcome, str]:

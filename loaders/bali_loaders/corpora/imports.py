@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from bali_loaders.corpora.documents import Annotation, Document, checked
+from bali_loaders.corpora.checking import checked
+from bali_loaders.corpora.documents import Annotation, Document
 from bali_loaders.corpora.identifiers import IdentifierMap
 from bali_loaders.corpora.sentences import split_sentences
 from bali_loaders.linking.linker import Linker, Unlinked

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bali_loaders.corpora.formats import read_documents
+from bali_loaders.corpora.documents import Document
 
 LISTED = np.dtype([("id", "<u8"), ("text", "<u8"), ("replaces", "?"), ("empty", "?")])
 """One row a document: hashes of its id and text, and two of its properties."""
 
 Listing = NDArray[np.void]
+Chosen = NDArray[np.uint32]
 
 
-def list_documents(path: Path) -> Listing:
-    """Read a file once and describe its documents, [N] of :data:`LISTED`."""
+def list_documents(documents: Iterable[Document]) -> Listing:
+    """Describe documents, [N] of :data:`LISTED`."""
     rows = (
         (_hash(document.id), _hash(document.text), document.replaces, not document.text.strip())
-        for document in read_documents(path)
+        for document in documents
     )
     return np.fromiter(rows, dtype=LISTED)
 
 
-def choose_documents(listings: Sequence[Listing], counts: Counter[str]) -> list[NDArray[np.bool_]]:
-    """Tell for each file which of its documents are taken; what is left out is counted.
+def choose_documents(listings: Sequence[Listing], counts: Counter[str]) -> list[Chosen]:
+    """Tell for each listing which of its documents are taken; what is left out is counted.
 
     Left out are empty documents, those whose id and text came before, and those that a later one
-    replaces or deletes.
+    replaces or deletes. Documents of one id with other texts are all taken. Each is given its
+    number among those of its id, from 1; 0 is left out.
     """
     every = np.concatenate([np.empty(0, dtype=LISTED), *listings])
     deletions = every["replaces"] & every["empty"]
@@ -46,7 +47,20 @@ def choose_documents(listings: Sequence[Listing], counts: Counter[str]) -> list[
     counts["deleted documents"] += int((deleted & ~deletions).sum())
     counts["repeated documents"] += int(repeated.sum())
     bounds = np.cumsum([len(listing) for listing in listings])[:-1]
-    return np.split(keep & ~repeated, bounds)
+    taken = keep & ~repeated
+    numbers = _numbers(every["id"], taken)
+    counts["documents that share an id with another"] += int((numbers > 1).sum())
+    return np.split(numbers, bounds)
+
+
+def _numbers(ids: NDArray[np.uint64], taken: NDArray[np.bool_]) -> Chosen:
+    """Count those taken of each id, in their order; 0 for those that are not."""
+    rows = np.flatnonzero(taken)
+    rows = rows[np.argsort(ids[rows], kind="stable")]
+    _, first, group = np.unique(ids[rows], return_index=True, return_inverse=True)
+    numbers = np.zeros(len(ids), dtype=np.uint32)
+    numbers[rows] = np.arange(len(rows)) - first[group] + 1
+    return numbers
 
 
 def _successors(every: Listing) -> NDArray[np.int64]:

@@ -1,56 +1,74 @@
-"""CSV and plain text."""
+"""CSV and TSV: one document a row."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
+from typing import Literal
 
-from bali_loaders.corpora.documents import Document, lines_of
-from bali_loaders.corpora.json_files import ID_KEYS, first_of
-from bali_loaders.corpora.pubtator import is_pubtator, read_pubtator
+from bali_loaders.corpora.documents import Document
+from bali_loaders.corpora.json_objects import ID_KEYS, first_of
+from bali_loaders.corpora.sources import LONGEST, Source, lines_of
+from bali_loaders.corpora.webanno import is_webanno, read_webanno
 from bali_platform.base.errors import BaliError, did_you_mean
 
+# A cell may hold a book. The module's own limit, 128 kB, is for the whole process.
+csv.field_size_limit(LONGEST)
 
-def read_csv(path: Path) -> Iterator[Document]:
-    """Yield one document a row of a CSV (or ``.tsv``) file with a column ``text``, maybe ``id``."""
-    lines = (line + "\n" for _, line in lines_of(path))
-    dialect = "excel-tab" if ".tsv" in path.suffixes else "excel"
-    rows = csv.DictReader(lines, dialect=dialect, strict=True)
-    try:
-        columns = rows.fieldnames or ()
-        if "text" not in columns:
-            raise BaliError(f"{path}: no column 'text'{did_you_mean('text', columns)}")
-        for number, row in enumerate(rows, 1):
-            if None in row:
-                raise csv.Error("more columns than the header: quote texts with commas")
-            yield Document(first_of(row, ID_KEYS) or str(number), row["text"] or "")
-    except csv.Error as error:
-        raise BaliError(f"{path}, line {rows.reader.line_num}: {error}") from None
+_TEXT = ("text", "note_text")
+_PARTED_BY = ",;\t|"
 
 
-def read_text(path: Path) -> Iterator[Document]:
-    """Yield one document a block of plain text; blank lines part them.
+def read_csv(source: Source) -> Iterator[Document]:
+    """Yield one document a row of a CSV file with a column ``text``, maybe ``id``.
 
-    Corpora in PubTator's format are often called ``.txt``: they are known by their first line.
+    The case of columns does not matter; they may be parted by ``;``, tabs or ``|`` too. In a file
+    of tabs, quotes may be bare. WebAnno's TSV is known by its first line.
     """
-    lines = (line for _, line in lines_of(path) if line.strip())
-    if any(map(is_pubtator, islice(lines, 1))):
-        yield from read_pubtator(path)
-    else:
-        yield from _blocks(path)
+    header = next((line for _, line in lines_of(source) if line.strip()), "")
+    if is_webanno(header):
+        yield from read_webanno(source)
+        return
+    delimiter = _delimiter(header, source)
+    yield from _rows(source, delimiter, bare=delimiter == "\t" and not _is_quoted(source))
 
 
-def _blocks(path: Path) -> Iterator[Document]:
-    block: list[str] = []
-    first = 1
-    for number, line in lines_of(path):
-        if line.strip():
-            first = first if block else number
-            block.append(line)
-        elif block:
-            yield Document(f"{path.name}:{first}", " ".join(block))
-            block = []
-    if block:
-        yield Document(f"{path.name}:{first}", " ".join(block))
+def _delimiter(header: str, source: Source) -> str:
+    usual = "\t" if ".tsv" in source.path.suffixes else ","
+    for delimiter in dict.fromkeys(usual + _PARTED_BY):
+        columns = next(csv.reader([header], delimiter=delimiter), [])
+        if {column.strip().lower() for column in columns}.intersection(_TEXT):
+            return delimiter
+    columns = next(csv.reader([header], delimiter=usual), [])
+    hint = did_you_mean("text", columns)
+    there = ", ".join(columns[:12]) or "none"
+    raise BaliError(f"{source.path}: no column 'text'{hint}; its columns are {there}")
+
+
+def _is_quoted(source: Source) -> bool:
+    """Tell whether all rows have the header's width when quotes are read as quotes."""
+    rows = csv.reader(_lines(source), delimiter="\t", strict=True)
+    try:
+        width = len(next(rows, []))
+        return all(len(row) in (0, width) for row in rows)
+    except csv.Error:
+        return False
+
+
+def _rows(source: Source, delimiter: str, *, bare: bool) -> Iterator[Document]:
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if bare else csv.QUOTE_MINIMAL
+    rows = csv.reader(_lines(source), delimiter=delimiter, quoting=quoting, strict=True)
+    try:
+        columns = [column.strip() for column in next(row for row in rows if row)]
+        for number, row in enumerate((row for row in rows if row), 1):
+            if len(row) > len(columns):
+                raise csv.Error("more columns than the header: quote texts with commas")
+            cells = dict(zip(columns, row, strict=False))
+            text = first_of(cells, _TEXT) or ""
+            yield Document(str(first_of(cells, ID_KEYS) or number), text)
+    except csv.Error as error:
+        raise BaliError(f"{source.path}, line {rows.line_num}: {error}") from None
+
+
+def _lines(source: Source) -> Iterator[str]:
+    return (line + "\n" for _, line in lines_of(source))

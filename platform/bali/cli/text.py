@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bali.cli import evaluation
-from bali.cli.common import JsonOption, fields, out, print_json, reporter, table
+from bali.cli.common import JsonOption, err, fields, out, print_json, reporter, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from bali_loaders.corpora import Conversion
+    from bali_loaders.corpora import Conversion, Reading
     from bali_loaders.linking import Dictionary, Reranker
     from bali_platform.base.settings import Settings
 
@@ -35,8 +35,8 @@ Files = Annotated[
     list[Path],
     typer.Argument(
         metavar="FILE..",
-        help="PubTator, BioC or PubMed (.xml), BioC or BERN2 (.json), .jsonl, .csv, .tsv, .txt; "
-        "or .gz.",
+        help="Files (.txt, .jsonl, .csv, .xml, .pubtator ..; or .gz), folders and zips of them. "
+        "docs/text.md lists the formats.",
     ),
 ]
 Output = Annotated[
@@ -44,6 +44,10 @@ Output = Annotated[
 ]
 Jobs = Annotated[
     int, typer.Option("--jobs", "-j", min=1, help="Files to work on at a time, a process each.")
+]
+Encoding = Annotated[str, typer.Option(help="Encoding of the files, if it is not UTF-8.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Stop at the first document that cannot be read.")
 ]
 Withheld = Annotated[
     float,
@@ -113,6 +117,8 @@ def link(
     threshold: Threshold = 0.0,
     withheld: Withheld = 0.1,
     jobs: Jobs = 1,
+    encoding: Encoding = "utf-8",
+    strict: Strict = False,
     as_json: JsonOption = False,
 ) -> None:
     """Link documents to the graph by its names, and keep the sentences that mention something.
@@ -123,7 +129,9 @@ def link(
 
     dictionary = _dictionary(withheld)
     convert = LinkNames(dictionary.folder, ambiguous.value, _reranker(model, threshold))
-    _build(files, folder, convert, dictionary.graph_version, withheld, jobs, as_json)
+    reading = _reading(encoding, strict)
+    _build(files, folder, convert, dictionary.graph_version, withheld, reading, jobs)
+    show(folder, as_json)
 
 
 def import_(
@@ -137,6 +145,8 @@ def import_(
     ] = None,
     withheld: Withheld = 0.0,
     jobs: Jobs = 1,
+    encoding: Encoding = "utf-8",
+    strict: Strict = False,
     as_json: JsonOption = False,
 ) -> None:
     """Import documents with the annotations they bring, mapped to concepts of the graph.
@@ -153,7 +163,8 @@ def import_(
         version = graph.version
     hidden = _dictionary(withheld).folder if withheld else None
     convert = ImportAnnotations(settings, codes, hidden)
-    _build(files, folder, convert, version, withheld, jobs, as_json)
+    _build(files, folder, convert, version, withheld, _reading(encoding, strict), jobs)
+    show(folder, as_json)
 
 
 def _dictionary(withheld: float) -> Dictionary:
@@ -168,6 +179,19 @@ def _dictionary(withheld: float) -> Dictionary:
         )
 
 
+def _reading(encoding: str, strict: bool) -> Reading:
+    import codecs
+
+    from bali_loaders.corpora import Reading
+    from bali_platform.base.errors import UsageError
+
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise UsageError(f"no encoding '{encoding}': cp1252, latin-1, utf-16 are some") from None
+    return Reading(encoding, strict)
+
+
 def _reranker(model: str | None, threshold: float) -> ModelReranker | None:
     from bali_platform.base.settings import load_settings
 
@@ -180,8 +204,8 @@ def _build(
     convert: Conversion,
     graph_version: str,
     withheld: float,
+    reading: Reading,
     jobs: int,
-    as_json: bool,
 ) -> None:
     from bali_loaders.corpora import build_corpus
 
@@ -191,10 +215,10 @@ def _build(
         convert,
         graph_version=graph_version,
         details={"withheld": withheld},
+        reading=reading,
         jobs=jobs,
         reporter=reporter(),
     )
-    show(folder, as_json)
 
 
 def split(
@@ -233,12 +257,15 @@ def show(folder: Path, as_json: bool) -> None:
         print_json({"folder": str(folder), **info})
         return
     details = info.pop("details")
+    faults = details.pop("faults", [])
     counts, identifiers = details.pop("counts", {}), details.pop("identifiers", {})
     out.print(fields(str(folder), info | details | counts))
     if identifiers:
         columns = ("mapped", "ambiguous", "unmapped")
         rows = [(name, *(row.get(c, 0) for c in columns)) for name, row in identifiers.items()]
         out.print(table("Identifiers of mentions", ("vocabulary", *columns), sorted(rows)))
+    for fault in faults:
+        err.print(f"not read: {fault}", markup=False, highlight=False, soft_wrap=True)
 
 
 def score(

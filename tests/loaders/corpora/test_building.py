@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bali_loaders.corpora import Document, LinkNames, Notes, build_corpus
+from bali_loaders.corpora import Document, LinkNames, Notes, Reading, build_corpus
 from bali_loaders.corpora.listing import LISTED, choose_documents
 from bali_loaders.linking import compile_dictionary
 from bali_platform.base.errors import BaliError
@@ -108,6 +109,53 @@ def test_processes_make_the_same_corpus(
     assert left == []
 
 
+def test_folders_and_zips_of_notes(convert: LinkNames, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    (notes / "ward").mkdir(parents=True)
+    (notes / "ward" / "a.txt").write_text("Asthma.\n\nRenal failure.")
+    (notes / "a.txt").write_bytes(b"Asthma, \xe9t\xe9.")
+    (notes / "b.txt").write_text("Renal failure.")
+    (notes / "b.ann").write_text("")
+    (notes / "zero.txt").write_bytes(b"")
+    (notes / "photo.txt").write_bytes(b"\x89PNG\r\n\0\0")
+    (notes / "README.md").write_text("Asthma.")
+    with zipfile.ZipFile(tmp_path / "notes.zip", "w") as archive:
+        for path in notes.rglob("*.*"):
+            archive.write(path, path.relative_to(notes))
+    for source in (notes, tmp_path / "notes.zip"):
+        info = build([source], tmp_path / "corpus", convert, jobs=1)
+        documents = [s.document for s in read_sentences(tmp_path / "corpus")]
+        assert documents == ["b.txt", "ward/a.txt", "ward/a.txt"]
+        assert info.details["counts"]["documents that could not be read"] == 2
+        assert info.details["counts"]["empty documents"] == 1
+        assert "a.txt, line 1, byte 9: not UTF-8 (0xe9)" in info.details["faults"][0]
+
+
+def test_one_id_of_several_texts_becomes_several(convert: LinkNames, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    texts = ("Asthma.", "Renal failure.", "Asthma.")
+    path.write_text("\n".join(json.dumps({"id": 7, "text": text}) for text in texts))
+    info = build([path], tmp_path / "corpus", convert, jobs=1)
+    assert [s.document for s in read_sentences(tmp_path / "corpus")] == ["7", "7#2"]
+    assert info.details["counts"]["documents that share an id with another"] == 1
+
+
+def test_strict_reading_and_nothing_to_read(convert: LinkNames, tmp_path: Path) -> None:
+    path, corpus = tmp_path / "a.jsonl", tmp_path / "corpus"
+    path.write_text('{"text": "Asthma."}\n{"text": 7}\n')
+    strict = Reading(strict=True)
+    with pytest.raises(BaliError, match=r"a\.jsonl, line 2: not a document"):
+        build_corpus([path], corpus, convert, graph_version="g", details={}, reading=strict)
+    for content, problem in (("", "no document"), ('{"text": ""}', "1 empty"), ("[7]", "line 1")):
+        path.write_text(content)
+        with pytest.raises(BaliError, match=problem):
+            build([path], corpus, convert, jobs=1)
+    path.write_bytes('{"text": "Asthma."}'.encode("utf-16"))
+    wide = Reading("utf-16")
+    build_corpus([path], corpus, convert, graph_version="g", details={}, reading=wide)
+    assert [s.text for s in read_sentences(corpus)] == ["Asthma."]
+
+
 @dataclass(frozen=True)
 class Fragile:
     """Fails on a document, as long as a file is there; notes what it is given."""
@@ -149,8 +197,9 @@ def test_a_changed_file_starts_over(files: list[Path], tmp_path: Path) -> None:
 
 
 def test_errors_of_workers_arrive(files: list[Path], convert: LinkNames, tmp_path: Path) -> None:
-    (tmp_path / "c.jsonl").write_text("{")
-    with pytest.raises(BaliError, match=r"c\.jsonl, line 1: not a document"):
+    (tmp_path / "c.csv").write_text("x")
+    files[2] = tmp_path / "c.csv"
+    with pytest.raises(BaliError, match=r"c\.csv: no column 'text'"):
         build(files, tmp_path / "corpus", convert, jobs=2)
     with pytest.raises(BaliError, match=r"cannot read .*gone"):
         build([tmp_path / "gone.txt"], tmp_path / "corpus", convert, jobs=1)

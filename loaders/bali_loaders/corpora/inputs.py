@@ -1,0 +1,81 @@
+"""What is to be read: files, and those in folders and zips."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from bali_loaders.corpora.formats import READERS, format_of
+from bali_loaders.releases.members import damage_named, find_members
+from bali_platform.base.errors import BaliError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file to read, and what its document is called if it has no id: its path in its folder."""
+
+    path: Path
+    name: str
+
+
+def find_inputs(paths: Iterable[Path], scratch: Path) -> list[Input]:
+    """List the files to read, those of folders and zips in the order of their names.
+
+    Of a folder, files of unknown formats and hidden ones are passed by. Zips are unpacked below
+    ``scratch``, once. Raises :class:`UsageError` for what is not there or holds nothing to read.
+    """
+    found: list[Input] = []
+    for number, path in enumerate(paths):
+        if path.is_dir():
+            found += _in_folder(path, path)
+        elif path.suffix.lower() == ".zip":
+            found += _in_folder(_unpacked(path, scratch / f"zip-{number:05d}"), path)
+        else:
+            found.append(Input(path, path.name))
+    return found
+
+
+def _in_folder(folder: Path, shown: Path) -> list[Input]:
+    names = sorted(name for name in _names_in(folder) if format_of(Path(name)) in READERS)
+    texts = set(names)
+    # The marks beside a text come with it.
+    kept = [
+        name
+        for name in names
+        if not (name.endswith(".ann") and f"{name.removesuffix('.ann')}.txt" in texts)
+    ]
+    if not kept:
+        known = ", ".join(READERS)
+        raise UsageError(f"{shown}: no file of a known format in it: one of {known} (.gz)")
+    return [Input(folder / name, name) for name in kept]
+
+
+def _names_in(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        if not any(part.startswith((".", "__MACOSX")) for part in parts) and path.is_file():
+            yield "/".join(parts)
+
+
+def _unpacked(archive: Path, folder: Path) -> Path:
+    if folder.is_dir():
+        return folder
+    if not archive.is_file():
+        raise UsageError(f"no file {archive}")
+    building = folder.with_suffix(".part")
+    shutil.rmtree(building, ignore_errors=True)
+    with ExitStack() as stack:
+        for member in find_members(archive, stack):
+            target = building / member.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with damage_named(archive.name), member.open() as packed, target.open("wb") as out:
+                    shutil.copyfileobj(packed, out)
+            except OSError as error:
+                raise BaliError(f"{archive}: cannot be unpacked ({error.strerror})") from None
+    building.mkdir(parents=True, exist_ok=True)
+    building.rename(folder)
+    return folder
