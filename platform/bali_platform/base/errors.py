@@ -33,11 +33,13 @@ class TooLargeError(UsageError):
     """The answer would be too large; the message says how large."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
     """Return ``" (did you mean 'x'?)"`` for the closest known word, else an empty string.
+
+    ``prefix`` is put before the word that is shown.
 
     >>> did_you_mean("bacth_size", ["batch_size", "seed"])
     " (did you mean 'batch_size'?)"
     """
     close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean '{close[0]}'?)" if close else ""
+    return f" (did you mean '{prefix}{close[0]}'?)" if close else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_data_path
@@ -42,11 +44,23 @@ class Settings(BaseSettings):
         None, ge=256, description="Memory of the local Neo4j; follows the machine by default."
     )
     redis_url: SecretStr | None = Field(None, description="Use this Redis, not a local one.")
+    redis_host: str | None = Field(None, description="The same in parts; they win over the URL.")
+    redis_port: int | None = Field(None, ge=1, le=65535)
+    redis_database: int | None = Field(None, ge=0)
+    redis_user: str | None = None
+    redis_password: SecretStr | None = None
+    redis_tls: bool | None = Field(None, description="Encrypt, and check the certificate.")
+    redis_ca: Path | None = Field(None, description="Trust the certificates of this authority.")
     neighbourhood_cache_mb: int = Field(
         512,
         ge=0,
         description="Memory of Redis for cached neighbourhoods; never more than half of it.",
     )
+
+    @property
+    def external_redis(self) -> bool:
+        """Whether a Redis is named, so that the home runs none of its own."""
+        return bool(self.redis_url or self.redis_host)
 
     @classmethod
     def settings_customise_sources(
@@ -61,8 +75,20 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
+OTHER_VARIABLES = frozenset(
+    f"BALI_{name}"
+    for name in (
+        *("API_TOKEN", "DEBUG", "UTS_API_KEY"),
+        *("ATTEMPT", "PULSE"),  # a worker tells its children
+        *("FUZZ", "FUZZ_IMPORTS", "PICTURES", "REQUIRE"),  # the project's tests
+    )
+)
+"""Variables that are no settings: read where they are needed, or secrets of one command."""
+
+
 def load_settings() -> Settings:
     """Read the settings, turning a bad value or key into one clear line."""
+    _refuse_unknown_variables(os.environ)
     try:
         settings = Settings()
     except ValidationError as error:
@@ -73,3 +99,12 @@ def load_settings() -> Settings:
     return settings.model_copy(
         update={"home": settings.home.absolute(), "cache": settings.cache.absolute()}
     )
+
+
+def _refuse_unknown_variables(names: Iterable[str]) -> None:
+    known = {*OTHER_VARIABLES, *(f"BALI_{name.upper()}" for name in Settings.model_fields)}
+    for name in sorted(names):
+        if name.startswith("BALI_") and name not in known:
+            endings = [word.removeprefix("BALI_") for word in known]
+            hint = did_you_mean(name.removeprefix("BALI_"), endings, prefix="BALI_")
+            raise UsageError(f"{name}: there is no such setting{hint or ': unset it'}")

@@ -22,7 +22,7 @@ from bali_platform.jobs.code import code_version
 from bali_platform.jobs.pulse import Pulse
 from bali_platform.jobs.queues import GPU, KEY_PREFIX, SUBGRAPHS
 from bali_platform.jobs.tether import die_with_parent
-from bali_platform.services import redis_url
+from bali_platform.services import redis_address
 from bali_platform.streaming import BatchKey
 
 BUILD_LIMIT_S = 300  # a batch that takes longer hangs: its process is replaced
@@ -30,7 +30,7 @@ BUILD_LIMIT_S = 300  # a batch that takes longer hangs: its process is replaced
 
 def _configuration() -> dict[str, Any]:
     return {
-        "broker_url": redis_url(load_settings()),
+        **redis_address(load_settings()).broker,
         "include": [found.value for found in entry_points(group="bali.tasks")],
         "task_queues": {SUBGRAPHS: {}, GPU: {}},
         "task_default_queue": SUBGRAPHS,

@@ -16,7 +16,8 @@ from bali_platform.services.graphs import GraphStores
 from bali_platform.services.home import Home
 from bali_platform.services.machine import LOOPBACK, on_free_ports
 from bali_platform.services.neo4j_server import USER, connect_neo4j
-from bali_platform.services.redis_server import RedisServer, answers_redis, without_password
+from bali_platform.services.redis_address import RedisAddress, external_redis
+from bali_platform.services.redis_server import RedisServer, answers_redis
 from bali_platform.services.workers import QUEUES, start_workers, worker_process
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def up(settings: Settings, reporter: Reporter = QUIET, workers: bool = False) ->
     """Start what is not running, and repair what died; do nothing when all is well.
 
     Args:
-        settings: names the home; with ``neo4j_uri`` or ``redis_url``, that server is not started.
+        settings: names the home; with a Neo4j or a Redis of their own, that server is not started.
         reporter: shows downloads and starts.
         workers: also run a Celery worker for each queue. Workers once started are kept running
             by every later ``up`` until ``down``.
@@ -119,7 +120,7 @@ def up(settings: Settings, reporter: Reporter = QUIET, workers: bool = False) ->
         BaliError: something cannot be started, or an external server does not answer.
     """
     home = Home(settings.home)
-    if not settings.redis_url:
+    if not settings.external_redis:
         with home.exclusive():
             _start_redis(home, reporter)
     if not settings.neo4j_uri:
@@ -195,10 +196,15 @@ def neo4j_login(settings: Settings) -> Neo4jLogin:
 
 def redis_url(settings: Settings) -> str:
     """Return Redis' URL, password included; raises :class:`BaliError` when ours does not run."""
-    if settings.redis_url:
-        return settings.redis_url.get_secret_value()
+    return redis_address(settings).url
+
+
+def redis_address(settings: Settings) -> RedisAddress:
+    """Return where Redis is; raises :class:`BaliError` when ours does not run."""
+    if external := external_redis(settings):
+        return external
     _require(settings, "redis")
-    return _redis(Home(settings.home)).url
+    return _redis(Home(settings.home)).address
 
 
 def _require(settings: Settings, name: str) -> None:
@@ -237,12 +243,11 @@ def _neo4j_status(settings: Settings) -> Neo4jStatus:
 
 
 def _redis_status(settings: Settings) -> RedisStatus:
-    if settings.redis_url:
-        url = settings.redis_url.get_secret_value()
-        return RedisStatus(answers_redis(url), without_password(url), None)
+    if external := external_redis(settings):
+        return RedisStatus(answers_redis(external.url), external.public_url, None)
     home = Home(settings.home)
     server = _redis(home)
-    return RedisStatus(server.running, server.public_url, home.password_file("redis"))
+    return RedisStatus(server.running, server.address.public_url, home.password_file("redis"))
 
 
 def _graph_status(settings: Settings, running: bool) -> GraphStatus:

@@ -9,12 +9,12 @@ import time
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from bali_platform.base.errors import BaliError
 from bali_platform.services.home import Home
 from bali_platform.services.machine import LOOPBACK, PortTakenError, memory_limit
 from bali_platform.services.process import write_atomically
+from bali_platform.services.redis_address import RedisAddress
 
 START_PATIENCE_S = 120
 POLL_S = 0.05
@@ -30,19 +30,14 @@ class RedisServer:
     password: str = field(repr=False)
 
     @property
-    def url(self) -> str:
-        """Its address with the password: not for logs."""
-        return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
-
-    @property
-    def public_url(self) -> str:
-        """Its address without the password."""
-        return f"redis://{LOOPBACK}:{self.port}/0"
+    def address(self) -> RedisAddress:
+        """Where it is, with the password."""
+        return RedisAddress(LOOPBACK, self.port, password=self.password)
 
     @property
     def running(self) -> bool:
         """Whether our process lives and answers."""
-        return self.home.process("redis").find() is not None and answers_redis(self.url)
+        return self.home.process("redis").find() is not None and answers_redis(self.address.url)
 
     def start(self) -> None:
         """Start it and wait until it has read its data back and answers.
@@ -62,7 +57,7 @@ class RedisServer:
         process = self.home.process("redis")
         position = process.log_size if position is None else position
         deadline = time.monotonic() + START_PATIENCE_S
-        while not answers_redis(self.url):
+        while not answers_redis(self.address.url):
             if process.find() is None or time.monotonic() > deadline:
                 lines = process.output_since(position).strip().splitlines()
                 reason = lines[-1] if lines else "no reason given"
@@ -129,13 +124,3 @@ def answers_redis(url: str) -> bool:
             return bool(client.ping())
     except RedisError:
         return False
-
-
-def without_password(url: str) -> str:
-    """Return ``url`` fit for printing.
-
-    >>> without_password("redis://user:secret@example.org:6379/0")
-    'redis://example.org:6379/0'
-    """
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

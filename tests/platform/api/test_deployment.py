@@ -5,7 +5,12 @@ KEDA's resources, for which no package has schemas, against what their documenta
 """
 
 import json
+import os
 import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +19,18 @@ import kubernetes_validate
 import pytest
 import typer
 import yaml
+from pydantic import SecretStr
+from redis import Redis
+from redis.exceptions import AuthenticationError
 from typer.core import TyperGroup
 
 from bali.cli.main import app
+from bali_platform import __version__
 from bali_platform.base.settings import Settings
+from bali_platform.jobs.connection import connect
 from bali_platform.jobs.queues import KEY_PREFIX, SUBGRAPHS
+from bali_platform.services import redis_url
+from bali_platform.services.redis_server import answers_redis, find_redis
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
@@ -141,6 +153,100 @@ def test_containers_are_probed_bounded_and_run_real_commands(
     if container["image"] == "bali":
         parse_command(container["args"])
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
+def test_every_image_is_pinned_in_one_place() -> None:
+    pinned = {image["name"]: image["newTag"] for image in CUSTOMISATION["images"]}
+    assert {container["image"] for _, container in CONTAINERS} == set(pinned)
+    assert "latest" not in pinned.values()
+    assert pinned["bali"] == __version__
+
+
+def test_pods_are_hardened_and_a_card_is_never_waited_for_by_its_holder() -> None:
+    for workload in WORKLOADS:
+        pod = workload["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        asks_for_cards = "nvidia.com/gpu" in str(pod)
+        assert asks_for_cards == (workload["spec"].get("strategy") == {"type": "Recreate"})
+        for container in pod["containers"]:
+            assert container["startupProbe"]
+            security = container["securityContext"]
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            mounts = {mount["name"] for mount in container["volumeMounts"]}
+            claims = {
+                c["metadata"]["name"] for c in workload["spec"].get("volumeClaimTemplates", ())
+            }
+            assert mounts == {volume["name"] for volume in pod.get("volumes", ())} | claims
+
+
+PASSWORDS = ("ab/cd+efgh==ijkl", "pa#ss word$HOME'%41", 'q"uo\\te`s: {}*?&', "a%2Fb@c:d", "пароль")
+
+
+@pytest.fixture(params=["compose", "kubernetes"])
+def redis_command(request: pytest.FixtureRequest) -> list[str]:
+    if request.param == "compose":
+        return [part.replace("$$", "$") for part in SERVICES["redis"]["command"]]
+    (container,) = named("StatefulSet")["redis"]["spec"]["template"]["spec"]["containers"]
+    return list(container["command"])
+
+
+@pytest.fixture
+def short_folder() -> Iterator[str]:
+    """A folder whose path leaves room for the name of a socket."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield folder
+
+
+@pytest.mark.services
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_redis_takes_any_password_and_ends_when_told_to(
+    redis_command: list[str], password: str, tmp_path: Path, short_folder: str
+) -> None:
+    program = tmp_path / "redis-server"
+    socket = Path(short_folder) / "s"
+    program.write_text(
+        f"#!/bin/sh\n(cat; echo port 0; echo unixsocket {socket}) > {tmp_path}/conf\n"
+        f"exec {find_redis()} {tmp_path}/conf\n"
+    )
+    program.chmod(0o755)
+    script = redis_command[-1].replace("dir /data", f"dir {tmp_path}")
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "REDISCLI_AUTH": password,
+        "HOME": "/",
+    }
+    settings = Settings(redis_url=SecretStr(f"unix://{socket}"), redis_password=SecretStr(password))
+    with subprocess.Popen([*redis_command[:-1], script], env=environment, cwd=tmp_path) as server:
+        try:
+            while not answers_redis(redis_url(settings)):
+                assert server.poll() is None
+                time.sleep(0.05)
+            with pytest.raises(AuthenticationError):
+                Redis(unix_socket_path=str(socket)).ping()
+            policy = connect(settings).config_get("maxmemory-policy")
+            assert policy == {"maxmemory-policy": "noeviction"}
+        finally:
+            server.terminate()
+    assert server.returncode == 0
+
+
+@pytest.mark.parametrize(("password", "code"), [("ab/cd+efgh==ijkl", 2), ("it's#fine$%41", 0)])
+def test_neo4j_says_at_the_start_which_passwords_it_takes(
+    password: str, code: int, tmp_path: Path
+) -> None:
+    (tmp_path / "tini").write_text("#!/bin/sh\nexit 0\n")
+    (tmp_path / "tini").chmod(0o755)
+    command = [part.replace("$$", "$") for part in SERVICES["neo4j"]["command"]]
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "NEO4J_AUTH": f"neo4j/{password}",
+    }
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ran.returncode == code
+    assert ("may hold no slash" in ran.stderr) == bool(code)
+    assert password not in ran.stderr
 
 
 def test_everything_refers_to_something() -> None:

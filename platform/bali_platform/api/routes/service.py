@@ -31,6 +31,11 @@ def show_health(backend: Connected, response: Response) -> Health:
     return Health(status="ok" if neo4j and redis else "degraded", neo4j=neo4j, redis=redis)
 
 
+@router.get("/health/live", status_code=204, response_class=Response)
+def show_life() -> None:
+    """Tell that this server itself answers, whatever the services do; needs no token."""
+
+
 @router.get("/status", responses=documented())
 def show_status(backend: Connected) -> Status:
     """Return the platform at a glance: graph, queues, workers, cache and recent jobs."""
