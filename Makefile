@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help install test check demo demo-down up down bench
+.PHONY: help install test test-fast docs check demo demo-down up down bench
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 test: install  ## run every test, on real services
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-fast: install  ## the tests that start no service, for the inner loop
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not services and not browser"
+
+docs: install  ## build the documentation as a site, in build/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -b html docs build/docs
 
 check: install  ## lint, types, import rules
 	$(BIN)/ruff check .

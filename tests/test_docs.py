@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,19 @@ def test_every_command_has_help() -> None:
         return own + [m for name, child in children for m in missing(child, f"{path} {name}")]
 
     assert missing(typer.main.get_command(app), "bali") == []
+
+
+def test_the_site_builds_without_a_broken_link(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "sphinx", "--fail-on-warning", "-q", "-b", "html"]
+    built = subprocess.run(
+        [*build, str(ROOT / "docs"), str(tmp_path)], capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stderr
+    assert 'id="bali-corpus-link"' in (tmp_path / "reference" / "commands.html").read_text("utf-8")
+
+
+def test_the_places_that_the_floor_plan_names_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    places = re.findall(r"^\| .+ \| `([\w/.]+)` \|$", page, re.MULTILINE)
+    assert len(places) >= 10
+    assert [place for place in places if not (ROOT / place).is_file()] == []
