@@ -2,7 +2,7 @@
 
 from bali_loaders.corpora.building import Conversion, Reading, build_corpus
 from bali_loaders.corpora.codes import read_identifier
-from bali_loaders.corpora.conversions import ImportAnnotations, LinkNames
+from bali_loaders.corpora.conversions import ImportAnnotations, LinkDocuments, LinkNames
 from bali_loaders.corpora.definitions import definition_sentences, write_definitions
 from bali_loaders.corpora.documents import Annotation, Document, Relation
 from bali_loaders.corpora.formats import READERS, read_documents
@@ -20,6 +20,7 @@ __all__ = [
     "GraphCodes",
     "IdentifierMap",
     "ImportAnnotations",
+    "LinkDocuments",
     "LinkNames",
     "Notes",
     "Reading",

@@ -1,4 +1,4 @@
-"""The two ways from documents to linked sentences, as work that any process can do."""
+"""The ways from documents to linked sentences, as work that any process can do."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from pathlib import Path
 
 from bali_loaders.corpora.documents import Document
 from bali_loaders.corpora.identifiers import CodeSource, GraphCodes, IdentifierMap, TableCodes
-from bali_loaders.corpora.imports import annotated_sentences, linked_sentences
+from bali_loaders.corpora.imports import annotated_sentences, document_sentences, linked_sentences
 from bali_loaders.corpora.sources import Notes
 from bali_loaders.linking.dictionary import open_dictionary
+from bali_loaders.linking.engine import TextLinker
+from bali_loaders.linking.facts import open_facts
 from bali_loaders.linking.linker import Ambiguous, Linker, drop_withheld
+from bali_loaders.linking.options import LinkOptions
 from bali_loaders.linking.reranking import RerankerSource
 from bali_platform.base.settings import Settings
 from bali_platform.graph.client import Graph
@@ -38,6 +41,20 @@ class LinkNames:
             notes.counts,
         )
         return linked_sentences(documents, linker)
+
+
+@dataclass(frozen=True)
+class LinkDocuments:
+    """Links whole documents with what is compiled in two folders; keeps sentences with mentions."""
+
+    dictionary: Path
+    facts: Path
+    options: LinkOptions
+
+    def __call__(self, documents: Iterable[Document], notes: Notes) -> Iterator[Sentence]:
+        """Yield the linked sentences."""
+        linker = TextLinker(open_dictionary(self.dictionary), open_facts(self.facts), self.options)
+        return document_sentences(documents, linker, notes.counts)
 
 
 @dataclass(frozen=True)

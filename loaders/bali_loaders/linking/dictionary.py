@@ -136,6 +136,20 @@ def compile_dictionary(
     return open_dictionary(folder)
 
 
+def phrase_dictionary(phrases: Sequence[str]) -> Dictionary:
+    """Compile phrases in memory, whatever words they are; a concept is a phrase's index.
+
+    Short ones with capitals match only as they are written, others in any case.
+    """
+    entries = (
+        _Entry(phrase, at, 0, Flag.EXACT_CASE if is_acronym(phrase) else 0)
+        for at, phrase in enumerate(phrases)
+    )
+    cuis = [str(at) for at in range(len(phrases))]
+    arrays: dict[str, Any] = _arrays(entries, cuis)
+    return Dictionary(folder=Path(), graph_version="", withheld=0.0, **arrays)
+
+
 def extend(hashes: Hashes, words: Words, at: NDArray[np.int64]) -> Hashes:
     """Return the running hash of each sequence after one more word."""
     return hashes * _STEP + words.key[at] + words.gap[at] * _GAP
@@ -145,7 +159,11 @@ def _compile(
     names: Iterable[tuple[str, Sequence[str]]], withheld: float
 ) -> dict[str, NDArray[np.generic]]:
     cuis: list[str] = []
-    entries = _entries(names, withheld, cuis)
+    return _arrays(_entries(names, withheld, cuis), cuis)
+
+
+def _arrays(entries: Iterator[_Entry], cuis: list[str]) -> dict[str, NDArray[np.generic]]:
+    """Sort the entries by key; ``cuis`` may be filled while they pass."""
     columns: list[tuple[NDArray[np.generic], ...]] = []
     prefixes: list[Hashes] = []
     while chunk := list(islice(entries, _NAMES_AT_ONCE)):

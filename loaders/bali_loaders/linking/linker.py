@@ -15,7 +15,11 @@ from bali_loaders.linking.dictionary import (
     compile_dictionary,
     open_dictionary,
 )
+from bali_loaders.linking.engine import TextLinker
+from bali_loaders.linking.facts import FORMAT as FACTS_FORMAT
+from bali_loaders.linking.facts import compile_facts, open_facts
 from bali_loaders.linking.matcher import Match, Matcher
+from bali_loaders.linking.options import LinkOptions
 from bali_loaders.linking.reranking import Question, Reranker
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph.client import Graph
@@ -156,6 +160,23 @@ def graph_dictionary(
         return compile_dictionary(
             graph.names(), folder, graph_version=graph.version, withheld=withheld
         )
+
+
+def graph_linker(
+    graph: Graph, cache: Path, options: LinkOptions, *, reporter: Reporter = QUIET
+) -> TextLinker:
+    """Make the linker of the live graph's names; what it compiles is kept under ``cache``."""
+    dictionary = graph_dictionary(graph, cache, reporter=reporter)
+    return TextLinker(dictionary, open_facts(graph_facts(graph, cache, reporter)), options)
+
+
+def graph_facts(graph: Graph, cache: Path, reporter: Reporter = QUIET) -> Path:
+    """Return the folder of what is known of the live graph's concepts, compiled where it is new."""
+    folder = cache / f"facts-{FACTS_FORMAT}-{graph.version}"
+    if not folder.is_dir():
+        with reporter.step("compile what is known of concepts"):
+            compile_facts(graph.stream("concept_facts"), folder)
+    return folder
 
 
 def _overlap(one: Match, other: Match) -> bool:

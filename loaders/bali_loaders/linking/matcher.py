@@ -92,8 +92,8 @@ class Matcher:
     def match(self, texts: Sequence[str]) -> Matches:
         """Find all names in all texts."""
         words = read_words(texts)
-        first, last, key = _find(self.dictionary, words)
-        match, entry = _candidates(self.dictionary, words, first, last, key)
+        first, last, key = find_names(self.dictionary, words)
+        match, entry = best_entries(self.dictionary, words, first, last, key)
         withheld = (self.dictionary.flags[entry] & Flag.WITHHELD) > 0
         allowed = np.zeros(len(first), dtype=bool)
         allowed[match[~withheld]] = True
@@ -101,11 +101,11 @@ class Matcher:
         hidden[words.text[first[match[withheld & ~allowed[match]]]]] = True
         chosen = np.flatnonzero(allowed)
         if self._overlaps == "longest":
-            chosen = _leftmost_longest(first, last, chosen)
+            chosen = leftmost_longest(first, last, chosen)
         number = np.full(len(first), -1)
         number[chosen] = np.arange(len(chosen))
         keep = (number[match] >= 0) & ~withheld
-        match, concept, rank = _ranked(
+        match, concept, rank = ranked(
             number[match[keep]],
             self.dictionary.concept[entry[keep]],
             self.dictionary.rank[entry[keep]],
@@ -122,7 +122,7 @@ class Matcher:
         )
 
 
-def _find(dictionary: Dictionary, words: Words) -> tuple[Indices, Indices, Indices]:
+def find_names(dictionary: Dictionary, words: Words) -> tuple[Indices, Indices, Indices]:
     """Return first word, last word and key of every name, by (first, last) ascending."""
     start = np.flatnonzero(words.opens)
     hashes, end = words.key[start], start
@@ -144,7 +144,7 @@ def _find(dictionary: Dictionary, words: Words) -> tuple[Indices, Indices, Indic
     return first[order], last[order], keys[order]
 
 
-def _candidates(
+def best_entries(
     dictionary: Dictionary, words: Words, first: Indices, last: Indices, key: Indices
 ) -> tuple[Indices, Indices]:
     """Return (match, entry) pairs: for each match the entries that agree with it best."""
@@ -165,7 +165,7 @@ def _candidates(
     return match[keep], entry[keep]
 
 
-def _ranked(
+def ranked(
     match: Indices, concept: NDArray[np.int32], rank: NDArray[np.uint8]
 ) -> tuple[Indices, NDArray[np.int32], NDArray[np.uint8]]:
     """Keep the best rank of each (match, concept), and sort the concepts of a match by it.
@@ -179,7 +179,7 @@ def _ranked(
     return match[order], concept[order], rank[order]
 
 
-def _leftmost_longest(first: Indices, last: Indices, among: Indices) -> Indices:
+def leftmost_longest(first: Indices, last: Indices, among: Indices) -> Indices:
     """Choose matches from left to right, the longest that starts first, none overlapping."""
     # They come by (first, last): the last of a run with the same first word is its longest.
     longest = among[np.append(np.diff(first[among]) > 0, True)[: len(among)]]

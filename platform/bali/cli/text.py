@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bali_loaders.corpora import Conversion, Reading
-    from bali_loaders.linking import Dictionary, Reranker
+    from bali_loaders.linking import Dictionary, LinkOptions, Reranker
     from bali_platform.base.settings import Settings
 
 
@@ -55,6 +55,26 @@ Withheld = Annotated[
 ]
 
 
+class Preset(StrEnum):
+    """What a linker is for."""
+
+    clinical = "clinical"
+    literature = "literature"
+    training = "training"
+
+
+Group = Annotated[
+    list[str] | None, typer.Option("--group", help="Semantic group to link; may be repeated.")
+]
+Type = Annotated[
+    list[str] | None, typer.Option("--type", help="Semantic type to link; may be repeated.")
+]
+Source = Annotated[
+    list[str] | None, typer.Option("--source", help="Vocabulary to link; may be repeated.")
+]
+Nil = Annotated[
+    float, typer.Option(min=0, max=1, help="Leave out names whose concept is less sure than this.")
+]
 Model = Annotated[
     str | None,
     typer.Option(help="Language model that decides what ambiguous names mean, by the sentence."),
@@ -110,12 +130,33 @@ def definitions(
 def link(
     files: Files,
     folder: Output,
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            help="What it is for: notes (clinical), articles (literature, the default), or a "
+            "corpus to train on (training)."
+        ),
+    ] = None,
+    group: Group = None,
+    type_: Type = None,
+    source: Source = None,
+    min_length: Annotated[int, typer.Option(min=1, help="Least characters of a name to link.")] = 2,
+    stop: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names never to link, one a line.")
+    ] = None,
+    nil: Nil = 0.0,
     ambiguous: Annotated[
-        Ambiguity, typer.Option(help="What to do with a name that several concepts share.")
-    ] = Ambiguity.skip,
+        Ambiguity | None,
+        typer.Option(help="For training: what to do with a name that several concepts share."),
+    ] = None,
     model: Model = None,
     threshold: Threshold = 0.0,
-    withheld: Withheld = 0.1,
+    withheld: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=0.99, help="For training: fraction of synonyms that no sentence may hold."
+        ),
+    ] = None,
     jobs: Jobs = 1,
     encoding: Encoding = "utf-8",
     strict: Strict = False,
@@ -123,15 +164,76 @@ def link(
 ) -> None:
     """Link documents to the graph by its names, and keep the sentences that mention something.
 
-    Stopped at any point, the same command goes on with the files that are left.
+    A corpus to train on is made with --preset training, which --ambiguous, --model and --withheld
+    imply. Stopped at any point, the same command goes on with the files that are left.
     """
     from bali_loaders.corpora import LinkNames
+    from bali_platform.base.errors import UsageError
 
-    dictionary = _dictionary(withheld)
-    convert = LinkNames(dictionary.folder, ambiguous.value, _reranker(model, threshold))
-    reading = _reading(encoding, strict)
-    _build(files, folder, convert, dictionary.graph_version, withheld, reading, jobs)
+    for_training = (ambiguous, model, withheld) != (None, None, None)
+    for_reading = any((group, type_, source, stop, nil, min_length != 2))
+    purpose = preset or (Preset.training if for_training else Preset.literature)
+    share = 0.0
+    if purpose != Preset.training:
+        if for_training:
+            raise UsageError("--ambiguous, --model and --withheld need --preset training")
+        chosen = _chosen(purpose, group, type_, source, min_length, stop, nil)
+        version, convert = _documents(chosen)
+    elif for_reading:
+        raise UsageError("a corpus to train on holds every name: leave the filters away")
+    else:
+        share = 0.1 if withheld is None else withheld
+        dictionary = _dictionary(share)
+        version, decide = dictionary.graph_version, ambiguous or Ambiguity.skip
+        convert = LinkNames(dictionary.folder, decide.value, _reranker(model, threshold))
+    _build(files, folder, convert, version, share, _reading(encoding, strict), jobs)
     show(folder, as_json)
+
+
+def _chosen(
+    preset: Preset,
+    group: list[str] | None,
+    type_: list[str] | None,
+    source: list[str] | None,
+    min_length: int,
+    stop: Path | None,
+    nil: float,
+) -> LinkOptions:
+    from bali_loaders.linking import PRESETS
+    from bali_platform.base.errors import UsageError
+
+    base = PRESETS["clinical" if preset == Preset.clinical else "literature"]
+    try:
+        lines = stop.read_text(encoding="utf-8-sig").splitlines() if stop else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {stop}: {error}") from None
+    return replace(
+        base,
+        groups=frozenset(group or (() if type_ else base.groups)),
+        types=frozenset(type_ or ()),
+        sources=frozenset(source or ()),
+        min_length=min_length,
+        stop_names=frozenset(filter(None, map(str.strip, lines))),
+        nil=nil,
+    )
+
+
+def _documents(options: LinkOptions) -> tuple[str, Conversion]:
+    """Compile what the graph says, check the options, and return its version and the work."""
+    from bali_loaders.corpora import LinkDocuments
+    from bali_loaders.linking import graph_linker
+    from bali_loaders.linking.linker import graph_facts
+    from bali_platform.base.settings import load_settings
+    from bali_platform.graph.client import Graph
+
+    settings = load_settings()
+    cache = settings.home / "cache"
+    with Graph.connect(settings) as graph:
+        linker = graph_linker(graph, cache, options, reporter=reporter())
+        facts = graph_facts(graph, cache)
+    linker.link("")
+    dictionary = linker.dictionary
+    return dictionary.graph_version, LinkDocuments(dictionary.folder, facts, options)
 
 
 def import_(
@@ -242,10 +344,24 @@ def split(
 
 def stats(
     folder: Annotated[Path, typer.Argument(metavar="CORPUS", help="A linked corpus.")],
+    ambiguous: Annotated[
+        bool, typer.Option("--ambiguous", help="List names of several concepts, and left-out ones.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a linked corpus holds."""
-    show(folder, as_json)
+    if not ambiguous:
+        show(folder, as_json)
+        return
+    from bali_platform.text.corpus import ambiguous_names
+
+    rows = ambiguous_names(folder)
+    if as_json:
+        print_json([row._asdict() for row in rows])
+        return
+    columns = ("name", "times", "linked to", "candidates")
+    shown = [(r.name, r.times, r.cui or "left out", " ".join(r.candidates)) for r in rows]
+    out.print(table(f"Names of several concepts in {folder}", columns, shown))
 
 
 def show(folder: Path, as_json: bool) -> None:

@@ -8,11 +8,12 @@ rename it, so that a corpus that exists is whole.
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,6 +35,22 @@ SCHEMA = pa.schema(
                         pa.field("start", pa.int32(), nullable=False),
                         pa.field("end", pa.int32(), nullable=False),
                         pa.field("cui", pa.string(), nullable=False),
+                        pa.field("score", pa.float32(), nullable=False),
+                        pa.field("attributes", pa.list_(pa.string()), nullable=False),
+                        pa.field("alternatives", pa.list_(pa.string()), nullable=False),
+                    ]
+                )
+            ),
+            nullable=False,
+        ),
+        pa.field(
+            "omitted",
+            pa.list_(
+                pa.struct(
+                    [
+                        pa.field("start", pa.int32(), nullable=False),
+                        pa.field("end", pa.int32(), nullable=False),
+                        pa.field("candidates", pa.list_(pa.string()), nullable=False),
                     ]
                 )
             ),
@@ -45,11 +62,28 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A linked span: characters ``start`` to ``end`` (exclusive) of the sentence name ``cui``."""
+    """A linked span: characters ``start`` to ``end`` (exclusive) of the sentence name ``cui``.
+
+    How sure the linker was (0 to 1), what the text says of it (``negated``, ``uncertain``,
+    ``historical``, ``family``, ``hypothetical``) and the other concepts that it may be are no part
+    of what makes two mentions equal.
+    """
 
     start: int
     end: int
     cui: str
+    score: float = field(default=1.0, compare=False)
+    attributes: tuple[str, ...] = field(default=(), compare=False)
+    alternatives: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """A name that was left out of a sentence's mentions, and the concepts that it may mean."""
+
+    start: int
+    end: int
+    candidates: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +94,7 @@ class Sentence:
     sentence: int
     text: str
     mentions: tuple[Mention, ...]
+    omitted: tuple[Omission, ...] = ()
 
 
 class CorpusInfo(BaseModel):
@@ -165,8 +200,49 @@ def read_sentences(folder: Path) -> Iterator[Sentence]:
     for part in sorted(folder.glob("part-*.parquet")):
         for batch in pq.ParquetFile(part).iter_batches():
             for row in batch.to_pylist():
-                spans = tuple(Mention(**mention) for mention in row.pop("mentions"))
-                yield Sentence(**row, mentions=spans)
+                spans = tuple(_mention(**mention) for mention in row.pop("mentions"))
+                omitted = tuple(_omission(**omission) for omission in row.pop("omitted", ()))
+                yield Sentence(**row, mentions=spans, omitted=omitted)
+
+
+class AmbiguousName(NamedTuple):
+    """A name in a corpus that several concepts have; ``cui`` is None where it was left out."""
+
+    name: str
+    times: int
+    cui: str | None
+    candidates: tuple[str, ...]
+
+
+def ambiguous_names(folder: Path) -> list[AmbiguousName]:
+    """Return the names that may mean several concepts, the most frequent first."""
+    found: Counter[tuple[str, str | None, tuple[str, ...]]] = Counter()
+    for sentence in read_sentences(folder):
+        text = sentence.text
+        for m in sentence.mentions:
+            if m.alternatives:
+                name = " ".join(text[m.start : m.end].split())
+                found[name, m.cui, (m.cui, *m.alternatives)] += 1
+        for left in sentence.omitted:
+            found[" ".join(text[left.start : left.end].split()), None, left.candidates] += 1
+    rows = (AmbiguousName(name, n, cui, own) for (name, cui, own), n in found.items())
+    return sorted(rows, key=lambda row: (-row.times, row.name))
+
+
+def _mention(
+    start: int,
+    end: int,
+    cui: str,
+    score: float = 1.0,
+    attributes: Sequence[str] = (),
+    alternatives: Sequence[str] = (),
+) -> Mention:
+    """Read a mention; corpora of earlier versions know only its span and concept."""
+    return Mention(start, end, cui, round(score, 4), tuple(attributes), tuple(alternatives))
+
+
+def _omission(start: int, end: int, candidates: Sequence[str]) -> Omission:
+    return Omission(start, end, tuple(candidates))
 
 
 def _fresh(folder: Path) -> Path:
@@ -183,12 +259,24 @@ def _finish(building: Path, folder: Path, info: CorpusInfo) -> None:
 
 
 def _as_row(sentence: Sentence) -> dict[str, Any]:
-    spans = [{"start": m.start, "end": m.end, "cui": m.cui} for m in sentence.mentions]
     return {
         "document": sentence.document,
         "sentence": sentence.sentence,
         "text": sentence.text,
-        "mentions": spans,
+        "mentions": [
+            {
+                "start": m.start,
+                "end": m.end,
+                "cui": m.cui,
+                "score": m.score,
+                "attributes": m.attributes,
+                "alternatives": m.alternatives,
+            }
+            for m in sentence.mentions
+        ],
+        "omitted": [
+            {"start": o.start, "end": o.end, "candidates": o.candidates} for o in sentence.omitted
+        ],
     }
 
 

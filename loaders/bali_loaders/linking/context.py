@@ -1,0 +1,204 @@
+"""What a text says of what it mentions: negated, uncertain, historical, family, hypothetical.
+
+The ConText algorithm (Harkema et al., Journal of Biomedical Informatics 42, 2009): cues have a
+scope that ends with the sentence, the block or a terminating phrase. The cues are data, in
+``tables/cues.tsv``; scopes are intervals of positions, so that the work grows with the text alone.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bali_loaders.linking.dictionary import Dictionary, phrase_dictionary
+from bali_loaders.linking.lexicon import cues
+from bali_loaders.linking.matcher import find_names, leftmost_longest
+from bali_loaders.linking.notes import Note
+from bali_loaders.linking.words import Words
+
+Attribute = str
+ATTRIBUTES = ("negated", "uncertain", "historical", "family", "hypothetical")
+"""What can hold of a mention; bit ``i`` of a mention's flags is the ``i``-th."""
+
+Positions = NDArray[np.int64]
+_END = re.compile(
+    r"[.!?;](?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bMrs\.)(?<!\bvs\.)(?<!e\.g\.)(?<!i\.e\.)(?=[\s\0)\]\"']|$)"
+)
+_QUESTIONED = re.compile(r"\?\s?(?=[A-Za-z])")
+_WIDEST = 400
+"""Characters at most from a cue to what it speaks of."""
+_OF_SECTIONS = {"family": "family", "instructions": "hypothetical"}
+_OF_SEVERAL = ("are ", "were ", "have ", "is ", "was ", "remains ", "has ")
+
+
+class _Table(NamedTuple):
+    """Cues as a dictionary; [phrases] masks of what each is."""
+
+    dictionary: Dictionary
+    kinds: dict[tuple[str, str], NDArray[np.bool_]]
+    of_several: NDArray[np.bool_]
+
+
+class _Scene(NamedTuple):
+    """All documents as one text: sorted positions of what scopes end at."""
+
+    ends: Positions
+    commas: Positions
+    item_ends: Positions
+    stops: dict[str, tuple[Positions, Positions]]
+    """Starts and ends of what ends scopes, by attribute; the empty one is for all others."""
+
+
+def find_attributes(
+    notes: Sequence[Note], words: Words, origins: Positions, start: Positions, end: Positions
+) -> NDArray[np.uint8]:
+    """Return bits of :data:`ATTRIBUTES` for mentions, [M], at ``start`` to ``end``, ascending.
+
+    Positions are those of all documents joined by one character; ``origins`` is where each begins.
+    """
+    table = _table()
+    first, last, key = find_names(table.dictionary, words)
+    chosen = leftmost_longest(first, last, np.arange(len(first)))
+    phrase = table.dictionary.concept[table.dictionary.offsets[key[chosen]]]
+    cue_start = origins[words.text[first[chosen]]] + words.start[first[chosen]]
+    cue_end = origins[words.text[last[chosen]]] + words.end[last[chosen]]
+    free = _outside(cue_start, start, end)
+    phrase, cue_start, cue_end = phrase[free], cue_start[free], cue_end[free]
+    joined = "\n".join(note.text for note in notes)
+    scene = _scene(joined, notes, origins, table, phrase, cue_start, cue_end)
+    flags = np.zeros(len(start), dtype=np.uint8)
+    for bit, attribute in enumerate(ATTRIBUTES):
+        low, high = _scopes(table, attribute, phrase, cue_start, cue_end, scene)
+        if attribute == "uncertain":
+            asked = np.array([m.end() for m in _QUESTIONED.finditer(joined)], dtype=np.int64)
+            low, high = np.append(low, asked), np.append(high, asked + 2)
+        more = _sections(notes, origins, attribute)
+        low, high = np.append(low, more[0]), np.append(high, more[1])
+        flags |= _covered(start, low, high).astype(np.uint8) << np.uint8(bit)
+    return flags
+
+
+@cache
+def _table() -> _Table:
+    rows = cues()
+    phrases = list(dict.fromkeys(cue.phrase for cue in rows))
+    index = {phrase: at for at, phrase in enumerate(phrases)}
+    kinds: dict[tuple[str, str], NDArray[np.bool_]] = {}
+    for cue in rows:
+        mask = kinds.setdefault((cue.attribute, cue.way), np.zeros(len(phrases), dtype=bool))
+        mask[index[cue.phrase]] = True
+    several = np.array([phrase.startswith(_OF_SEVERAL) for phrase in phrases])
+    return _Table(phrase_dictionary(phrases), kinds, several)
+
+
+def _scene(
+    joined: str,
+    notes: Sequence[Note],
+    origins: Positions,
+    table: _Table,
+    phrase: NDArray[np.int32],
+    start: Positions,
+    end: Positions,
+) -> _Scene:
+    marks = [match.start() for match in _END.finditer(joined)]
+    blocks = [o + b for o, note in zip(origins.tolist(), notes, strict=True) for b in note.blocks]
+    heads = [
+        o + h.start for o, note in zip(origins.tolist(), notes, strict=True) for h in note.headings
+    ]
+    borders = [*marks, *blocks, *heads, *origins.tolist(), len(joined)]
+    code = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    commas = np.flatnonzero(code == ord(","))
+    before = np.maximum(start - 2, 0)
+    after_comma = (code[before] == ord(",")) | (code[np.maximum(start - 1, 0)] == ord(","))
+    return _Scene(
+        ends=np.unique(np.array(borders, dtype=np.int64)),
+        commas=commas,
+        item_ends=np.flatnonzero(np.isin(code, [ord(mark) for mark in ",()/"])),
+        stops={
+            attribute: (start[mask[phrase] | after_comma], end[mask[phrase]])
+            for (attribute, way), mask in table.kinds.items()
+            if way == "terminate"
+        },
+    )
+
+
+def _scopes(
+    table: _Table,
+    attribute: Attribute,
+    phrase: NDArray[np.int32],
+    start: Positions,
+    end: Positions,
+    scene: _Scene,
+) -> tuple[Positions, Positions]:
+    """Return where the scopes of an attribute's cues begin and end."""
+    forward = table.kinds[attribute, "forward"][phrase]
+    backward = table.kinds[attribute, "backward"][phrase]
+    origin, target = end[forward], start[backward]
+    stop_starts, stop_ends = scene.stops.get(attribute) or scene.stops[""]
+    until = np.minimum(_next(scene.ends, origin), _next(stop_starts, origin))
+    if attribute == "historical":
+        until = np.minimum(until, _next(scene.item_ends, origin + 1))
+    since = np.maximum(_previous(scene.ends, target), _previous(stop_ends, target))
+    item = np.maximum(since, _previous(scene.commas, target))
+    since = np.where(table.of_several[phrase[backward]], since, item)
+    low = np.append(origin, np.maximum(since, target - _WIDEST))
+    return low, np.append(np.minimum(until, origin + _WIDEST), target)
+
+
+def _sections(
+    notes: Sequence[Note], origins: Positions, attribute: Attribute
+) -> tuple[list[int], list[int]]:
+    """Return where the sections begin and end of which everything has an attribute.
+
+    One whose text begins on the heading's line ends with the block, others with the next heading.
+    """
+    low, high = [], []
+    for origin, note in zip(origins.tolist(), notes, strict=True):
+        for at, heading in enumerate(note.headings):
+            if _OF_SECTIONS.get(heading.kind) != attribute:
+                continue
+            after = note.headings[at + 1 : at + 2]
+            end = after[0].start if after else len(note.text)
+            block = bisect_right(note.blocks, heading.end)
+            line_end = note.blocks[block] if block < len(note.blocks) else len(note.text)
+            if note.text[heading.end : line_end].strip(" \t\r\n\0"):
+                end = min(end, line_end)
+            low.append(origin + heading.start)
+            high.append(origin + end)
+    return low, high
+
+
+def _outside(position: Positions, start: Positions, end: Positions) -> NDArray[np.bool_]:
+    """Tell which positions no span, of ascending disjoint ones, holds."""
+    if not len(start):
+        return np.ones(len(position), dtype=bool)
+    at = np.searchsorted(start, position, side="right") - 1
+    inside: NDArray[np.bool_] = (at >= 0) & (position < end[np.maximum(at, 0)])
+    return ~inside
+
+
+def _covered(position: Positions, low: Positions, high: Positions) -> NDArray[np.bool_]:
+    """Tell which of the ascending positions some interval holds."""
+    edges = np.zeros(len(position) + 1, dtype=np.int64)
+    np.add.at(edges, np.searchsorted(position, low), 1)
+    np.add.at(edges, np.searchsorted(position, np.maximum(high, low)), -1)
+    covered: NDArray[np.bool_] = np.cumsum(edges)[:-1] > 0
+    return covered
+
+
+def _next(sorted_positions: Positions, position: Positions) -> Positions:
+    padded = np.append(sorted_positions, np.iinfo(np.int64).max)
+    following: Positions = padded[np.searchsorted(padded, position)]
+    return following
+
+
+def _previous(sorted_positions: Positions, position: Positions) -> Positions:
+    padded = np.append(-1, sorted_positions)
+    before: Positions = padded[np.searchsorted(padded, position, side="right") - 1]
+    return before

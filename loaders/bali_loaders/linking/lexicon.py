@@ -1,0 +1,73 @@
+"""The shipped tables of clinical English: abbreviations, words, stop names, headings, cues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+NOTHING = "-"
+"""The meaning of what is no finding, drug or substance."""
+
+
+class Sense(NamedTuple):
+    """What a written form may mean.
+
+    ``names`` are names of the concept, the best known first, none where nothing is to be linked;
+    ``support`` are words of which the document must hold one, none where the sense is the usual.
+    """
+
+    names: tuple[str, ...]
+    support: tuple[str, ...]
+
+
+class Cue(NamedTuple):
+    """A phrase that says something of the mentions around it.
+
+    ``attribute`` is empty for phrases that end the scope of others.
+    """
+
+    phrase: str
+    attribute: str
+    way: str
+
+
+@cache
+def senses() -> dict[str, tuple[Sense, ...]]:
+    """Return what notes mean by a form, in the order in which the senses are tried."""
+    found: dict[str, tuple[Sense, ...]] = {}
+    for table in ("words.tsv", "abbreviations.tsv"):
+        for written, meaning, *support in _rows(table):
+            names = () if meaning == NOTHING else tuple(meaning.split("|"))
+            words = tuple(support[0].casefold().split(",")) if support else ()
+            found[written] = (*found.get(written, ()), Sense(names, words))
+    return found
+
+
+@cache
+def stop_names() -> frozenset[str]:
+    """Return the names that are not linked though concepts have them."""
+    return frozenset(name for (name,) in _rows("stop_names.txt"))
+
+
+@cache
+def sections() -> dict[str, str]:
+    """Return the kind of section that each heading, in lower case, begins."""
+    return {row[0]: row[1] for row in _rows("sections.tsv")}
+
+
+@cache
+def cues() -> tuple[Cue, ...]:
+    """Return the cues of the ConText algorithm."""
+    return tuple(
+        Cue(phrase, "" if attribute == NOTHING else attribute, way)
+        for phrase, attribute, way in _rows("cues.tsv")
+    )
+
+
+def _rows(table: str) -> Iterator[list[str]]:
+    text = files("bali_loaders.linking").joinpath("tables", table).read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if line and not line.startswith("# "):
+            yield line.split("\t")

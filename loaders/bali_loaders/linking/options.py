@@ -1,0 +1,44 @@
+"""What a linker links, and what it leaves alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+Preset = Literal["clinical", "literature"]
+
+
+@dataclass(frozen=True)
+class LinkOptions:
+    """Choices of a :class:`~bali_loaders.linking.engine.TextLinker`.
+
+    Attributes:
+        types: Semantic types that a concept must have one of; none means any.
+        groups: The same of semantic groups, by their labels in the graph.
+        sources: The same of vocabularies.
+        min_length: Least characters of a name.
+        stop_names: Names never linked.
+        stops: Leave out the shipped stop names too.
+        clinical: Read abbreviations, headings and words as notes use them.
+        nil: Least score of an answer, 0 to 1; names below it are left out.
+    """
+
+    types: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
+    min_length: int = 2
+    stop_names: frozenset[str] = frozenset()
+    stops: bool = False
+    clinical: bool = False
+    nil: float = 0.0
+
+
+PRESETS: MappingProxyType[Preset, LinkOptions] = MappingProxyType(
+    {
+        "clinical": LinkOptions(
+            groups=frozenset({"Disorder", "ChemicalOrDrug"}), stops=True, clinical=True
+        ),
+        "literature": LinkOptions(),
+    }
+)

@@ -1,0 +1,171 @@
+"""Whole documents linked: names over breaks, abbreviations, meanings, filters, context."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bali_loaders.linking import (
+    PRESETS,
+    LinkOptions,
+    TextLinker,
+    compile_dictionary,
+    compile_facts,
+)
+from bali_platform.base.errors import UsageError
+
+CONCEPTS: list[tuple[str, tuple[str, ...], str, str, list[str]]] = [
+    ("C01", ("Myocardial infarction", "heart attack"), "Disease", "Disorder", []),
+    ("C02", ("Cancer",), "Disease", "Disorder", []),
+    ("C03", ("Rheumatoid arthritis", "RA"), "Disease", "Disorder", []),
+    ("C04", ("Congestive heart failure", "CHF"), "Disease", "Disorder", []),
+    ("C05", ("Heart failure", "Congestive heart failure"), "Disease", "Disorder", []),
+    ("C06", ("Fever",), "Finding", "Disorder", []),
+    ("C07", ("Cough",), "Finding", "Disorder", []),
+    ("C08", ("Cold temperature", "Cold snap"), "Phenomenon", "Phenomenon", []),
+    ("C09", ("Common cold", "Cold snap"), "Disease", "Disorder", ["C06", "C07"]),
+    ("C10", ("Aspirin",), "Drug", "ChemicalOrDrug", []),
+    ("C11", ("polycystic kidney disease",), "Disease", "Disorder", []),
+    ("C12", ("plan-associated dystrophy", "PLAN"), "Disease", "Disorder", []),
+    ("C13", ("Dyspnea", "shortness of breath"), "Finding", "Disorder", []),
+    ("C14", ("Pneumonia",), "Disease", "Disorder", []),
+    ("C15", ("Asthma",), "Disease", "Disorder", []),
+]
+
+
+@pytest.fixture(scope="module")
+def linker(tmp_path_factory: pytest.TempPathFactory) -> TextLinker:
+    folder = tmp_path_factory.mktemp("linking")
+    names = [(cui, names) for cui, names, *_ in CONCEPTS]
+    rows: list[dict[str, Any]] = [
+        {
+            "cui": cui,
+            "name": names[0],
+            "types": [kind],
+            "groups": [group],
+            "sources": ["S"],
+            "neighbours": near,
+        }
+        for cui, names, kind, group, near in CONCEPTS
+    ]
+    dictionary = compile_dictionary(names, folder / "names", graph_version="g")
+    return TextLinker(dictionary, compile_facts(rows, folder / "facts"), PRESETS["clinical"])
+
+
+def found(linker: TextLinker, text: str) -> list[tuple[str, str]]:
+    return [(text[m.start : m.end], m.cui) for m in linker.link(text)]
+
+
+def said(linker: TextLinker, text: str) -> dict[str, tuple[str, ...]]:
+    return {text[m.start : m.end]: m.attributes for m in linker.link(text)}
+
+
+@pytest.mark.parametrize(
+    "between", ["\n", "\r\n", "\v", "\f", "\u2028", "\x85", "\u200b", "\xa0", "\n   "]
+)
+def test_no_break_inside_a_name_hides_it(linker: TextLinker, between: str) -> None:
+    text = f"prior heart{between}attack, can-\ncer, asp\xadirin"
+    assert found(linker, text) == [
+        (f"heart{between}attack", "C01"),
+        ("can-\ncer", "C02"),
+        ("asp\xadirin", "C10"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["heart\n\nattack", "heart\n- attack", "heart; attack"])
+def test_no_name_goes_across_blocks(linker: TextLinker, text: str) -> None:
+    assert found(linker, text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("PKD (polycystic kidney disease). PKD grew.", ["C11"] * 3),
+        ("polycystic kidney disease (PKD, n = 5), PKDs", ["C11"] * 3),
+        ("sat 98% on RA", []),
+        ("RA, on methotrexate for her joints", ["C03"]),
+        ("room air (RA) then RA, joint", []),
+        ("PLAN: rest. The PLAN stands", []),
+        ("chf, SOB", ["C04", "C13"]),
+        ("[**Aspirin 3**] ___ <NAME> fever", ["C06"]),
+    ],
+)
+def test_abbreviations_mean_what_the_note_says(
+    linker: TextLinker, text: str, expected: list[str]
+) -> None:
+    assert [cui for _, cui in found(linker, text)] == expected
+
+
+def test_twins_are_one_answer_and_context_decides_between_others(linker: TextLinker) -> None:
+    (twin,) = linker.link("congestive heart failure")
+    assert (twin.cui, twin.alternatives, twin.score) == ("C04", ("C05",), 1.0)
+    everything = TextLinker(linker.dictionary, linker.facts, LinkOptions())
+    assert found(everything, "fever, cough, cold snap")[-1] == ("cold snap", "C09")
+    sure = TextLinker(linker.dictionary, linker.facts, LinkOptions(nil=0.9))
+    (linked,) = sure.link_all(["a cold snap"])
+    assert not linked.mentions
+    assert set(linked.omitted[0].candidates) == {"C08", "C09"}
+
+
+def test_filters_leave_out_what_they_name(linker: TextLinker) -> None:
+    def kept(**options: Any) -> list[str]:
+        own = TextLinker(linker.dictionary, linker.facts, LinkOptions(**options))
+        return [cui for _, cui in found(own, "aspirin, fever, asthma")]
+
+    assert kept(groups=frozenset({"chemicalordrug"})) == ["C10"]
+    assert kept(types=frozenset({"Finding"})) == ["C06"]
+    assert kept(min_length=6) == ["C10", "C15"]
+    assert kept(stop_names=frozenset({"Aspirin"})) == ["C06", "C15"]
+    with pytest.raises(UsageError, match="Findin"):
+        kept(types=frozenset({"Findin"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Denies fever, cough, or asthma but has pneumonia.", "negated negated negated -"),
+        ("No fever. Cough.", "negated -"),
+        ("Fever was ruled out; cough", "negated -"),
+        ("Possible pneumonia. Asthma is unlikely. ?cough", "uncertain uncertain uncertain"),
+        ("h/o pneumonia, fever", "historical -"),
+        ("Mother with asthma; he has fever.", "family -"),
+        ("FH: asthma\nPE: fever", "family -"),
+        ("FAMILY HISTORY:\nasthma\ncough\nEXAM: fever", "family family -"),
+        ("Return if fever or cough.", "hypothetical hypothetical"),
+        ("Cannot exclude pneumonia", "uncertain"),
+        ("- no fever\n- cough", "negated -"),
+        ("Mom reports fever", "-"),
+    ],
+)
+def test_what_is_said_of_a_mention(linker: TextLinker, text: str, expected: str) -> None:
+    assert [" ".join(own) or "-" for own in said(linker, text).values()] == expected.split()
+
+
+PIECES = """fever|no cough|CHF|PMH:|- |1. |[**x**]|(RA)|heart attack|(|aspirin.|\u200b|é|𝒳|can-
+cer|MEDS:
+"""
+STYLES = st.lists(
+    st.sampled_from(PIECES.split("|")) | st.sampled_from("\n\r \f\0"), max_size=25
+).map(" ".join)
+
+
+@given(STYLES)
+def test_offsets_are_those_of_the_original(linker: TextLinker, text: str) -> None:
+    mentions = linker.link(text)
+    for mention in mentions:
+        assert text[mention.start : mention.end].strip() == text[mention.start : mention.end] != ""
+    assert all(one.end <= two.start for one, two in pairwise(mentions))
+    both = linker.link_all(["fever (RA)", text])
+    assert both[1].mentions == mentions, "a document knows nothing of others"
+
+
+def test_stop_names_of_the_user_stop_words_of_the_tables_too(linker: TextLinker) -> None:
+    options = replace(PRESETS["clinical"], stop_names=frozenset({"fever"}))
+    assert found(TextLinker(linker.dictionary, linker.facts, options), "fever, cough") == [
+        ("cough", "C07")
+    ]
