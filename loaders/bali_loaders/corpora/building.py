@@ -23,6 +23,7 @@ from bali_loaders.corpora.sources import Notes
 from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.text.corpus import CorpusInfo, Sentence, join_corpora, open_corpus, write_corpus
+from bali_platform.text.documents import text_writer
 
 _ROWS_PER_PART = 50_000
 _MOST_PIECES = 1_000
@@ -93,6 +94,7 @@ def build_corpus(
         name=folder.name,
         graph_version=graph_version,
         details=details | notes.as_details(),
+        texts=[_texts_of(piece) for piece in pieces],
     )
     shutil.rmtree(work)
     return info
@@ -147,7 +149,7 @@ def _convert(
     if piece.is_dir():
         return
     notes = Notes()
-    documents = _chosen(reading.documents(inputs, notes), chosen)
+    documents = _kept(_chosen(reading.documents(inputs, notes), chosen), _texts_of(piece))
     write_corpus(
         piece,
         convert(documents, notes),
@@ -157,6 +159,18 @@ def _convert(
         details=notes.as_details(),
         rows_per_part=_ROWS_PER_PART,
     )
+
+
+def _texts_of(piece: Path) -> Path:
+    return piece.with_name(f"{piece.name}-documents.parquet")
+
+
+def _kept(documents: Iterable[Document], path: Path) -> Iterator[Document]:
+    """Yield the documents, whose texts are written as they pass."""
+    with text_writer(path) as keep:
+        for document in documents:
+            keep(document.id, document.text)
+            yield document
 
 
 def _chosen(documents: Iterable[Document], numbers: Chosen) -> Iterator[Document]:

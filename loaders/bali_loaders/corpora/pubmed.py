@@ -46,7 +46,8 @@ def pubmed_citation(element: Element) -> Document | None:
     abstracts = [*element.iterfind(".//Abstract")]
     abstracts += [a for a in element.iterfind(".//OtherAbstract") if a.get("Language") == "eng"]
     parts = [_section(part) for a in abstracts for part in a.iterfind("AbstractText")]
-    return Document(pmid, "\n\n".join(filter(None, (title, *parts))), replaces=True)
+    text = "\n\n".join(filter(None, (title, *parts)))
+    return Document(pmid, text, replaces=text != "")  # without a text it would be a deletion
 
 
 def deleted_citations(element: Element) -> list[Document]:

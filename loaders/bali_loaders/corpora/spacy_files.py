@@ -31,7 +31,7 @@ def read_docbin(source: Source) -> Iterator[Document]:
                     tuple(i for i in (entity.kb_id_, entity.label_) if i and is_identifier(i))[:1],
                     entity.label_,
                 )
-                for entity in document.ents
+                for entity in document.spans.get("bali", document.ents)
             )
             name = document.user_data.get("id") or f"{source.name}:{number}"
             yield Document(str(name), document.text, marks)

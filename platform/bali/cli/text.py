@@ -13,7 +13,7 @@ from bali.cli import evaluation
 from bali.cli.common import JsonOption, err, fields, out, print_json, reporter, table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -342,6 +342,40 @@ def split(
     out.print(table("", ("corpus", "sentences", "mentions"), rows))
 
 
+def export(
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A linked corpus.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The new file; of brat, the new folder.")
+    ],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="jsonl, brat, spacy, doccano, mmi, bioc-xml, bioc-json, pubtator or html.",
+        ),
+    ],
+) -> None:
+    """Write a corpus's documents and mentions in the format of another tool, or as a page.
+
+    The graph, which must run, says what the concepts are called.
+    """
+    from bali_loaders.corpora.writers import WRITERS, Described, read_linked
+    from bali_platform.base.errors import UsageError
+    from bali_platform.graph.client import Graph
+
+    if form not in WRITERS:
+        raise UsageError(f"no format '{form}': one of {', '.join(WRITERS)}")
+    with Graph.connect() as graph:
+
+        def describe(cuis: Collection[str]) -> dict[str, Described]:
+            concepts = graph.concepts(sorted(cuis)) if cuis else {}
+            return {cui: Described(c.name, c.semantic_types) for cui, c in concepts.items()}
+
+        with reporter().step("export"):
+            WRITERS[form](read_linked(corpus, describe), output)
+    out.print(str(output), markup=False, highlight=False)
+
+
 def stats(
     folder: Annotated[Path, typer.Argument(metavar="CORPUS", help="A linked corpus.")],
     ambiguous: Annotated[
@@ -419,6 +453,7 @@ def register(app: typer.Typer) -> None:
     corpus = typer.Typer(no_args_is_help=True, help="Documents and definitions to linked corpora.")
     corpus.command()(definitions)
     corpus.command("import")(import_)
+    corpus.command()(export)
     corpus.command()(link)
     corpus.command()(score)
     corpus.command()(split)

@@ -1,8 +1,8 @@
 """Linked corpora: the contract between whoever links text and whoever trains on it.
 
 A linked corpus is a folder that holds ``part-*.parquet`` (schema :data:`SCHEMA`, one row a
-sentence) and ``corpus.json`` (:class:`CorpusInfo`). Writers build it beside its final place and
-rename it, so that a corpus that exists is whole.
+sentence) and ``corpus.json`` (:class:`CorpusInfo`), and maybe the texts of its documents. Writers
+build it beside its final place and rename it, so that a corpus that exists is whole.
 """
 
 from __future__ import annotations
@@ -156,10 +156,12 @@ def join_corpora(
     name: str,
     graph_version: str,
     details: dict[str, Any] | None = None,
+    texts: Sequence[Path] = (),
 ) -> CorpusInfo:
     """Make one corpus of several, in their order, without copying what they hold.
 
-    The pieces stay as they are: their parts are linked into the new corpus.
+    The pieces stay as they are: their parts are linked into the new corpus, and so are ``texts``,
+    files of its documents' texts.
     """
     building = _fresh(folder)
     infos = [open_corpus(piece) for piece in pieces]
@@ -170,6 +172,8 @@ def join_corpora(
         mentions = pq.read_table(part, columns=["mentions"])["mentions"]
         cuis = pc.struct_field(pc.list_flatten(mentions), "cui")
         concepts.update(pc.unique(cuis).to_pylist())
+    for number, path in enumerate(texts):
+        (building / f"documents-{number:05d}.parquet").hardlink_to(path)
     info = CorpusInfo(
         name=name,
         graph_version=graph_version,
