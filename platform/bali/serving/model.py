@@ -120,13 +120,16 @@ class ServedModel:
         return answer
 
     def _live_encoder(self) -> ConceptEncoder:
+        vectors = Vectors(self.graph())
+        if self._encoder is None or self._encoder.maker.digest != vectors.require().digest:
+            self._encoder = None  # so that two models are never held at once
+            self._encoder = self._load(vectors)
+        return self._encoder
+
+    def _load(self, vectors: Vectors) -> ConceptEncoder:
+        vectors.require()
         try:
             from bali_trainers.inference.vectors import ConceptEncoder
         except ModuleNotFoundError as error:
             raise BaliError(f"models need {error.name}: pip install 'bali[train]'") from error
-
-        vectors = Vectors(self.graph())
-        if self._encoder is None or self._encoder.maker.digest != vectors.require().digest:
-            self._encoder = None  # so that two models are never held at once
-            self._encoder = ConceptEncoder.of_graph(vectors, self._model, device=self._device)
-        return self._encoder
+        return ConceptEncoder.of_graph(vectors, self._model, device=self._device)

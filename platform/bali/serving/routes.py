@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from bali.serving.explaining import SentenceExplanation, ServedExplainer
 from bali.serving.mentions import MentionFinder
 from bali.serving.model import BusyError, ServedModel
-from bali_platform.api.backend import Backend, Extension
 from bali_platform.api.models import CuiText
 from bali_platform.api.problems import ProblemError, documented
 from bali_platform.graph import Graph
@@ -128,16 +127,6 @@ def model_routes(model: ServedModel, finder: MentionFinder) -> APIRouter:
         return Explanations(graph_version=model.graph().version, explanations=found)
 
     return router
-
-
-def model_extension(device: str = "cpu", model: str | None = None) -> Extension:
-    """Return what makes a server's routes of the model of its graph's vectors."""
-
-    def extend(backend: Backend) -> APIRouter:
-        served = ServedModel(lambda: backend.graph, device, model)
-        return model_routes(served, MentionFinder(lambda: backend.graph))
-
-    return extend
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from bali_platform.api.answers import TaggedAnswers
 from bali_platform.api.backend import Backend, Extension
 from bali_platform.api.guard import Access, Guard
 from bali_platform.api.metrics import Measured
-from bali_platform.api.routes import cypher, graph, jobs, service, streams
+from bali_platform.api.routes import cypher, fhir, graph, jobs, service, streams
 from bali_platform.api.routes.one_hop import OneHopRoute
 
 PAGES = "/ui"
@@ -76,7 +76,7 @@ def create_app(backend: Backend, access: Access, extensions: Sequence[Extension]
     )
     app.state.backend = backend
     app.router.routes.append(OneHopRoute(backend))
-    for routes in (graph, cypher, jobs, streams, service):
+    for routes in (graph, cypher, fhir, jobs, streams, service):
         app.include_router(routes.router)
     for extension in extensions:
         app.include_router(extension(backend))

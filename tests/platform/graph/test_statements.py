@@ -64,6 +64,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "skip": 0, "limit": 5,
     },
     "nodes": {"cuis": [HUB]},
+    "relation_counts": {},
     "release": {},
     "resolve": {"cuis": [HUB, RETIRED]},
     "search_names": {

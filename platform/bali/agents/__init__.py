@@ -1,0 +1,1 @@
+"""The graph for agents: tools over the Model Context Protocol."""

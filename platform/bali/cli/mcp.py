@@ -1,0 +1,52 @@
+"""``bali mcp``: the graph as tools for agents."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bali.cli.common import reporter
+from bali.cli.model import Device, MakerOption
+
+PANEL = "Services"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(rich_help_panel=PANEL)(mcp)
+
+
+def mcp(
+    http: Annotated[
+        bool, typer.Option("--http", help="Streamable HTTP at /mcp, for several agents.")
+    ] = False,
+    host: Annotated[
+        str, typer.Option(help="With --http: address; beyond this machine a token is needed.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="With --http.")] = 8001,
+    device: Annotated[Device, typer.Option(help="Where the model computes.")] = Device.cpu,
+    model: MakerOption = None,
+) -> None:
+    """Serve the graph to agents over the Model Context Protocol, on standard input and output.
+
+    `bali serve` offers the same at /mcp, beside the REST API.
+    """
+    from bali.agents.desk import Desk
+    from bali.agents.http import PATH, serve_http
+    from bali.agents.live import LiveGraph
+    from bali.agents.server import build_server
+    from bali.serving.mentions import MentionFinder
+    from bali.serving.model import ServedModel
+    from bali_platform.base.settings import load_settings
+
+    live = LiveGraph()
+    live()  # whoever starts this without a graph is told now
+    progress = reporter()
+    served = ServedModel(live, device.value, model)
+    server = build_server(Desk(live, served, MentionFinder(live, progress)))
+    if http:
+        progress.say(f"agents are answered at http://{host}:{port}{PATH} (Ctrl-C stops it)")
+        serve_http(server, load_settings(), host, port)
+    else:
+        server.run()

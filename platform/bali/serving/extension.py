@@ -1,0 +1,32 @@
+"""What the front adds to `bali serve`: the model of the graph's vectors, and tools for agents."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from fastapi import APIRouter
+
+from bali.serving.mentions import MentionFinder
+from bali.serving.model import ServedModel
+from bali.serving.routes import model_routes
+from bali_platform.api.backend import Backend, Extension
+
+
+def extension(device: str = "cpu", model: str | None = None) -> Extension:
+    """Return what makes those routes; agents are served where the SDK is installed."""
+
+    def extend(backend: Backend) -> APIRouter:
+        served = ServedModel(lambda: backend.graph, device, model)
+        finder = MentionFinder(lambda: backend.graph)
+        router = APIRouter()
+        router.include_router(model_routes(served, finder))
+        if find_spec("mcp"):
+            from bali.agents.desk import Desk
+            from bali.agents.http import http_routes
+            from bali.agents.server import build_server
+
+            desk = Desk(lambda: backend.graph, served, finder)
+            router.include_router(http_routes(build_server(desk)))
+        return router
+
+    return extend

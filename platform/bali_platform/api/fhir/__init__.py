@@ -1,0 +1,1 @@
+"""FHIR R4 terminology services: operations on CodeSystem, ValueSet and ConceptMap."""
