@@ -110,11 +110,12 @@ def rest() -> Iterator[str]:
 
 
 def _api() -> FastAPI:
+    from bali.serving.extension import extension
     from bali_platform.api.backend import Backend
     from bali_platform.api.guard import Access
     from bali_platform.base.settings import load_settings
 
-    return create_app(Backend(load_settings()), Access(None))
+    return create_app(Backend(load_settings()), Access(None), [extension()])
 
 
 def python() -> Iterator[str]:
