@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 
 from bali_platform.streaming import Arrays, BatchKey, InlineSource, Recorder, encode
-from bali_trainers.models.text import resolve_base
+from bali_trainers.models.bases import resolve_base
 from bali_trainers.training.assembly import train_folder
 
 RELATIONS = 200

@@ -48,7 +48,7 @@ from bali_platform.streaming import encode
 from bali_platform.subgraphs import neighbourhoods, open_cache
 from bali_trainers.batches.builder import BatchBuilder
 from bali_trainers.batches.spec import DataSpec
-from bali_trainers.models.text import resolve_base
+from bali_trainers.models.bases import resolve_base
 from bali_trainers.training.submission import PreparedJob, prepare
 from benchmarks.record import RESULTS, record
 

@@ -224,7 +224,7 @@ def test_trained_model_answers(spine: Settings, undisturbed: Job) -> None:
     assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
     with Graph.connect(spine) as graph:
         task = build_name_task(graph.names(), withheld=0.1, limit=20)
-    outcome = evaluate_names(str(undisturbed.folder / "model"), task)
+    (outcome,) = evaluate_names(str(undisturbed.folder / "model"), task)
     assert set(outcome.scores) >= {"acc@1", "acc@5"}
     assert len(outcome.scores["acc@1"]) == len(task.queries)
 
@@ -290,10 +290,12 @@ def test_trained_model_is_asked_about_edges_that_it_never_saw(
     for name, value in settings_environment(spine).items():
         monkeypatch.setenv(name, value)
     model = str(undisturbed.folder / "model")
-    ask = ["evaluate", model, "--withheld-edges", "0.2", "--queries", "15", "--json"]
-    result = CliRunner().invoke(app, [*ask, "--edges"], catch_exceptions=False)
+    ask = [model, "--withheld-edges", "0.2", "--queries", "15", "--json"]
+    result = CliRunner().invoke(app, ["evaluate", "edges", *ask], catch_exceptions=False)
     report = json.loads(result.stdout)
-    assert report["asked"] == 15
-    assert list(report["models"]) == [f"{model}, {view}" for view in ("name", "graph", "alone")]
+    assert report["facts"]["asked"] == 15
+    assert list(report["sections"]["all"]["models"]) == [
+        f"{model}, {view}" for view in ("name", "graph", "alone")
+    ]
     with pytest.raises(BaliError, match="no relation type has 20 pairs among 15 withheld"):
-        CliRunner().invoke(app, [*ask, "--pairs"], catch_exceptions=False)
+        CliRunner().invoke(app, ["evaluate", "pairs", *ask], catch_exceptions=False)

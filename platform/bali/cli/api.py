@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bali.cli.common import reporter
-from bali.cli.model import Device, MakerOption
+from bali.cli.common import DeviceOption, reporter
+from bali.cli.model import MakerOption
 from bali_platform.base.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="8000, or another free one, by default.")
     ] = None,
-    device: Annotated[Device, typer.Option(help="Where the model computes.")] = Device.cpu,
+    device: DeviceOption = "auto",
     model: MakerOption = None,
 ) -> None:
     """Serve the REST API and the dashboard until stopped."""
@@ -45,7 +45,7 @@ def serve(
     from bali_platform.base.settings import load_settings
 
     settings = load_settings()
-    extensions = [extension(device.value, model)]
+    extensions = [extension(device, model)]
     api.serve(settings, host, port, _submitter(settings), extensions, reporter())
 
 

@@ -24,6 +24,9 @@ out = Console(emoji=False)
 err = Console(stderr=True, emoji=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
+DeviceOption = Annotated[
+    str, typer.Option(help="Where to compute: cpu or cuda; auto takes a GPU where there is one.")
+]
 
 
 def reporter() -> Reporter:

@@ -22,7 +22,7 @@ from bali_platform.base.errors import BaliError
 if TYPE_CHECKING:
     from bali_platform.base.settings import Settings
     from bali_platform.jobs import Job
-    from bali_trainers.evaluation import NameReport
+    from bali_trainers.evaluation import Report
 
 
 T = TypeVar("T")
@@ -160,33 +160,30 @@ class _Demo:
             raise BaliError(f"job {job.id} {job.state}: {job.message}; `bali jobs logs {job.id}`")
         return job
 
-    def _evidence(self, job: Job) -> NameReport:
+    def _evidence(self, job: Job) -> Report:
         from bali_platform.graph.client import Graph
         from bali_platform.graph.names import in_share
-        from bali_trainers.evaluation import (
-            NameReport,
-            build_name_task,
-            evaluate_names,
-            report_names,
-        )
+        from bali_trainers.evaluation import Report, Setup, build_name_task, evaluate_names, report
 
-        path = job.folder / "evidence.json"
+        path = job.folder / "names.json"
         if path.exists():
             out.print(f"there already: {path}", highlight=False)
-            return NameReport.model_validate_json(path.read_bytes())
+            return Report.model_validate_json(path.read_bytes())
         withheld = float(job.config["data"]["withheld"])
         with Graph.connect(self._settings) as graph:
             version = graph.version
             concepts = (row for row in graph.names() if in_share(row[0], self._scale.concepts))
             task = build_name_task(concepts, withheld=withheld, limit=self._scale.queries)
         models = {"untouched": job.config["model"]["base"], "aligned": str(job.folder / "model")}
+        setup = Setup(reporter=self._reporter)
         outcomes = [
-            replace(evaluate_names(model, task, reporter=self._reporter), model=name)
+            replace(outcome, model=name)
             for name, model in models.items()
+            for outcome in evaluate_names(model, task, setup)
         ]
-        report = report_names(task, outcomes, graph_version=version, withheld=withheld)
-        path.write_text(report.model_dump_json(indent=2), encoding="utf-8")
-        return report
+        found = report(task, outcomes, graph_version=version, precision=setup.precision)
+        path.write_text(found.model_dump_json(indent=2), encoding="utf-8")
+        return found
 
 
 def _start(settings: Settings) -> None:
@@ -211,7 +208,7 @@ def _stop(settings: Settings) -> None:
     out.print(f"stopped {', '.join(stopped)}" if stopped else "nothing of the demo was running")
 
 
-def _show(report: NameReport, settings: Settings) -> None:
+def _show(report: Report, settings: Settings) -> None:
     from bali.cli.evaluation import show_report
     from bali_platform import services
 

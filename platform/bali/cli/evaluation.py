@@ -1,49 +1,25 @@
-"""``bali evaluate``: what models are worth."""
+"""``bali evaluate``: what models are worth, one sub-command a task."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
-from bali.cli import tasks
-from bali.cli.common import JsonOption, out, print_json, reporter, table
-from bali_platform.base.errors import UsageError
+from bali.cli.common import DeviceOption, JsonOption, out, print_json, reporter, table
+from bali_platform.base.errors import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from bali_platform.graph import Graph
+    from bali_trainers.evaluation import EdgeTask, Outcome, Report, Setup, Task
 
-    from bali_trainers.evaluation import (
-        ClassificationReport,
-        Difference,
-        Estimate,
-        GeneralReport,
-        LinkReport,
-        MentionReport,
-        NameReport,
-        PerplexityReport,
-    )
-
-    Report = (
-        NameReport
-        | MentionReport
-        | LinkReport
-        | ClassificationReport
-        | PerplexityReport
-        | GeneralReport
-    )
-
-
-class Precision(StrEnum):
-    """Of the arithmetic of language models."""
-
-    fp32 = "fp32"
-    bf16 = "bf16"
+T = TypeVar("T", bound="Task")
 
 
 class Encoding(StrEnum):
@@ -54,42 +30,73 @@ class Encoding(StrEnum):
     mixed = "mixed"
 
 
-def evaluate(
-    models: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MODEL..", help="Model folders or names, or tf-idf; the first is the baseline."
-        ),
-    ],
+class _Tasks(TyperGroup):
+    """Sub-commands of which ``names`` is meant where a model is named first."""
+
+    def resolve_command(self, context: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands and not did_you_mean(args[0], self.commands):
+            args = ["names", *args]
+        return super().resolve_command(context, args)
+
+
+group = typer.Typer(
+    cls=_Tasks,
+    no_args_is_help=True,
+    help="Compare models at a task, the first being the baseline. Without a task: names.",
+)
+
+Models = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODEL..", help="Model folders or names, or tf-idf; the first is the baseline."
+    ),
+]
+Precision = Literal["auto", "fp32", "bf16"]
+PrecisionOption = Annotated[
+    Precision, typer.Option(help="bf16 is faster on devices that compute with it: auto finds out.")
+]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", help="Also write the report here: .json or .html.")
+]
+AskedOption = Annotated[int, typer.Option("--queries", min=1, help="At most so many questions.")]
+CandidatesOption = Annotated[
+    int, typer.Option(min=1, help="Concepts among which the ends of edges are looked for.")
+]
+WithheldEdgesOption = Annotated[
+    float,
+    typer.Option("--withheld-edges", min=0, max=0.99, help="Fraction that training withheld."),
+]
+
+
+@group.command("names")
+def names(
+    models: Models,
+    queries: AskedOption = 2000,
+    withheld: Annotated[
+        float, typer.Option(min=0, max=0.99, help="Fraction of synonyms that training withheld.")
+    ] = 0.1,
+    precision: PrecisionOption = "fp32",
+    device: DeviceOption = "auto",
+    output: OutputOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Link synonyms that training never saw, by the nearest of all other names in the graph."""
+    from bali_trainers.evaluation import build_name_task, evaluate_names
+
+    with _graph() as graph:
+        version = graph.version
+        task = build_name_task(graph.names(), withheld=withheld, limit=queries)
+    setup = _setup(precision, device)
+    found = _ask(models, task, evaluate_names, setup, graph_version=version)
+    _show(found, output, as_json=as_json)
+
+
+@group.command("mentions")
+def mentions(
+    models: Models,
     corpus: Annotated[
-        Path | None,
-        typer.Option(
-            help="Link the mentions of this corpus, or of a file with marked mentions; without it, "
-            "withheld synonyms."
-        ),
-    ] = None,
-    questions: Annotated[
-        Path | None, typer.Option(help="Answer the questions of this PubMedQA file (ten folds).")
-    ] = None,
-    relations: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option(
-            metavar="TRAIN TEST",
-            help="Tell relations: ChemProt as .jsonl, or documents with relations as BioRED's.",
-        ),
-    ] = None,
-    text: Annotated[
-        Path | None, typer.Option(help="Predict masked tokens of the documents in this file.")
-    ] = None,
-    edges: Annotated[
-        bool, typer.Option("--edges", help="Find the ends of edges that training withheld.")
-    ] = False,
-    pairs: Annotated[
-        bool, typer.Option("--pairs", help="Tell how the ends of withheld edges are related.")
-    ] = False,
-    general: Annotated[
-        bool, typer.Option("--general", help="Tell everyday sentences apart: what was forgotten.")
-    ] = False,
+        Path, typer.Option(help="A linked corpus, or a file with marked mentions in any format.")
+    ],
     encoding: Annotated[
         list[Encoding] | None,
         typer.Option(help="Mentions by their text, in their sentence, or both; may be repeated."),
@@ -105,69 +112,220 @@ def evaluate(
         Path | None,
         typer.Option(help="With a file: table of identifier, tab, CUI, as for corpus import."),
     ] = None,
-    queries: Annotated[
-        int, typer.Option(min=1, help="At most so many withheld synonyms, or edges.")
-    ] = 2000,
-    withheld: Annotated[
-        float, typer.Option(min=0, max=0.99, help="Fraction of synonyms that training withheld.")
-    ] = 0.1,
-    withheld_edges: Annotated[
-        float, typer.Option(min=0, max=0.99, help="Fraction of edges that training withheld.")
-    ] = 0.1,
-    candidates: Annotated[
-        int, typer.Option(min=1, help="Concepts among which the ends of edges are looked for.")
-    ] = 50_000,
-    precision: Annotated[
-        Precision, typer.Option(help="bf16 is faster on processors that compute with it.")
-    ] = Precision.fp32,
-    save: Annotated[Path | None, typer.Option("--output", help="Also write the JSON here.")] = None,
+    precision: PrecisionOption = "fp32",
+    device: DeviceOption = "auto",
+    output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare models at one task; by default, at linking synonyms that training never saw.
+    """Link marked mentions of a corpus, by the nearest of all names in the graph."""
+    from bali_trainers.evaluation import (
+        build_mention_task,
+        evaluate_mentions,
+        read_names,
+        require_apart,
+    )
 
-    Linking looks up the nearest name in the graph. Questions and relations are read off frozen
-    vectors by a linear probe; so are --pairs. Intervals are 95 %, by bootstrap over synonyms,
-    documents or pairs of concepts.
-    """
-    wanted = (corpus, questions, relations, text, edges, pairs, general)
-    if sum(map(bool, wanted)) > 1:
-        raise UsageError(
-            "give one of --corpus, --questions, --relations, --text, --edges, --pairs, --general"
-        )
-    encodings = list(dict.fromkeys(encoding or [Encoding.name]))
-    if corpus is None and (training or encodings != [Encoding.name]):
-        raise UsageError("--encoding and --training are about mentions: give a --corpus")
-    report: Report
-    if questions:
-        report = tasks.evaluate_questions(models, questions, precision.value)
-    elif relations:
-        report = tasks.evaluate_relations(models, *relations, precision.value)
-    elif text:
-        report = tasks.evaluate_text(models, text)
-    elif edges or pairs:
-        ask = tasks.evaluate_edges if edges else tasks.evaluate_pairs_of_concepts
-        report = ask(
+    encodings: list[Literal["name", "context", "mixed"]] = [
+        each.value for each in dict.fromkeys(encoding or [Encoding.name])
+    ]
+    setup = _setup(precision, device)
+    with _linked(corpus, codes) as folder:
+        overlapping = require_apart(folder, training or [], force=force)
+        with _graph() as graph:
+            version = graph.version
+            task = build_mention_task(read_names(graph.names()), folder, training=training or [])
+        found = _ask(
             models,
-            precision.value,
-            withheld=withheld_edges,
-            asked=queries,
-            candidates=candidates,
+            task,
+            lambda model, task, setup: evaluate_mentions(model, [task], encodings, setup)[0],
+            setup,
+            graph_version=version,
+            training=[str(folder) for folder in training or []],
+            overlapping=overlapping,
         )
-    elif general:
-        report = tasks.evaluate_general_language(models, precision.value)
-    elif corpus:
-        with _linked(corpus, codes) as folder:
-            report = _evaluate_mentions(
-                models, folder, encodings, training or [], force=force, precision=precision
-            )
+    _show(found, output, as_json=as_json)
+
+
+@group.command("edges")
+def edges(
+    models: Models,
+    queries: AskedOption = 2000,
+    withheld: WithheldEdgesOption = 0.1,
+    candidates: CandidatesOption = 50_000,
+    precision: PrecisionOption = "fp32",
+    device: DeviceOption = "auto",
+    output: OutputOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the ends of edges that training withheld."""
+    from bali_trainers.evaluation import evaluate_links
+
+    setup = _setup(precision, device)
+    with _edges(withheld, queries, candidates) as task:
+        version = task.source.graph_version
+        found = _ask(models, task, evaluate_links, setup, graph_version=version)
+    _show(found, output, as_json=as_json)
+
+
+@group.command("pairs")
+def pairs(
+    models: Models,
+    queries: AskedOption = 2000,
+    withheld: WithheldEdgesOption = 0.1,
+    candidates: CandidatesOption = 50_000,
+    precision: PrecisionOption = "fp32",
+    device: DeviceOption = "auto",
+    output: OutputOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell how the ends of withheld edges are related, by a linear probe."""
+    from bali_trainers.evaluation import build_pair_task, evaluate_pairs
+
+    setup = _setup(precision, device)
+    with _edges(withheld, queries, candidates) as known:
+        task = build_pair_task(known)
+        version = known.source.graph_version
+        outcomes = [o for model in models for o in evaluate_pairs(model, task, setup)]
+        found = _report(task.classes, outcomes, setup, graph_version=version)
+    _show(found, output, as_json=as_json)
+
+
+@group.command("questions")
+def questions(
+    models: Models,
+    file: Annotated[Path, typer.Option("--file", help="PubMedQA's labelled questions.")],
+    precision: PrecisionOption = "fp32",
+    device: DeviceOption = "auto",
+    output: OutputOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer the questions of PubMedQA, by a linear probe in ten folds."""
+    from bali_trainers.evaluation import evaluate_classes, read_pubmedqa
+
+    task = read_pubmedqa(file)
+    found = _ask(models, task, evaluate_classes, _setup(precision, device))
+    _show(found, output, as_json=as_json)
+
+
+@group.command("relations")
+def relations(
+    models: Models,
+    train: Annotated[
+        Path, typer.Option(help="Fit the probe on this file: ChemProt's or BioRED's.")
+    ],
+    test: Annotated[Path, typer.Option(help="Test it on this one.")],
+    precision: PrecisionOption = "fp32",
+    device: DeviceOption = "auto",
+    output: OutputOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell relations of marked things (.jsonl, as ChemProt's) or of documents (as BioRED's)."""
+    from bali.cli.tasks import read_relations
+    from bali_trainers.evaluation import evaluate_classes
+
+    task = read_relations(train, test)
+    found = _ask(models, task, evaluate_classes, _setup(precision, device))
+    _show(found, output, as_json=as_json)
+
+
+@group.command("language")
+def language(
+    models: Models,
+    text: Annotated[
+        Path | None,
+        typer.Option(help="Predict masked tokens of the documents in this file: the perplexity."),
+    ] = None,
+    precision: PrecisionOption = "fp32",
+    device: DeviceOption = "auto",
+    output: OutputOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what was forgotten: everyday sentences told apart, or a text's masked tokens."""
+    from bali.cli.tasks import read_texts
+    from bali_trainers.evaluation import evaluate_everyday, evaluate_perplexity, everyday_task
+
+    setup = _setup(precision, device)
+    if text is None:
+        found = _ask(models, everyday_task(), evaluate_everyday, setup)
     else:
-        report = _evaluate_synonyms(models, queries, withheld, precision)
-    if save:
-        save.write_text(report.model_dump_json(indent=2), encoding="utf-8")
+        found = _ask(models, read_texts(text), evaluate_perplexity, setup)
+    _show(found, output, as_json=as_json)
+
+
+def show_report(found: Report) -> None:
+    """Print a table of each section: the models, and what each gains over the first."""
+    for title, section in found.titled():
+        shown = section.table()
+        out.print(table(title, shown.columns, shown.rows))
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``bali evaluate`` to ``app``."""
+    app.add_typer(group, name="evaluate", rich_help_panel="Training and evidence")
+
+
+def _ask(
+    models: Sequence[str],
+    task: T,
+    ask: Callable[[str, T, Setup], Sequence[Outcome]],
+    setup: Setup,
+    **facts: Any,
+) -> Report:
+    outcomes = [outcome for model in models for outcome in ask(model, task, setup)]
+    return _report(task, outcomes, setup, **facts)
+
+
+def _report(task: Task, outcomes: Sequence[Outcome], setup: Setup, **facts: Any) -> Report:
+    from bali_trainers.evaluation import report
+
+    return report(task, outcomes, precision=setup.precision, device=setup.device, **facts)
+
+
+def _show(found: Report, output: Path | None, *, as_json: bool) -> None:
+    if output is not None:
+        html = output.suffix == ".html"
+        text = found.html() if html else found.model_dump_json(indent=2)
+        output.write_text(text, encoding="utf-8")
     if as_json:
-        print_json(report.model_dump())
+        print_json(found.model_dump())
     else:
-        show_report(report)
+        show_report(found)
+
+
+def _setup(precision: Precision, device: str) -> Setup:
+    from bali_platform.base.settings import load_settings
+    from bali_trainers.evaluation import Setup
+    from bali_trainers.inference.precision import settle_device, settle_precision
+
+    device = settle_device(device)
+    if precision == "auto":
+        precision = settle_precision(precision, device.partition(":")[0])
+    return Setup(precision, device, load_settings().home / "cache" / "vectors", reporter())
+
+
+def _graph() -> Graph:
+    from bali_platform.base.settings import load_settings
+    from bali_platform.graph.client import Graph
+
+    return Graph.connect(load_settings())
+
+
+@contextmanager
+def _edges(withheld: float, asked: int, candidates: int) -> Iterator[EdgeTask]:
+    """Read the withheld edges of the live graph, and leave it open for the neighbourhoods."""
+    from bali_platform.subgraphs import GraphNeighbourhoods
+    from bali_trainers.evaluation import build_edge_task
+
+    with _graph() as graph:
+        with reporter().step("read the edges"):
+            task = build_edge_task(
+                (cui for cui, _ in graph.names()),
+                GraphNeighbourhoods(graph),
+                withheld=withheld,
+                limit=asked,
+                candidates=candidates,
+            )
+        yield task
 
 
 @contextmanager
@@ -178,153 +336,15 @@ def _linked(corpus: Path, codes: Path | None) -> Iterator[Path]:
         return
     from bali_loaders.corpora import ImportAnnotations, build_corpus
     from bali_platform.base.settings import load_settings
-    from bali_platform.graph.client import Graph
 
-    settings = load_settings()
-    with Graph.connect(settings) as graph, tempfile.TemporaryDirectory() as temporary:
+    with _graph() as graph, tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / corpus.name
         build_corpus(
             [corpus],
             folder,
-            ImportAnnotations(settings, codes),
+            ImportAnnotations(load_settings(), codes),
             graph_version=graph.version,
             details={},
             reporter=reporter(),
         )
         yield folder
-
-
-def _evaluate_synonyms(
-    models: list[str], queries: int, withheld: float, precision: Precision
-) -> NameReport:
-    from bali_platform.base.settings import load_settings
-    from bali_platform.graph.client import Graph
-    from bali_trainers.evaluation import build_name_task, evaluate_names, report_names
-
-    with Graph.connect(load_settings()) as graph:
-        version = graph.version
-        task = build_name_task(graph.names(), withheld=withheld, limit=queries)
-    outcomes = [
-        evaluate_names(model, task, precision=precision.value, reporter=reporter())
-        for model in models
-    ]
-    return report_names(task, outcomes, graph_version=version, withheld=withheld)
-
-
-def _evaluate_mentions(
-    models: list[str],
-    corpus: Path,
-    encodings: list[Encoding],
-    training: list[Path],
-    *,
-    force: bool,
-    precision: Precision,
-) -> MentionReport:
-    from bali_platform.base.settings import load_settings
-    from bali_platform.graph.client import Graph
-    from bali_trainers.evaluation import (
-        build_mention_task,
-        evaluate_mentions,
-        read_names,
-        report_mentions,
-        require_apart,
-    )
-
-    overlapping = require_apart(corpus, training, force=force)
-    with Graph.connect(load_settings()) as graph:
-        version = graph.version
-        task = build_mention_task(read_names(graph.names()), corpus, training=training)
-    chosen: list[Literal["name", "context", "mixed"]] = [encoding.value for encoding in encodings]
-    outcomes = [
-        outcome
-        for model in models
-        for outcome in evaluate_mentions(
-            model, [task], chosen, precision=precision.value, reporter=reporter()
-        )
-    ]
-    return report_mentions(
-        task,
-        outcomes,
-        graph_version=version,
-        training=[str(folder) for folder in training],
-        overlapping=overlapping,
-    )
-
-
-def show_report(report: Report) -> None:
-    """Print a table of the models, and of what each gains over the first, for every subset."""
-    from bali_trainers.evaluation import (
-        ClassificationReport,
-        GeneralReport,
-        LinkReport,
-        NameReport,
-        PerplexityReport,
-    )
-
-    if isinstance(report, NameReport):
-        title = f"{report.queries:,} withheld synonyms among {report.names:,} names"
-        _show_models(title, report.models, report.differences)
-    elif isinstance(report, ClassificationReport):
-        title = f"{report.task}: {report.test:,} tested, {report.folds} folds"
-        _show_models(title, report.models, report.differences)
-    elif isinstance(report, LinkReport):
-        title = f"{report.asked:,} withheld edges among {report.concepts:,} concepts"
-        gains = {f"{model}, neighbours": by for model, by in report.neighbours.items()}
-        _show_models(title, report.models, {**report.differences, **gains})
-    elif isinstance(report, GeneralReport):
-        _show_models(f"{report.triplets} everyday sentences", report.models, report.differences)
-        if report.agreement:
-            _show_models("agreement with the first model", report.agreement, {})
-    elif isinstance(report, PerplexityReport):
-        _show_perplexity(report)
-    else:
-        _show_mentions(report)
-
-
-def _show_perplexity(report: PerplexityReport) -> None:
-    rows = [(m, f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})") for m, e in report.models.items()]
-    rows += [
-        (f"{m}, ratio", f"{e.value:.3f} ({e.low:.3f} to {e.high:.3f})")
-        for m, e in report.ratios.items()
-    ]
-    title = f"{report.tokens:,} masked tokens of {report.texts:,} sentences"
-    out.print(table(title, ("model", "perplexity"), rows))
-
-
-def _show_mentions(report: MentionReport) -> None:
-    sizes = {
-        "all": report.mentions,
-        "unmatched": report.unmatched,
-        "open": report.open,
-        "refined": report.refined,
-    }
-    for subset in next(iter(report.models.values())):
-        _show_models(
-            f"{report.corpus}: {subset}, {sizes[subset]:,} mentions among {report.names:,} names",
-            {model: subsets[subset] for model, subsets in report.models.items()},
-            {model: subsets[subset] for model, subsets in report.differences.items()},
-        )
-
-
-def _show_models(
-    title: str,
-    models: Mapping[str, Mapping[str, Estimate]],
-    gains: Mapping[str, Mapping[str, Difference]],
-) -> None:
-    rows = [
-        [model, *(f"{e.value:.1%} ({e.low:.1%} to {e.high:.1%})" for e in values.values())]
-        for model, values in models.items()
-    ]
-    rows += [
-        [
-            f"{model}, gain",
-            *(f"{d.value:+.1%} ({d.low:+.1%} to {d.high:+.1%})" for d in by.values()),
-        ]
-        for model, by in gains.items()
-    ]
-    out.print(table(title, ("model", *next(iter(models.values()))), rows))
-
-
-def register(app: typer.Typer) -> None:
-    """Add ``bali evaluate`` to ``app``."""
-    app.command(rich_help_panel="Training and evidence")(evaluate)

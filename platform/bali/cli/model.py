@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bali.cli.common import JsonOption, out, print_json, reporter, table
+from bali.cli.common import DeviceOption, JsonOption, out, print_json, reporter, table
 from bali.cli.concept import LimitOption, open_graph
 from bali_platform.base.errors import UsageError
 
@@ -30,13 +29,6 @@ ModelArgument = Annotated[
 MakerOption = Annotated[
     str | None, typer.Option("--model", help="The model of the graph's vectors, if it has moved.")
 ]
-
-
-class Device(StrEnum):
-    """Where to compute."""
-
-    cpu = "cpu"
-    cuda = "cuda"
 
 
 def register(app: typer.Typer) -> None:
@@ -91,7 +83,7 @@ def embed(
     replace: Annotated[
         bool, typer.Option("--replace", help="Remove the vectors that the graph holds.")
     ] = False,
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.cpu,
+    device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Make vectors of concepts, write them into the graph and index them.
@@ -99,6 +91,7 @@ def embed(
     A concept's vector is that of its preferred name. Killed, the command goes on where it was.
     """
     from bali_platform.graph.vectors import Vectors
+    from bali_trainers.inference.embedding import Setup
     from bali_trainers.inference.vectors import ConceptEncoder, embed_graph, write_parquet
 
     if not graph and parquet is None:
@@ -106,7 +99,7 @@ def embed(
     progress = reporter()
     written = 0
     with open_graph() as opened:
-        encoder = ConceptEncoder(model, device=device.value)
+        encoder = ConceptEncoder(model, Setup(device=device))
         if graph:
             written = embed_graph(
                 encoder, Vectors(opened), groups=groups, sources=sources, replace=replace,

@@ -51,7 +51,7 @@ class ServedModel:
 
     Args:
         graph: returns the live graph.
-        device: where to compute, ``cpu`` or ``cuda``.
+        device: where to compute: ``cpu``, ``cuda`` or ``auto``.
         model: where the model is, if it is not where it made the vectors.
         max_waiting: texts that may wait.
     """
@@ -59,7 +59,7 @@ class ServedModel:
     def __init__(
         self,
         graph: Callable[[], Graph],
-        device: str = "cpu",
+        device: str = "auto",
         model: str | None = None,
         max_waiting: int = MAX_WAITING,
     ) -> None:

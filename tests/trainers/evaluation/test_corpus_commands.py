@@ -83,18 +83,19 @@ def test_from_a_file_to_a_linked_evaluated_corpus(
     assert nothing["mentions"] == 2
     assert run("corpus", "score", tmp_path / "gold", "--model", model)["spans"]["wanted"] == 1
 
-    wanted = {"mentions": 1, "unmatched": 0, "refined": 1, "overlapping": 0}
-    from_file = run("evaluate", model, "--corpus", gold, "--codes", codes, "--encoding", "mixed")
-    assert from_file.items() >= wanted.items()
+    about = ["evaluate", "mentions", model]
+    from_file = run(*about, "--corpus", gold, "--codes", codes, "--encoding", "mixed")
+    assert from_file["facts"].items() >= {"mentions": 1, "overlapping": 0}.items()
+    assert from_file["facts"]["subsets"] == {"all": 1, "refined": 1}
     training = ["--corpus", tmp_path / "gold", "--training", tmp_path / "linked"]
     with pytest.raises(BaliError, match="such as 12345678, are also in the training"):
-        run("evaluate", model, *training)
-    forced = run("evaluate", model, *training, "--force")
-    assert forced["overlapping"] == 1
+        run(*about, *training)
+    forced = run(*about, *training, "--force")
+    assert forced["facts"]["overlapping"] == 1
     # The name is shared: the rule prefers the smaller CUI, as both rank it second.
-    (shown,) = forced["models"].values()
-    assert shown["all"]["acc@1"]["value"] == 0
-    assert shown["all"]["acc@1 expected"]["value"] == 0.5
+    (shown,) = forced["sections"]["all"]["models"].values()
+    assert shown["acc@1"]["value"] == 0
+    assert shown["acc@1 expected"]["value"] == 0.5
 
 
 @pytest.mark.usefixtures("_arithmetic_as_before")
@@ -128,11 +129,13 @@ def test_from_a_text_of_ones_own_to_a_trained_evaluated_model(
     assert trained.exception is None, trained.stdout
     (folder,) = settings.home.glob("jobs/of-my-own-*")
 
-    evaluated = ["evaluate", tiny_model(), folder / "model", "--corpus", gold, "--codes", codes]
+    models = tiny_model(), folder / "model"
+    evaluated = ["evaluate", "mentions", *models, "--corpus", gold, "--codes", codes]
     report = run(*evaluated, "--training", tmp_path / "notes", "--encoding", "context")
-    assert list(report["models"]) == [f"{m}, context" for m in (tiny_model(), folder / "model")]
-    assert report["overlapping"] == 0
-    assert list(report["differences"]) == [f"{folder / 'model'}, context"]
+    every = report["sections"]["all"]
+    assert list(every["models"]) == [f"{m}, context" for m in models]
+    assert report["facts"]["overlapping"] == 0
+    assert list(every["differences"]) == [f"{folder / 'model'}, context"]
 
 
 def test_a_marked_corpus_is_cut_to_train_choose_and_test(codes: Path, tmp_path: Path) -> None:

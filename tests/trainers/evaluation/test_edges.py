@@ -25,8 +25,7 @@ from bali_trainers.evaluation import (
     concept_vectors,
     evaluate_links,
     evaluate_pairs,
-    report_classes,
-    report_links,
+    report,
 )
 from bali_trainers.evaluation.links import filtered_ranks, link_metrics, relation_offsets
 from bali_trainers.evaluation.pairs import UNRELATED
@@ -219,12 +218,17 @@ def test_links_are_those_of_a_slow_reading(aligned: Callable[..., Path]) -> None
         ]
         expected = 1 / np.array([*tails, *heads])
         np.testing.assert_allclose(outcome.scores["mrr"], expected, rtol=1e-6)
-    report = report_links(task, outcomes)
-    assert list(report.models) == [f"{model}, {view}" for view in ("name", "graph", "alone")]
-    gain = report.neighbours[model]["mrr"].value
-    by_view = {view: report.models[f"{model}, {view}"]["mrr"].value for view in vectors}
+    found = report(task, outcomes)
+    every = found.sections["all"]
+    assert list(every.models) == [f"{model}, {view}" for view in ("name", "graph", "alone")]
+    gain = found.sections["neighbours"].differences[model]["mrr"].value
+    by_view = {view: every.models[f"{model}, {view}"]["mrr"].value for view in vectors}
     assert gain == pytest.approx(by_view["graph"] - by_view["alone"])
-    assert type(report).model_validate_json(report.model_dump_json()) == report
+    assert list(every.differences) == [f"{model}, {view}" for view in ("graph", "alone")]
+    assert every.differences[f"{model}, alone"]["mrr"].value == pytest.approx(
+        by_view["alone"] - by_view["name"]
+    )
+    assert type(found).model_validate_json(found.model_dump_json()) == found
 
 
 # -- by which vectors
@@ -310,6 +314,6 @@ def test_rare_relations_are_no_task() -> None:
 def test_probes_read_both_concepts(tiny_model: Callable[..., Path]) -> None:
     graph = Facts([(a, TYPES[b % 2], b) for a in range(30) for b in (40, 41)], 42)
     task = build_pair_task(build_edge_task(graph.cuis, graph, withheld=0.9))
-    report = report_classes(task.classes, evaluate_pairs(str(tiny_model()), task))
-    (scores,) = report.models.values()
+    found = report(task.classes, evaluate_pairs(str(tiny_model()), task))
+    (scores,) = found.sections["all"].models.values()
     assert scores["accuracy"].value == 1

@@ -7,13 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from typer.testing import CliRunner
 
 from bali.cli.main import app
 from bali.cli.tasks import pairs_of_document
 from bali_loaders.corpora import Annotation, Document, Relation
-from bali_platform.base.errors import UsageError
 
 
 def run(*arguments: object) -> Any:
@@ -57,34 +55,40 @@ def test_relations_of_documents(tiny_model: Callable[..., Path], tmp_path: Path)
     train, test = tmp_path / "train.pubtator", tmp_path / "test.pubtator"
     train.write_text(pubtator(10, 40))
     test.write_text(pubtator(50, 60))
-    report = run("evaluate", tiny_model(), "--relations", train, test)
-    assert report["classes"] == {"Bind": 20, "none": 20}
-    assert report["models"][str(tiny_model())]["micro F1"]["value"] == 1
+    report = run("evaluate", "relations", tiny_model(), "--train", train, "--test", test)
+    assert report["facts"]["classes"] == {"Bind": 20, "none": 20}
+    assert report["sections"]["all"]["models"][str(tiny_model())]["micro F1"]["value"] == 1
 
 
 def test_masked_tokens_of_documents(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("\n\n".join(f"w{i} w{i + 1} w{i + 2} w{i + 3}. W9 w8." for i in range(30)))
-    report = run("evaluate", tiny_model(), "--text", path)
-    assert 10 < report["texts"] <= 60
-    assert report["texts"] <= report["tokens"] < 80
-    shown = CliRunner().invoke(app, ["evaluate", str(tiny_model()), "--text", str(path)])
-    assert f"{report['tokens']} masked tokens of {report['texts']} sentences" in shown.stdout
+    report = run("evaluate", "language", tiny_model(), "--text", path)
+    (notes,) = report["notes"].values()
+    assert 10 < notes["texts"] <= 60
+    assert notes["texts"] <= notes["tokens"] < 80
+    page = tmp_path / "report.html"
+    arguments = ["evaluate", "language", tiny_model(), "--text", path, "--output", page]
+    shown = CliRunner().invoke(app, [*map(str, arguments)])
+    assert "masked tokens of 60 sentences" in shown.stdout
+    assert "masked tokens of 60 sentences" in page.read_text()
+    (found,) = report["sections"]["all"]["models"].values()
+    assert f"{found['perplexity']['value']:.2f} (" in page.read_text()
 
 
-def test_one_task_at_a_time(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="give one of"):
-        run("evaluate", "m", "--text", tmp_path, "--questions", tmp_path)
-    with pytest.raises(UsageError, match="are about mentions"):
-        run("evaluate", "m", "--encoding", "context")
+def test_a_misspelt_task_is_no_model() -> None:
+    result = CliRunner().invoke(app, ["evaluate", "mention", "m"])
+    assert result.exit_code == 2
+    assert "No such command 'mention'" in result.output
 
 
 def test_everyday_sentences(tiny_model: Callable[..., Path]) -> None:
     # The tiny tokenizer knows no everyday word: two tiny models may well agree on all neighbours.
     models = "minilm", str(tiny_model())
-    report = run("evaluate", *models, "--general")
-    assert report["triplets"] == 60
-    assert 0 < report["agreement"][models[1]]["neighbours kept"]["value"] < 1
-    shown = CliRunner().invoke(app, ["evaluate", *models, "--general"])
+    report = run("evaluate", "language", *models)
+    assert report["facts"]["triplets"] == 60
+    agreement = report["sections"]["agreement"]["models"]
+    assert 0 < agreement[models[1]]["neighbours kept"]["value"] < 1
+    shown = CliRunner().invoke(app, ["evaluate", "language", *models])
     assert "60 everyday sentences" in shown.stdout
-    assert "agreement with the first model" in shown.stdout
+    assert "60 everyday sentences: agreement" in shown.stdout

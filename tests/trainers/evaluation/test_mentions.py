@@ -18,7 +18,7 @@ from bali_trainers.evaluation import (
     evaluate_mentions,
     overlapping_documents,
     read_names,
-    report_mentions,
+    report,
     require_apart,
 )
 from bali_trainers.inference.embedding import NameEncoder, Spans
@@ -56,9 +56,10 @@ def test_questions_are_spans_with_all_their_concepts(task: MentionTask) -> None:
     assert task.names == ("w3 w4", "w90 w91", "W3 w4", "w3 w4")
     assert task.gold == ((3,), (5,), (3,), (3, 7))
     assert task.document.tolist() == [0, 0, 0, 1]
-    assert task.unmatched.tolist() == [False, True, False, False]
-    assert task.open.tolist() == [False, True, False, False]
-    assert task.refined.tolist() == [True, True, False, True]
+    assert task.subsets["all"].tolist() == [True] * 4
+    assert task.subsets["unmatched"].tolist() == [False, True, False, False]
+    assert task.subsets["open"].tolist() == [False, True, False, False]
+    assert task.subsets["refined"].tolist() == [True, True, False, True]
     assert task.unknown == 1
 
 
@@ -83,8 +84,10 @@ def test_an_abbreviation_is_called_by_the_long_form_that_its_document_defines(
         (2, "WW", 0),
     ]
     assert task.document.tolist() == [0, 0, 0, 1]
-    assert (task.unmatched.tolist(), task.open.tolist()) == ([True] * 4, [False] * 4)
-    (name,) = evaluate_mentions(str(tiny_model()), [task])
+    subsets = task.subsets
+    assert subsets["unmatched"].tolist() == [True] * 4
+    assert subsets["open"].tolist() == [False] * 4
+    ((name,),) = evaluate_mentions(str(tiny_model()), [task])
     assert len(set(name.scores["mrr"][:3].tolist())) == 1
 
 
@@ -94,29 +97,30 @@ def test_surface_forms_that_training_saw_are_not_refined(
     train = write(tmp_path / "t", [Sentence("t1", 0, "the W90 W91", (Mention(4, 11, "C01"),))])
     test = write(tmp_path / "c", [Sentence("d1", 0, TEXT, MENTIONS)])
     task = build_mention_task(read_names(words), test, training=[train])
-    assert task.refined.tolist() == [True, False, False]
+    assert task.subsets["refined"].tolist() == [True, False, False]
 
 
 def test_models_are_reported_by_subset_and_compared(
     tiny_model: Callable[..., Path], task: MentionTask
 ) -> None:
     encodings = ("name", "context", "mixed")
-    base = evaluate_mentions(str(tiny_model()), [task], encodings)
-    wide = evaluate_mentions(str(tiny_model(hidden_size=32)), [task], encodings)
-    assert [outcome.encoding for outcome in base] == list(encodings)
+    (base,) = evaluate_mentions(str(tiny_model()), [task], encodings)
+    (wide,) = evaluate_mentions(str(tiny_model(hidden_size=32)), [task], encodings)
+    assert [outcome.view for outcome in base] == list(encodings)
     by_name = base[0].scores["acc@1"]
     assert by_name[[0, 2, 3]].tolist() == [1, 1, 1]
-    report = report_mentions(task, [*base, *wide], graph_version="g", training=["t"])
-    assert (report.mentions, report.unmatched, report.refined, report.unknown) == (4, 1, 3, 1)
-    assert report.open == 1
-    shown = report.models[base[0].label]
+    found = report(task, [*base, *wide], graph_version="g", training=["t"])
+    assert found.facts["subsets"] == {"all": 4, "unmatched": 1, "open": 1, "refined": 3}
+    assert (found.facts["mentions"], found.facts["unknown"]) == (4, 1)
+    shown = {subset: section.models[base[0].label] for subset, section in found.sections.items()}
     assert shown["all"]["acc@1"].value == pytest.approx(by_name.mean())
     assert shown["unmatched"]["acc@1"].value == by_name[1]
     assert shown["refined"]["acc@1"].value == pytest.approx(by_name[[0, 1, 3]].mean())
-    assert list(report.differences) == [outcome.label for outcome in wide]
-    gain = report.differences[wide[1].label]["all"]["mrr"].value
+    gains = found.sections["all"].differences
+    assert list(gains) == [outcome.label for outcome in wide]
+    gain = gains[wide[1].label]["mrr"].value
     assert gain == pytest.approx((wide[1].scores["mrr"] - base[1].scores["mrr"]).mean())
-    assert type(report).model_validate_json(report.model_dump_json()) == report
+    assert type(found).model_validate_json(found.model_dump_json()) == found
 
 
 def test_context_is_the_mean_of_the_mentions_tokens(tiny_model: Callable[..., Path]) -> None:
@@ -144,8 +148,8 @@ def test_mentions_beyond_the_length_of_a_sentence_are_encoded_alone(
     sentence = Sentence("d", 0, text, (Mention(390, 395, "C03"), Mention(0, 2, "C01")))
     task = build_mention_task(read_names(words), write(tmp_path / "c", [sentence]))
     model = str(tiny_model(max_position_embeddings=128))
-    name, context, mixed = evaluate_mentions(model, [task], ("name", "context", "mixed"))
-    assert (name.cut, context.cut, mixed.cut) == (0, 1, 1)
+    ((name, context, mixed),) = evaluate_mentions(model, [task], ("name", "context", "mixed"))
+    assert [outcome.notes["cut"] for outcome in (name, context, mixed)] == [0, 1, 1]
     for metric in name.scores:
         assert context.scores[metric][1] == name.scores[metric][1]
 
@@ -162,7 +166,7 @@ def test_a_shared_name_means_the_concept_with_most_names_or_that_ranks_it_highes
     mentions = [Mention(0, 2, cui) for cui, _ in names]
     sentences = [Sentence(f"d{i}", 0, "w9", (m,)) for i, m in enumerate(mentions)]
     task = build_mention_task(read_names(names), write(tmp_path / "c", sentences))
-    (outcome,) = evaluate_mentions(str(tiny_model()), [task])
+    ((outcome,),) = evaluate_mentions(str(tiny_model()), [task])
     assert outcome.scores["mrr"].tolist() == pytest.approx([1 / 3, 1 / 2, 1, 1 / 4])
     assert outcome.scores["acc@1 expected"].tolist() == [0.25] * 4
 
@@ -177,12 +181,11 @@ def test_several_corpora_are_as_good_as_one_after_the_other(
     tasks = [task, build_mention_task(read_names(words), other)]
     encodings = ("mixed", "name")
     both = evaluate_mentions(str(tiny_model()), tasks, encodings)
-    alone = [o for t in tasks for o in evaluate_mentions(str(tiny_model()), [t], encodings)]
-    assert [(o.corpus, o.encoding) for o in both] == [
-        (t.corpus, encoding) for t in tasks for encoding in encodings
-    ]
-    for one, same in zip(both, alone, strict=True):
-        np.testing.assert_array_equal(one.scores["mrr"], same.scores["mrr"])
+    alone = [found for t in tasks for found in evaluate_mentions(str(tiny_model()), [t], encodings)]
+    assert [[o.view for o in found] for found in both] == [[*encodings]] * 2
+    for together, by_itself in zip(both, alone, strict=True):
+        for one, same in zip(together, by_itself, strict=True):
+            np.testing.assert_array_equal(one.scores["mrr"], same.scores["mrr"])
 
 
 def test_some_documents_are_chosen_whole_and_always_the_same(
@@ -212,7 +215,7 @@ def test_letters_alone_find_names_that_look_alike(tmp_path: Path) -> None:
         Sentence(text, 0, text, (Mention(0, len(text), cui),)) for text, cui in texts.items()
     ]
     task = build_mention_task(read_names(names), write(tmp_path / "c", sentences))
-    (outcome,) = evaluate_mentions("tf-idf", [task])
+    ((outcome,),) = evaluate_mentions("tf-idf", [task])
     assert outcome.scores["acc@1"].tolist() == [1, 1, 1, 1]
     assert outcome.scores["acc@1 expected"].tolist() == [0.5, 1, 1, 1], "a name that two share"
     with pytest.raises(UsageError, match="reads no context"):

@@ -17,7 +17,7 @@ from bali_platform.graph.names import is_withheld, name_key
 from bali_trainers.evaluation import (
     build_name_task,
     evaluate_names,
-    report_names,
+    report,
 )
 from bali_trainers.inference.embedding import NameEncoder
 
@@ -45,9 +45,10 @@ def test_the_task_is_what_the_rules_say(concepts: list[list[str]], fraction: flo
             build_name_task(named, withheld=fraction)
         return
     task = build_name_task(named, withheld=fraction)
-    assert {(c, task.names[n]) for c, n, _ in task.bearers.tolist()} == shown
-    assert all(named[c][1][place] == task.names[n] for c, n, place in task.bearers.tolist())
-    assert len(set(task.names)) == len(task.names)
+    table = task.table
+    assert {(c, table.names[n]) for c, n, _ in table.bearers.tolist()} == shown
+    assert all(named[c][1][place] == table.names[n] for c, n, place in table.bearers.tolist())
+    assert len(set(table.names)) == len(table.names)
     got = {name_key(q): set(g) for q, g in zip(task.queries, task.gold, strict=True)}
     assert got == wanted
 
@@ -94,20 +95,22 @@ def test_models_are_evaluated_and_compared(
     tiny_model: Callable[..., Path], words: list[tuple[str, tuple[str, ...]]]
 ) -> None:
     task = build_name_task(words, withheld=0.2)
-    base = evaluate_names(str(tiny_model()), task)
-    wide = evaluate_names(str(tiny_model(hidden_size=32)), task)
+    (base,) = evaluate_names(str(tiny_model()), task)
+    (wide,) = evaluate_names(str(tiny_model(hidden_size=32)), task)
     assert all(len(scores) == len(task.queries) for scores in base.scores.values())
     assert (base.scores["acc@1"] <= base.scores["acc@5"]).all()
     assert (base.scores["acc@1 expected"] <= base.scores["acc@1"]).all()
-    again = evaluate_names(str(tiny_model()), task)
+    (again,) = evaluate_names(str(tiny_model()), task)
     assert all((again.scores[name] == base.scores[name]).all() for name in base.scores)
-    report = report_names(task, [base, wide], graph_version="g", withheld=0.2)
-    assert list(report.models) == [base.model, wide.model]
-    assert list(report.differences) == [wide.model]
-    for metric, difference in report.differences[wide.model].items():
-        gap = report.models[wide.model][metric].value - report.models[base.model][metric].value
+    found = report(task, [base, wide], graph_version="g")
+    every = found.sections["all"]
+    assert found.facts["graph_version"] == "g"
+    assert list(every.models) == [base.model, wide.model]
+    assert list(every.differences) == [wide.model]
+    for metric, difference in every.differences[wide.model].items():
+        gap = every.models[wide.model][metric].value - every.models[base.model][metric].value
         assert difference.value == pytest.approx(gap)
-    assert type(report).model_validate_json(report.model_dump_json()) == report
+    assert type(found).model_validate_json(found.model_dump_json()) == found
 
 
 def test_concepts_that_share_the_nearest_name_share_the_credit(
@@ -116,7 +119,7 @@ def test_concepts_that_share_the_nearest_name_share_the_credit(
     secret = next(f"w1 w{i}" for i in range(2, 95) if is_withheld(f"w1 w{i}", 0.3))
     # To this tokenizer, white space makes no difference between names.
     concepts = [("C0", ("w1  w2", secret)), ("C1", ("w1 w2",)), ("C2", ("w1 w2",))]
-    outcome = evaluate_names(str(tiny_model()), build_name_task(concepts, withheld=0.3))
+    (outcome,) = evaluate_names(str(tiny_model()), build_name_task(concepts, withheld=0.3))
     assert outcome.scores["acc@1"].tolist() == [1]
     assert outcome.scores["acc@1 expected"].tolist() == [1 / 3]
 

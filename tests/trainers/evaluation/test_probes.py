@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,14 @@ from transformers import AutoModelForMaskedLM
 from bali_platform.base.errors import BaliError
 from bali_trainers.evaluation import (
     Example,
+    MaskedTextTask,
     evaluate_classes,
     evaluate_perplexity,
     official_folds,
     read_marked_relations,
     read_pubmedqa,
     relation_task,
-    report_classes,
-    report_perplexity,
+    report,
 )
 from bali_trainers.evaluation.agreement import compare_classes, count_classes, estimate_classes
 from bali_trainers.evaluation.probe import choose_penalty, fit_probes
@@ -119,13 +120,13 @@ def test_questions_are_answered_from_their_contexts(
     path.write_text(json.dumps(rows))
     task = read_pubmedqa(path)
     assert task.examples[0].texts == ("w0 w1", "w80 w81 w0")
-    base = evaluate_classes(str(tiny_model()), task)
-    wide = evaluate_classes(str(tiny_model(hidden_size=32)), task)
-    report = report_classes(task, [base, wide])
-    assert (report.train, report.test, report.folds) == (33, 36, 10) or report.folds == 10
-    assert report.models[base.model]["accuracy"].value > 0.9
-    assert list(report.differences) == [wide.model]
-    assert type(report).model_validate_json(report.model_dump_json()) == report
+    (base,) = evaluate_classes(str(tiny_model()), task)
+    (wide,) = evaluate_classes(str(tiny_model(hidden_size=32)), task)
+    found = report(task, [base, wide])
+    assert (found.facts["test"], found.facts["folds"]) == (36, 10)
+    assert found.sections["all"].models[base.model]["accuracy"].value > 0.9
+    assert list(found.sections["all"].differences) == [wide.model]
+    assert type(found).model_validate_json(found.model_dump_json()) == found
 
 
 @pytest.mark.parametrize(
@@ -175,28 +176,31 @@ def test_relations_are_told_by_what_is_marked(tiny_model: Callable[..., Path]) -
     train = [relation(i, labels[i % 2]) for i in range(10, 40)]
     test = [relation(i, labels[i % 2]) for i in range(50, 62)]
     task = relation_task("toy", train, test, negative="down")
-    outcome = evaluate_classes(str(tiny_model()), task)
-    report = report_classes(task, [outcome])
-    assert (report.train, report.test, report.folds) == (30, 12, 1)
-    assert report.models[outcome.model]["micro F1"].value == 1
+    (outcome,) = evaluate_classes(str(tiny_model()), task)
+    found = report(task, [outcome])
+    assert [found.facts[name] for name in ("train", "test", "folds")] == [30, 12, 1]
+    assert found.sections["all"].models[outcome.model]["micro F1"].value == 1
     with pytest.raises(BaliError, match="1 test documents are also in the training part"):
         relation_task("toy", train, [*test, train[0]])
     with pytest.raises(BaliError, match="no training example has the label 'other'"):
         relation_task("toy", train, [relation(60, "other")])
 
 
-TEXTS = ["w1 w2 w3 w4 w5 w6 w7", "w9", "w3 w4 w5 w3 w4", *(f"w{i} w{i + 1}" for i in range(30))]
+TEXTS = ("w1 w2 w3 w4 w5 w6 w7", "w9", "w3 w4 w5 w3 w4", *(f"w{i} w{i + 1}" for i in range(30)))
+TASK = MaskedTextTask(TEXTS)
 
 
 def test_perplexity_is_that_of_the_models_own_head(
     tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
     folder = tiny_model()
-    outcome = evaluate_perplexity(str(folder), TEXTS)
-    report = report_perplexity([outcome, outcome])
-    assert report.tokens == len(outcome.losses) >= 3
-    assert report.models[outcome.model].value == pytest.approx(np.exp(outcome.losses.mean()))
-    assert report.ratios[outcome.model].value == 1
+    (outcome,) = evaluate_perplexity(str(folder), TASK)
+    found = report(TASK, [outcome, replace(outcome, model="again")])
+    assert outcome.notes["tokens"] == len(outcome.losses) >= 3
+    every = found.sections["all"]
+    perplexity = np.exp(outcome.losses.mean())
+    assert every.models[outcome.model]["perplexity"].value == pytest.approx(perplexity)
+    assert every.differences["again"]["ratio"].value == 1
     model = AutoModelForMaskedLM.from_pretrained(folder).eval()
     uniform = np.log(model.config.vocab_size)
     assert outcome.losses.mean() == pytest.approx(uniform, abs=0.3)
@@ -206,7 +210,7 @@ def test_perplexity_is_that_of_the_models_own_head(
     model.save_pretrained(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
-    zero = evaluate_perplexity(str(tmp_path), TEXTS)
+    (zero,) = evaluate_perplexity(str(tmp_path), TASK)
     np.testing.assert_allclose(zero.losses, uniform, atol=1e-5)
 
 
@@ -214,7 +218,8 @@ def test_models_without_a_head_or_with_other_pieces_are_refused(
     tiny_model: Callable[..., Path],
 ) -> None:
     with pytest.raises(BaliError, match="has no masked-language-model head"):
-        evaluate_perplexity(str(tiny_model(headless=True)), TEXTS)
-    one, other = (evaluate_perplexity(str(tiny_model()), texts) for texts in (TEXTS, TEXTS[1:]))
+        evaluate_perplexity(str(tiny_model(headless=True)), TASK)
+    tasks = TASK, MaskedTextTask(TEXTS[1:])
+    one, other = (evaluate_perplexity(str(tiny_model()), task)[0] for task in tasks)
     with pytest.raises(BaliError, match="cut words into other pieces"):
-        report_perplexity([one, other])
+        report(TASK, [one, other])

@@ -122,6 +122,7 @@ def job(trained, tmp_path):
         }
         checkpoints = Checkpoints(folder / "checkpoints", keep=2, facts=facts, say=print)
         checkpoints.save(7, task, torch.optim.AdamW(task.parameters()))
+        checkpoints.finish()
         return folder, task, config, spec
 
     return make

@@ -67,7 +67,11 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., StudyFold
             for seed in ((None,) if m.source else STUDY.seeds)
         ]
         asked = Questions(
-            corpus="notes (1a2b)", documents=20, mentions=200, unmatched=100, refined=100, unknown=3
+            corpus="notes (1a2b)",
+            documents=20,
+            mentions=200,
+            unknown=3,
+            subsets={"unmatched": 100, "refined": 100},
         )
         edges = Questions(corpus="30 concepts of graph g1", documents=20, mentions=200)
         plan = Plan(

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bali_trainers.evaluation.page import Heading, Points, Table, Text, to_html, to_markdown
 from bali_trainers.study import StudyReport, write_report
 from bali_trainers.study.curves import draw_curves, mean_curve
-from bali_trainers.study.page import Heading, Points, Table, Text, to_html, to_markdown
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -40,7 +40,8 @@ class WordPieces:
     """The tokenizer of a model folder (``tokenizer.json`` and ``tokenizer_config.json``).
 
     Attributes:
-        special: [vocabulary size] True for the ids of special tokens.
+        size: How many word pieces it has.
+        special: [size] True for the ids of special tokens.
         ordinary: The ids of all other tokens, ascending.
 
     """
@@ -56,6 +57,7 @@ class WordPieces:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         size = self._tokenizer.get_vocab_size(with_added_tokens=True)
+        self.size = size
         self.special: NDArray[np.bool_] = np.zeros(size, dtype=np.bool_)
         added = self._tokenizer.get_added_tokens_decoder()
         self.special[[i for i, token in added.items() if token.special]] = True

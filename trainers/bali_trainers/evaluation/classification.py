@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import QUIET, Reporter
@@ -17,9 +17,10 @@ from bali_trainers.evaluation.agreement import (
     count_classes,
     estimate_classes,
 )
-from bali_trainers.evaluation.metrics import Difference, Estimate
+from bali_trainers.evaluation.metrics import Clusters, Difference, Estimate
 from bali_trainers.evaluation.probe import choose_penalty, fit_probes
-from bali_trainers.inference.embedding import NameEncoder, Precision, Spans
+from bali_trainers.evaluation.report import Mask, Outcome, Task
+from bali_trainers.inference.embedding import PLAIN, NameEncoder, Setup, Spans
 
 Span = tuple[int, int]
 _LONGEST_TEXT = 512
@@ -51,16 +52,44 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class ClassificationTask:
+class ClassificationTask(Task):
     """Examples, and how they are split; every example is tested once at most.
 
     ``negative`` is the label that says there is nothing, if there is one.
     """
 
     name: str
+    about: str
     examples: tuple[Example, ...]
     folds: tuple[Fold, ...]
     negative: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What is asked."""
+        return f"{self.about}: {len(self.tested):,} tested, {len(self.folds)} folds"
+
+    @property
+    def tested(self) -> NDArray[np.int64]:
+        """The examples of all test parts, ascending."""
+        return np.sort(np.concatenate([fold.test for fold in self.folds]))
+
+    @property
+    def clusters(self) -> Clusters:
+        """The document of each tested example, numbered."""
+        documents = [self.examples[number].document for number in self.tested]
+        return np.unique(documents, return_inverse=True)[1]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How many examples there are."""
+        labels = [example.label for example in self.examples]
+        return {
+            "train": len(self.folds[0].train),
+            "test": len(self.tested),
+            "folds": len(self.folds),
+            "classes": {label: labels.count(label) for label in self.classes},
+        }
 
     @property
     def classes(self) -> list[str]:
@@ -68,65 +97,58 @@ class ClassificationTask:
         return sorted({example.label for example in self.examples})
 
 
-@dataclass(frozen=True)
-class ClassificationOutcome:
-    """What one model's probes did: counts by document, and the penalty of each fold."""
+@dataclass(frozen=True, kw_only=True)
+class Classified(Outcome):
+    """What one model's probes did.
 
-    model: str
-    precision: Precision
-    counts: Counts
-    penalties: tuple[float, ...]
+    Attributes:
+        predicted: [Q] class of each tested example.
+        wanted: [Q] the right one.
+        classes: How many there are.
+        negative: The class that says there is nothing, if there is one.
+    """
 
+    predicted: NDArray[np.int64]
+    wanted: NDArray[np.int64]
+    classes: int
+    negative: int | None
 
-class ClassificationReport(BaseModel):
-    """The outcome of several models on one task; ``differences`` are to the first model."""
+    def estimates(self, chosen: Mask, clusters: Clusters) -> dict[str, Estimate]:
+        """Return accuracy and F1."""
+        return estimate_classes(self._counts(chosen, clusters), self.negative)
 
-    model_config = ConfigDict(frozen=True)
+    def gains(
+        self, baseline: Classified, chosen: Mask, clusters: Clusters
+    ) -> dict[str, Difference]:
+        """Return the paired differences of accuracy and F1."""
+        counts, before = (o._counts(chosen, clusters) for o in (self, baseline))
+        return compare_classes(counts, before, self.negative)
 
-    task: str
-    train: int
-    test: int
-    folds: int
-    classes: dict[str, int]
-    precision: Precision
-    penalties: dict[str, tuple[float, ...]]
-    models: dict[str, dict[str, Estimate]]
-    differences: dict[str, dict[str, Difference]]
+    def _counts(self, chosen: Mask, clusters: Clusters) -> Counts:
+        return count_classes(self.predicted[chosen], self.wanted[chosen], clusters, self.classes)
 
 
 def evaluate_classes(
-    model: str,
-    task: ClassificationTask,
-    *,
-    precision: Precision = "fp32",
-    device: str = "cpu",
-    reporter: Reporter = QUIET,
-) -> ClassificationOutcome:
+    model: str, task: ClassificationTask, setup: Setup = PLAIN
+) -> list[Classified]:
     """Fit a probe for every fold on the frozen model's vectors, and test it.
 
-    The features of an example are the unit mean vector of each text, that of each thing marked, and
-    the products of the first two vectors of a kind. The penalty is chosen within the training part.
+    The features of an example are the unit vector of each text, that of each thing marked, and the
+    products of the first two vectors of a kind. The penalty is chosen within the training part.
     """
-    encoder = NameEncoder(
-        model,
-        name_length=_LONGEST_TEXT,
-        sentence_length=_LONGEST_TEXT,
-        precision=precision,
-        device=device,
-    )
-    return probe_classes(
-        model, task, _features(encoder, task.examples, reporter), precision, reporter=reporter
-    )
+    encoder = NameEncoder(model, setup, name_length=_LONGEST_TEXT, sentence_length=_LONGEST_TEXT)
+    features = _features(encoder, task.examples)
+    return [probe_classes(model, task, features, setup.reporter)]
 
 
 def probe_classes(
     model: str,
     task: ClassificationTask,
     features: NDArray[np.float32],
-    precision: Precision,
-    *,
     reporter: Reporter = QUIET,
-) -> ClassificationOutcome:
+    *,
+    view: str = "",
+) -> Classified:
     """Fit a probe for every fold on the features of the examples, [N, d], and test it."""
     classes = task.classes
     labels = np.array([classes.index(example.label) for example in task.examples])
@@ -139,48 +161,26 @@ def probe_classes(
             (probe,) = fit_probes(*train, len(classes), penalties[-1:])
             predicted[fold.test] = probe.predict(features[fold.test])
             step.advance()
-    tested = np.flatnonzero(predicted >= 0)
-    documents = np.unique([task.examples[i].document for i in tested], return_inverse=True)[1]
-    counts = count_classes(predicted[tested], labels[tested], documents, len(classes))
-    return ClassificationOutcome(model, precision, counts, tuple(penalties))
-
-
-def report_classes(
-    task: ClassificationTask, outcomes: Sequence[ClassificationOutcome]
-) -> ClassificationReport:
-    """Summarise outcomes on ``task``, the first being the baseline of the others."""
-    baseline, *others = outcomes
-    classes = task.classes
-    negative = classes.index(task.negative) if task.negative in classes else None
-    labels = [example.label for example in task.examples]
-    return ClassificationReport(
-        task=task.name,
-        train=len(task.folds[0].train),
-        test=sum(len(fold.test) for fold in task.folds),
-        folds=len(task.folds),
-        classes={label: labels.count(label) for label in classes},
-        precision=baseline.precision,
-        penalties={outcome.model: outcome.penalties for outcome in outcomes},
-        models={o.model: estimate_classes(o.counts, negative) for o in outcomes},
-        differences={
-            other.model: compare_classes(other.counts, baseline.counts, negative)
-            for other in others
-        },
+    return Classified(
+        model=model,
+        view=view,
+        notes={"penalties": penalties},
+        predicted=predicted[task.tested],
+        wanted=labels[task.tested],
+        classes=len(classes),
+        negative=classes.index(task.negative) if task.negative in classes else None,
     )
 
 
-def _features(
-    encoder: NameEncoder, examples: Sequence[Example], reporter: Reporter
-) -> NDArray[np.float32]:
+def _features(encoder: NameEncoder, examples: Sequence[Example]) -> NDArray[np.float32]:
     if not examples:
         raise BaliError("no examples: nothing to evaluate")
     whole = []
     for texts in zip(*(example.texts for example in examples), strict=True):
-        embedded = encoder.encode(texts, reporter=reporter)
+        embedded = encoder.encode(texts)
         whole.append(embedded.vectors[embedded.row].astype(np.float32))
     things = [
-        _thing(encoder, examples, number, whole[0], reporter)
-        for number in range(len(examples[0].marked))
+        _thing(encoder, examples, number, whole[0]) for number in range(len(examples[0].marked))
     ]
     products = [kind[0] * kind[1] for kind in (whole, things) if len(kind) > 1]
     return np.concatenate([*whole, *things, *products], axis=1)
@@ -191,7 +191,6 @@ def _thing(
     examples: Sequence[Example],
     number: int,
     instead: NDArray[np.float32],
-    reporter: Reporter,
 ) -> NDArray[np.float32]:
     """Return the mean vector of a thing's mentions, [N, d]; the text's where none can be seen."""
     texts = {text: row for row, text in enumerate(dict.fromkeys(e.texts[0] for e in examples))}
@@ -201,7 +200,7 @@ def _thing(
         for start, end in example.marked[number]
     ]
     owner, row, start, end = np.array(rows, dtype=np.int64).reshape(-1, 4).T
-    vectors = encoder.encode_in_context(Spans(tuple(texts), row, start, end), reporter=reporter)
+    vectors = encoder.encode_in_context(Spans(tuple(texts), row, start, end))
     sums = np.zeros_like(instead)
     np.add.at(sums, owner, vectors)
     length = np.linalg.norm(sums, axis=1, keepdims=True)

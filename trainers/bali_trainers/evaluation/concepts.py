@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from bali_platform.base.errors import BaliError
-from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.subgraphs import NeighbourhoodSource
 from bali_trainers.batches.edges import SomeEdges
 from bali_trainers.batches.linearised import Lineariser
@@ -19,9 +18,9 @@ from bali_trainers.batches.names import numbered
 from bali_trainers.batches.randomness import Purpose, generator
 from bali_trainers.batches.trees import Trees, grow_trees
 from bali_trainers.evaluation.edge_task import EdgeTask
-from bali_trainers.inference.embedding import NameEncoder, Precision
+from bali_trainers.inference.embedding import PLAIN, NameEncoder, Setup, unit_rows
+from bali_trainers.models.bases import resolve_base
 from bali_trainers.models.saved_graph import SavedGraph, load_graph_encoder
-from bali_trainers.models.text import resolve_base
 
 View = Literal["name", "graph", "alone"]
 """A concept by its preferred name, by the graph encoder, or by that without any neighbour."""
@@ -31,12 +30,7 @@ _SEED = 20_252
 
 
 def concept_vectors(
-    model: str,
-    task: EdgeTask,
-    *,
-    precision: Precision = "fp32",
-    device: str = "cpu",
-    reporter: Reporter = QUIET,
+    model: str, task: EdgeTask, setup: Setup = PLAIN
 ) -> dict[View, NDArray[np.float32]]:
     """Return unit vectors ``[C, d]`` of the concepts of a task, in each view that a model has.
 
@@ -49,12 +43,12 @@ def concept_vectors(
             f"model '{model}' was trained on the edges that it would be asked about: train it with "
             f"[data] withheld_edges = {task.withheld:g}"
         )
-    encoder = NameEncoder(model, precision=precision, device=device)
-    found: dict[View, NDArray[np.float32]] = {"name": _named(encoder, task.names, reporter)}
+    encoder = NameEncoder(model, setup)
+    found: dict[View, NDArray[np.float32]] = {"name": _named(encoder, task.names)}
     if saved is not None:
         reader = _SubgraphReader(encoder, saved, task.source)
-        found["graph"] = reader.read(task.cuis, saved.facts.neighbours, reporter)
-        found["alone"] = reader.read(task.cuis, 0, reporter)
+        found["graph"] = reader.read(task.cuis, saved.facts.neighbours)
+        found["alone"] = reader.read(task.cuis, 0)
     return found
 
 
@@ -69,7 +63,7 @@ class _SubgraphReader:
         # What a model has never seen it cannot read.
         self._source = SomeEdges(source, lambda cui, edge: edge.type in self._relations)
 
-    def read(self, cuis: Sequence[str], neighbours: int, reporter: Reporter) -> NDArray[np.float32]:
+    def read(self, cuis: Sequence[str], neighbours: int) -> NDArray[np.float32]:
         """Return the unit vector of each concept with so many neighbours, ``[C, d]``."""
         chunks = [
             cuis[first : first + _CONCEPTS_AT_ONCE]
@@ -80,7 +74,7 @@ class _SubgraphReader:
         rows = np.split(row, np.cumsum([len(tree.cuis) for tree in trees])[:-1])
         sizes = [len(some) for some in chunks]
         read = self._linearised if self._facts.encoder.kind == "linearised" else self._encoded
-        return _unit(read(trees, names, rows, sizes, reporter))
+        return unit_rows(read(trees, names, rows, sizes))
 
     def _draw(self, cuis: Sequence[str], neighbours: int, index: int) -> Trees:
         found = self._source.neighbourhoods(cuis).found
@@ -103,9 +97,8 @@ class _SubgraphReader:
         names: Sequence[str],
         rows: Sequence[NDArray[np.int32]],
         sizes: Sequence[int],
-        reporter: Reporter,
     ) -> NDArray[np.float32]:
-        states = self._encoder.encode(names, unit=False, reporter=reporter)
+        states = self._encoder.encode(names, unit=False)
         parts = []
         with torch.inference_mode():
             for tree, row, size in zip(trees, rows, sizes, strict=True):
@@ -124,7 +117,6 @@ class _SubgraphReader:
         names: Sequence[str],
         rows: Sequence[NDArray[np.int32]],
         sizes: Sequence[int],
-        reporter: Reporter,
     ) -> NDArray[np.float32]:
         linearise = Lineariser(
             self._encoder.pieces,
@@ -136,16 +128,9 @@ class _SubgraphReader:
             linearise(tree, *numbered([names[name] for name in row.tolist()]), size)
             for tree, row, size in zip(trees, rows, sizes, strict=True)
         )
-        return np.concatenate(
-            [self._encoder.encode_first(*text, reporter=reporter) for text in texts]
-        )
+        return np.concatenate([self._encoder.encode_first(*text) for text in texts])
 
 
-def _named(encoder: NameEncoder, names: Sequence[str], reporter: Reporter) -> NDArray[np.float32]:
-    embedded = encoder.encode(names, reporter=reporter)
+def _named(encoder: NameEncoder, names: Sequence[str]) -> NDArray[np.float32]:
+    embedded = encoder.encode(names)
     return embedded.vectors[embedded.row].astype(np.float32)
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit

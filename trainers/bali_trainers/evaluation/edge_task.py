@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +13,22 @@ from numpy.typing import NDArray
 from bali_platform.base.errors import BaliError
 from bali_platform.subgraphs import NeighbourhoodSource
 from bali_trainers.batches.edges import is_withheld_edge, without_withheld
+from bali_trainers.evaluation.metrics import Clusters, compare
+from bali_trainers.evaluation.report import Scored, Section, Task
 
 _CONCEPTS_AT_ONCE = 4096
 Fact = tuple[str, str, str]
 
 
+LINK_RULE = (
+    "the other end is looked for by cosine near the concept's unit vector plus its relation's: the "
+    "mean difference between tail and head over known edges, as if 10 more of no difference were "
+    "known; other right answers are left out; of equally near ones, half are ahead"
+)
+
+
 @dataclass(frozen=True)
-class EdgeTask:
+class EdgeTask(Task):
     """C concepts of a graph, and the edges between them.
 
     Attributes:
@@ -32,6 +42,7 @@ class EdgeTask:
         asked: [Q, 3] of those of them that are asked about, in random order.
     """
 
+    name = "edges"
     source: NeighbourhoodSource
     withheld: float
     cuis: tuple[str, ...]
@@ -42,11 +53,37 @@ class EdgeTask:
     asked: NDArray[np.int64]
 
     @property
-    def clusters(self) -> NDArray[np.int64]:
+    def title(self) -> str:
+        """What is asked."""
+        return f"{len(self.asked):,} withheld edges among {len(self.cuis):,} concepts"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How many there are, and how their ends are looked for."""
+        return {
+            "withheld": self.withheld,
+            "concepts": len(self.cuis),
+            "known": len(self.known),
+            "asked": len(self.asked),
+            "rule": LINK_RULE,
+        }
+
+    @property
+    def clusters(self) -> Clusters:
         """The pair of concepts, numbered, of each question: all tails are asked first, [2 Q]."""
         ends = np.sort(self.asked[:, [0, 2]], axis=1)
         pairs: NDArray[np.int64] = np.unique(ends, axis=0, return_inverse=True)[1]
         return np.tile(pairs.reshape(-1), 2)
+
+    def further(self, outcomes: Sequence[Scored]) -> dict[str, Section]:
+        """Compare what a graph encoder makes of neighbours with what it makes of the name alone."""
+        views = {(o.model, o.view): o for o in outcomes}
+        gains = {
+            model: compare(o.scores, views[model, "alone"].scores, self.clusters)
+            for (model, view), o in views.items()
+            if view == "graph"
+        }
+        return {"neighbours": Section(differences=gains)} if gains else {}
 
     def of_relation(self) -> dict[str, NDArray[np.bool_]]:
         """Mark the questions about each type of edge that is asked for, [2 Q], commonest first."""

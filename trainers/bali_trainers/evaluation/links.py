@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
-from bali_platform.base.progress import QUIET, Reporter
-from bali_trainers.evaluation.concepts import View, concept_vectors
+from bali_trainers.evaluation.concepts import concept_vectors
 from bali_trainers.evaluation.edge_task import EdgeTask
-from bali_trainers.evaluation.metrics import Difference, Estimate, Values, compare, estimate
-from bali_trainers.inference.embedding import Precision
+from bali_trainers.evaluation.metrics import Values
+from bali_trainers.evaluation.report import Scored
+from bali_trainers.inference.embedding import PLAIN, Setup, unit_rows
 
-LINK_RULE = (
-    "the other end is looked for by cosine near the concept's unit vector plus its relation's: the "
-    "mean difference between tail and head over known edges, as if 10 more of no difference were "
-    "known; other right answers are left out; of equally near ones, half are ahead"
-)
 _SHRINKAGE = 10
 _TIE = 1e-6
 _QUERIES_AT_ONCE = 256
@@ -29,58 +22,16 @@ Vectors = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class LinkOutcome:
-    """What one view of a model did: ``scores[metric]`` is [2 Q], tails asked first, then heads."""
+def evaluate_links(model: str, task: EdgeTask, setup: Setup = PLAIN) -> list[Scored]:
+    """Look for both ends of every asked edge among all concepts, in each view of the model.
 
-    model: str
-    view: View
-    precision: Precision
-    scores: dict[str, Values]
-
-    @property
-    def label(self) -> str:
-        """How reports call it."""
-        return f"{self.model}, {self.view}"
-
-
-class LinkReport(BaseModel):
-    """The outcome of several models on one graph.
-
-    Intervals are over pairs of concepts. ``differences`` are to the first model's names;
-    ``neighbours`` what a graph encoder gains from neighbours over reading the name alone.
+    Scores are [2 Q]: tails are asked first, then heads.
     """
-
-    model_config = ConfigDict(frozen=True)
-
-    graph_version: str
-    withheld: float
-    concepts: int
-    known: int
-    asked: int
-    precision: Precision
-    rule: str = LINK_RULE
-    models: dict[str, dict[str, Estimate]]
-    differences: dict[str, dict[str, Difference]]
-    neighbours: dict[str, dict[str, Difference]]
-
-
-def evaluate_links(
-    model: str,
-    task: EdgeTask,
-    *,
-    precision: Precision = "fp32",
-    device: str = "cpu",
-    reporter: Reporter = QUIET,
-) -> list[LinkOutcome]:
-    """Look for both ends of every asked edge among all concepts, in each view of the model."""
-    found = concept_vectors(model, task, precision=precision, device=device, reporter=reporter)
     outcomes = []
-    for view, vectors in found.items():
-        with reporter.step(f"rank concepts, {view}"):
-            outcomes.append(
-                LinkOutcome(model, view, precision, link_metrics(_ranks(task, vectors)))
-            )
+    for view, vectors in concept_vectors(model, task, setup).items():
+        with setup.reporter.step(f"rank concepts, {view}"):
+            scores = link_metrics(_ranks(task, vectors))
+        outcomes.append(Scored(model=model, view=view, scores=scores))
     return outcomes
 
 
@@ -88,31 +39,6 @@ def link_metrics(ranks: Values) -> dict[str, Values]:
     """Return each query's share of each metric from its rank, from 1, [Q]."""
     hits = {f"hits@{k}": (ranks <= k).astype(float) for k in (1, 3, 10)}
     return {"mrr": 1 / ranks, **hits}
-
-
-def report_links(task: EdgeTask, outcomes: Sequence[LinkOutcome]) -> LinkReport:
-    """Summarise outcomes on ``task``, the first being the baseline of the others."""
-    baseline, *others = outcomes
-    clusters = task.clusters
-    alone = {outcome.model: outcome for outcome in outcomes if outcome.view == "alone"}
-    return LinkReport(
-        graph_version=task.source.graph_version,
-        withheld=task.withheld,
-        concepts=len(task.cuis),
-        known=len(task.known),
-        asked=len(task.asked),
-        precision=baseline.precision,
-        models={
-            o.label: {metric: estimate(values, clusters) for metric, values in o.scores.items()}
-            for o in outcomes
-        },
-        differences={o.label: compare(o.scores, baseline.scores, clusters) for o in others},
-        neighbours={
-            o.model: compare(o.scores, alone[o.model].scores, clusters)
-            for o in outcomes
-            if o.view == "graph"
-        },
-    )
 
 
 def filtered_ranks(
@@ -139,7 +65,7 @@ def filtered_ranks(
 
 
 def relation_offsets(vectors: Vectors, known: Indices, relations: int) -> Vectors:
-    """Return the vector of each relation, ``[R, d]``, see :data:`LINK_RULE`."""
+    """Return the vector of each relation, ``[R, d]``, see ``LINK_RULE`` of edge tasks."""
     head, relation, tail = known.T
     sums = np.zeros((relations, vectors.shape[1]), dtype=np.float32)
     np.add.at(sums, relation, vectors[tail] - vectors[head])
@@ -155,13 +81,13 @@ def _ranks(task: EdgeTask, vectors: Vectors) -> Values:
     return np.concatenate(
         [
             filtered_ranks(
-                _unit(vectors[head] + offsets[relation]),
+                unit_rows(vectors[head] + offsets[relation]),
                 vectors,
                 tail,
                 [np.array([h, *tails[h, r]]) for h, r, _ in task.asked.tolist()],
             ),
             filtered_ranks(
-                _unit(vectors[tail] - offsets[relation]),
+                unit_rows(vectors[tail] - offsets[relation]),
                 vectors,
                 head,
                 [np.array([t, *heads[r, t]]) for _, r, t in task.asked.tolist()],
@@ -180,8 +106,3 @@ def _right_answers(
         tails[head, relation].append(tail)
         heads[relation, tail].append(head)
     return tails, heads
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit

@@ -1,116 +1,272 @@
-"""Entity linking on given spans: what models answer, and the report."""
+"""Entity linking on given spans: the mentions of a linked corpus, and what models answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
-from bali_platform.base.progress import QUIET, Reporter
+from bali_platform.base.errors import BaliError
+from bali_platform.graph.names import name_key
+from bali_platform.text.abbreviations import definitions_for, documents_with_abbreviations
+from bali_platform.text.corpus import open_corpus, read_sentences
 from bali_trainers.evaluation.encoders import Encoder, open_encoder
-from bali_trainers.evaluation.mention_task import READING, MentionTask
-from bali_trainers.evaluation.metrics import (
-    Difference,
-    Estimate,
-    Values,
-    compare,
-    estimate,
-    rank_metrics,
-)
+from bali_trainers.evaluation.metrics import Clusters, Values, rank_metrics
+from bali_trainers.evaluation.names import NameTable
 from bali_trainers.evaluation.ranking import RULE, Bearers, rank_concepts
-from bali_trainers.inference.embedding import Precision
+from bali_trainers.evaluation.report import Mask, Outcome, Scored, Task
+from bali_trainers.inference.embedding import PLAIN, Setup, Spans, unit_rows
 
 Encoding = Literal["name", "context", "mixed"]
-Metrics = dict[str, Estimate]
+
+READING = (
+    "an abbreviation that its document defines (Schwartz and Hearst, 2003) is read by its long "
+    "form; in its sentence, as it stands there, after the definition ('long form (short). ') "
+    "where the sentence has none"
+)
+
+
+SUBSETS = {
+    "unmatched": "their text equals no name of a right concept, but for case",
+    "open": "called what no concept is called, but for case: no dictionary decides them",
+    "refined": "each text and concept once, without texts that training mentions",
+}
+"""Mentions of which a dictionary alone, or what training saw, says less."""
 
 
 @dataclass(frozen=True)
-class MentionOutcome:
-    """What one model did with every mention in one encoding: ``scores[metric]`` is [M].
+class KnownNames:
+    """All names of all concepts: the dictionary of any number of corpora.
 
-    ``cut`` mentions were beyond the length of a sentence, and encoded by their text alone.
+    Attributes:
+        table: The names and who bears them.
+        number: The place of each CUI in the table.
+        keys: Every (concept, name folded by case).
     """
 
+    table: NameTable
+    number: dict[str, int]
+    keys: frozenset[tuple[int, str]]
+
+    @cached_property
+    def borne(self) -> frozenset[str]:
+        """Every name of any concept, folded by case."""
+        return frozenset(key for _, key in self.keys)
+
+
+@dataclass(frozen=True)
+class MentionTask(Task):
+    """M mentions of a corpus, and the dictionary in which to look them up.
+
+    Attributes:
+        corpus: The corpus's name and digest.
+        table: All names of all concepts.
+        spans: The mentions in their sentences, which begin with the definitions that they lack.
+        names: [M] what each is called: its text, or the long form of an abbreviation that its
+            document defines.
+        gold: The concepts of each mention; several where it is composite: any of them is right.
+        document: [M] the document of each mention, numbered.
+        chosen: Subsets of the mentions, each [M], see :data:`SUBSETS`.
+        unknown: Mentions left out because the dictionary lacks their concepts.
+    """
+
+    name = "mentions"
     corpus: str
-    model: str
-    encoding: Encoding
-    precision: Precision
-    scores: dict[str, Values]
-    cut: int = 0
+    table: NameTable
+    spans: Spans
+    names: tuple[str, ...]
+    gold: tuple[tuple[int, ...], ...]
+    document: NDArray[np.int64]
+    chosen: dict[str, Mask]
+    unknown: int
 
     @property
-    def label(self) -> str:
-        """How reports call it."""
-        return f"{self.model}, {self.encoding}"
+    def title(self) -> str:
+        """What is asked."""
+        size, names = len(self.gold), len(self.table.names)
+        return f"{self.corpus}: {size:,} mentions among {names:,} names"
+
+    @property
+    def clusters(self) -> Clusters:
+        """The document of each mention."""
+        return self.document
+
+    @property
+    def subsets(self) -> dict[str, Mask]:
+        """All mentions, and those of :data:`SUBSETS`."""
+        return {**super().subsets, **self.chosen}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How many there are, and how they are read and ranked."""
+        return {
+            "corpus": self.corpus,
+            "concepts": len(self.table.cuis),
+            "names": len(self.table.names),
+            "mentions": len(self.gold),
+            "unknown": self.unknown,
+            "rule": RULE,
+            "reading": READING,
+        }
+
+    def baseline(self, outcome: Outcome, outcomes: Sequence[Outcome]) -> Outcome:
+        """Return the first model's outcome in the same encoding."""
+        return next(o for o in outcomes if o.view == outcome.view)
 
 
-class MentionReport(BaseModel):
-    """The outcome of several models on one corpus.
+def build_mention_task(
+    known: KnownNames,
+    corpus: Path,
+    *,
+    training: Sequence[Path] = (),
+    documents: int | None = None,
+) -> MentionTask:
+    """Ask for every mention of a corpus, or of so many of its ``documents``, chosen by hash.
 
-    The subsets: ``all`` mentions; ``unmatched`` ones, whose text no name of a right concept equals
-    but for case; ``open`` ones, which are called what no concept is called, so that no dictionary
-    decides what they mean; ``refined`` ones, each text and concept once, and none that training
-    mentioned. Intervals are over documents. ``differences`` are to the first model in the same
-    encoding.
+    ``training`` are the corpora that the models were trained on.
     """
+    number = known.number
+    chosen = None if documents is None else _choose(corpus, documents)
+    seen = {name_key(text) for folder in training for text in _surfaces(folder)}
+    sentences: dict[str, int] = {}
+    places: dict[str, int] = {}
+    spans: list[tuple[int, int, int, int]] = []
+    names: list[str] = []
+    gold: list[tuple[int, ...]] = []
+    unmatched, undecided, refined, unknown = [], [], [], 0
+    asked: set[tuple[str, tuple[int, ...]]] = set()
+    for document, text, start, end, name, cuis in _marked(corpus, chosen):
+        wanted = tuple(sorted(number[cui] for cui in cuis if cui in number))
+        if not wanted:
+            unknown += 1
+            continue
+        row = sentences.setdefault(text, len(sentences))
+        key = name_key(text[start:end])
+        spans.append((places.setdefault(document, len(places)), row, start, end))
+        names.append(name)
+        gold.append(wanted)
+        unmatched.append(not any((concept, key) in known.keys for concept in wanted))
+        undecided.append(name_key(name) not in known.borne)
+        refined.append(key not in seen and (key, wanted) not in asked)
+        asked.add((key, wanted))
+    if not spans:
+        raise BaliError(f"{corpus} mentions no concept of this graph: nothing to evaluate")
+    info = open_corpus(corpus)
+    document_of, row_of, start_of, end_of = np.array(spans, dtype=np.int64).T
+    return MentionTask(
+        corpus=f"{info.name} ({info.sha})",
+        table=known.table,
+        spans=Spans(tuple(sentences), row_of, start_of, end_of),
+        names=tuple(names),
+        gold=tuple(gold),
+        document=document_of,
+        chosen={
+            "unmatched": np.array(unmatched),
+            "open": np.array(undecided),
+            "refined": np.array(refined),
+        },
+        unknown=unknown,
+    )
 
-    model_config = ConfigDict(frozen=True)
 
-    corpus: str
-    training: list[str] = []
-    overlapping: int = 0
-    graph_version: str
-    concepts: int
-    names: int
-    mentions: int
-    unmatched: int
-    open: int
-    refined: int
-    unknown: int
-    precision: Precision
-    rule: str = RULE
-    reading: str = READING
-    cut: dict[str, int]
-    models: dict[str, dict[str, Metrics]]
-    differences: dict[str, dict[str, dict[str, Difference]]]
+def read_names(concepts: Iterable[tuple[str, Sequence[str]]]) -> KnownNames:
+    """Make a dictionary of ``(cui, names best first)``."""
+    cuis: list[str] = []
+    rows: dict[str, int] = {}
+    bearers: list[tuple[int, int, int]] = []
+    keys: set[tuple[int, str]] = set()
+    for concept, (cui, names) in enumerate(concepts):
+        cuis.append(cui)
+        for place, name in enumerate(names):
+            bearers.append((concept, rows.setdefault(name, len(rows)), place))
+            keys.add((concept, name_key(name)))
+    table = NameTable(tuple(cuis), tuple(rows), np.array(bearers, dtype=np.int64).reshape(-1, 3))
+    number = {cui: concept for concept, cui in enumerate(cuis)}
+    return KnownNames(table, number, frozenset(keys))
 
 
 def evaluate_mentions(
     model: str,
     tasks: Sequence[MentionTask],
     encodings: Sequence[Encoding] = ("name",),
-    *,
-    precision: Precision = "fp32",
-    device: str = "cpu",
-    reporter: Reporter = QUIET,
-) -> list[MentionOutcome]:
+    setup: Setup = PLAIN,
+) -> list[list[Scored]]:
     """Link every mention to the concept with the nearest name, by cosine, over all names.
 
     The tasks share a dictionary, which is encoded once. A mention is encoded as what it is called
     (``name``), as the mean of its tokens in the sentence (``context``), or as the sum of both unit
-    vectors (``mixed``). Outcomes come by task.
+    vectors (``mixed``). Returns for each task the outcome in each encoding; ``cut`` mentions were
+    beyond the length of a sentence, and encoded by their text alone.
     """
-    encoder = open_encoder(model, precision=precision, device=device)
+    encoder = open_encoder(model, setup)
     table = tasks[0].table
     mentions = [name for task in tasks for name in task.names]
-    # All of them together: those that are tokenised alike get the same vector to the last bit.
-    embedded = encoder.encode([*table.names, *mentions], reporter=reporter)
-    bearers = table.by_vector(embedded.row)
-    ends = len(table.names) + np.cumsum([len(task.gold) for task in tasks])
-    outcomes = []
+    known, asked = encoder.encode_both(table.names, mentions)
+    bearers = table.by_vector(known.row)
+    ends = np.cumsum([len(task.gold) for task in tasks])
+    found = []
     for task, end in zip(tasks, ends.tolist(), strict=True):
-        own = embedded.row[end - len(task.gold) : end]
-        vectors, cut = _encode(encoder, task, embedded.vectors[own], encodings, reporter)
+        own = asked.row[end - len(task.gold) : end]
+        vectors, cut = _encode(encoder, task, asked.vectors[own], encodings)
+        outcomes = []
         for encoding in encodings:
-            row, lost = (own, 0) if encoding == "name" else (np.arange(len(own)), cut)
-            with reporter.step(f"rank concepts, {encoding}"):
-                scores = _score(task, embedded.vectors, bearers, vectors[encoding], row)
-            outcomes.append(MentionOutcome(task.corpus, model, encoding, precision, scores, lost))
-    return outcomes
+            row = own if encoding == "name" else np.arange(len(own))
+            with setup.reporter.step(f"rank concepts, {encoding}"):
+                scores = _score(task, known.vectors, bearers, vectors[encoding], row)
+            notes = {"cut": 0 if encoding == "name" else cut}
+            outcomes.append(Scored(model=model, view=encoding, notes=notes, scores=scores))
+        found.append(outcomes)
+    return found
+
+
+def _choose(corpus: Path, documents: int) -> set[str]:
+    names = {sentence.document for sentence in read_sentences(corpus)}
+    return set(sorted(names, key=lambda name: blake2b(name.encode()).digest())[:documents])
+
+
+class _Marked(NamedTuple):
+    document: str
+    text: str
+    start: int
+    end: int
+    name: str
+    cuis: list[str]
+
+
+def _marked(corpus: Path, chosen: set[str] | None) -> Iterator[_Marked]:
+    """Yield each marked span of the ``chosen`` documents with what it is called and means."""
+    asked = (s for s in read_sentences(corpus) if chosen is None or s.document in chosen)
+    for sentences, long_forms in documents_with_abbreviations(asked):
+        for sentence in sentences:
+            told = definitions_for(sentence.text, long_forms)
+            meant: dict[tuple[int, int], list[str]] = defaultdict(list)
+            for mention in sentence.mentions:
+                meant[mention.start, mention.end].append(mention.cui)
+            for (start, end), cuis in meant.items():
+                text = sentence.text[start:end]
+                name = long_forms.get(text, text)
+                yield _Marked(
+                    sentence.document,
+                    told + sentence.text,
+                    len(told) + start,
+                    len(told) + end,
+                    name,
+                    cuis,
+                )
+
+
+def _surfaces(folder: Path) -> Iterator[str]:
+    open_corpus(folder)
+    for sentence in read_sentences(folder):
+        for mention in sentence.mentions:
+            yield sentence.text[mention.start : mention.end]
 
 
 def _encode(
@@ -118,64 +274,16 @@ def _encode(
     task: MentionTask,
     names: NDArray[np.floating],
     encodings: Sequence[Encoding],
-    reporter: Reporter,
 ) -> tuple[dict[Encoding, NDArray[np.float32]], int]:
     """Return vectors of the mentions by encoding, each [M, d], and how many were cut."""
     by_name = names.astype(np.float32)
     if set(encodings) == {"name"}:
         return {"name": by_name}, 0
-    in_context = encoder.encode_in_context(task.spans, reporter=reporter)
+    in_context = encoder.encode_in_context(task.spans)
     lost = ~in_context.any(axis=1)
     in_context[lost] = by_name[lost]
-    mixed = _unit(in_context + by_name)
+    mixed = unit_rows(in_context + by_name)
     return {"name": by_name, "context": in_context, "mixed": mixed}, int(lost.sum())
-
-
-def report_mentions(
-    task: MentionTask,
-    outcomes: Sequence[MentionOutcome],
-    *,
-    graph_version: str,
-    training: Sequence[str] = (),
-    overlapping: int = 0,
-) -> MentionReport:
-    """Summarise outcomes on ``task``; the first model is the baseline of the others."""
-    baselines = {o.encoding: o for o in outcomes if o.model == outcomes[0].model}
-    return MentionReport(
-        corpus=task.corpus,
-        training=list(training),
-        overlapping=overlapping,
-        graph_version=graph_version,
-        concepts=len(task.table.cuis),
-        names=len(task.table.names),
-        mentions=len(task.gold),
-        unmatched=int(task.unmatched.sum()),
-        open=int(task.open.sum()),
-        refined=int(task.refined.sum()),
-        unknown=task.unknown,
-        precision=outcomes[0].precision,
-        cut={outcome.label: outcome.cut for outcome in outcomes},
-        models={
-            outcome.label: {
-                subset: {
-                    metric: estimate(values[chosen], clusters)
-                    for metric, values in outcome.scores.items()
-                }
-                for subset, (chosen, clusters) in _subsets(task).items()
-            }
-            for outcome in outcomes
-        },
-        differences={
-            outcome.label: {
-                subset: compare(
-                    _chosen(outcome, chosen), _chosen(baselines[outcome.encoding], chosen), clusters
-                )
-                for subset, (chosen, clusters) in _subsets(task).items()
-            }
-            for outcome in outcomes
-            if outcome is not baselines[outcome.encoding]
-        },
-    )
 
 
 def _score(
@@ -194,28 +302,3 @@ def _score(
     gold = [np.array(task.gold[mention]) for mention in first]
     ranks = rank_concepts(vectors[first], names, bearers, gold)
     return {metric: values[back.reshape(-1)] for metric, values in rank_metrics(ranks).items()}
-
-
-def _subsets(task: MentionTask) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.int64]]]:
-    """Return for each subset that is not empty its mentions and their documents, renumbered."""
-    every = np.ones(len(task.gold), dtype=bool)
-    chosen = {
-        "all": every,
-        "unmatched": task.unmatched,
-        "open": task.open,
-        "refined": task.refined,
-    }
-    return {
-        subset: (mask, np.unique(task.document[mask], return_inverse=True)[1])
-        for subset, mask in chosen.items()
-        if mask.any()
-    }
-
-
-def _chosen(outcome: MentionOutcome, mask: NDArray[np.bool_]) -> dict[str, Values]:
-    return {metric: values[mask] for metric, values in outcome.scores.items()}
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit

@@ -10,17 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bali_platform.base.errors import BaliError
-from bali_platform.base.progress import QUIET, Reporter
 from bali_trainers.evaluation.classification import (
-    ClassificationOutcome,
     ClassificationTask,
+    Classified,
     Example,
     Fold,
     probe_classes,
 )
 from bali_trainers.evaluation.concepts import concept_vectors
 from bali_trainers.evaluation.edge_task import EdgeTask
-from bali_trainers.inference.embedding import Precision
+from bali_trainers.inference.embedding import PLAIN, Setup
 
 UNRELATED = "none"
 _FOLDS = 5
@@ -67,30 +66,18 @@ def build_pair_task(edges: EdgeTask) -> PairTask:
     )
     ends = np.array([(head, tail) for head, tail, _ in rows], dtype=np.int64)
     task = ClassificationTask(
-        "relations of concept pairs", examples, _folds(examples), negative=UNRELATED
+        "pairs", "relations of concept pairs", examples, _folds(examples), negative=UNRELATED
     )
     return PairTask(edges, task, ends[:, 0], ends[:, 1])
 
 
-def evaluate_pairs(
-    model: str,
-    task: PairTask,
-    *,
-    precision: Precision = "fp32",
-    device: str = "cpu",
-    reporter: Reporter = QUIET,
-) -> list[ClassificationOutcome]:
+def evaluate_pairs(model: str, task: PairTask, setup: Setup = PLAIN) -> list[Classified]:
     """Fit probes on the vectors of both concepts and their product, in each view of the model."""
-    found = concept_vectors(
-        model, task.edges, precision=precision, device=device, reporter=reporter
-    )
     outcomes = []
-    for view, vectors in found.items():
+    for view, vectors in concept_vectors(model, task.edges, setup).items():
         head, tail = vectors[task.head], vectors[task.tail]
         features = np.concatenate([head, tail, head * tail], axis=1)
-        outcomes.append(
-            probe_classes(f"{model}, {view}", task.classes, features, precision, reporter=reporter)
-        )
+        outcomes.append(probe_classes(model, task.classes, features, setup.reporter, view=view))
     return outcomes
 
 

@@ -40,7 +40,7 @@ def read_pubmedqa(path: Path) -> ClassificationTask:
         raise BaliError(f"{path}: {len(labels)} questions are too few for {_FOLDS} folds")
     numbers = np.arange(len(labels))
     folds = tuple(Fold(np.setdiff1d(numbers, test), test) for test in official_folds(labels))
-    return ClassificationTask("PubMedQA, reasoning required", examples, folds)
+    return ClassificationTask("questions", "PubMedQA, reasoning required", examples, folds)
 
 
 def official_folds(labels: Sequence[str]) -> list[NDArray[np.int64]]:

@@ -48,7 +48,7 @@ def relation_task(
     if unseen:
         raise BaliError(f"{name}: no training example has the label '{min(unseen)}'")
     fold = Fold(np.arange(len(train)), np.arange(len(train), len(train) + len(test)))
-    return ClassificationTask(name, (*train, *test), (fold,), negative)
+    return ClassificationTask("relations", name, (*train, *test), (fold,), negative)
 
 
 def _unmark(text: str, label: str) -> Example:

@@ -1,4 +1,4 @@
-"""Which arithmetic a device computes fast in."""
+"""Which device there is, and which arithmetic it computes fast in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,22 @@ from typing import Literal, TypeVar
 
 import torch
 
+from bali_platform.base.errors import UsageError
+
 T = TypeVar("T", bound=str)
+
+
+def settle_device(wanted: str) -> str:
+    """Return ``wanted``; for ``"auto"``, the GPU where torch sees one, else the CPU.
+
+    Raises :class:`UsageError` for a GPU that is not there.
+    """
+    there = torch.cuda.is_available()
+    if wanted == "auto":
+        return "cuda" if there else "cpu"
+    if wanted.startswith("cuda") and not there:
+        raise UsageError(f"device '{wanted}': torch sees no GPU here; use 'cpu' or 'auto'")
+    return wanted
 
 
 def settle_precision(wanted: T | Literal["auto"], device: str) -> T | Literal["fp32", "bf16"]:
@@ -17,6 +32,20 @@ def settle_precision(wanted: T | Literal["auto"], device: str) -> T | Literal["f
     if wanted != "auto":
         return wanted
     return "bf16" if _computes_with_bf16(device) else "fp32"
+
+
+def tokens_at_once(device: str, width: int) -> int:
+    """Return how many tokens of states of so many numbers are best encoded together.
+
+    On a CPU activations of more do not fit a core's cache; a GPU takes what its memory holds.
+    """
+    if not device.startswith("cuda"):
+        return 1024
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(min(max(free // (width * _BYTES_PER_STATE), 1024), 1 << 18))
+
+
+_BYTES_PER_STATE = 256  # of one number of a token's state through a layer, with room to spare
 
 
 def _computes_with_bf16(device: str) -> bool:

@@ -21,7 +21,7 @@ from bali_platform.base.errors import BaliError
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph.client import Graph
 from bali_platform.graph.vectors import Maker, Vectors
-from bali_trainers.inference.embedding import NameEncoder, Precision
+from bali_trainers.inference.embedding import PLAIN, NameEncoder, Setup
 
 Rows = Sequence[tuple[str, str]]
 Names = Collection[str] | None
@@ -30,21 +30,21 @@ Names = Collection[str] | None
 class ConceptEncoder:
     """A model that makes the vectors of concepts, and of the texts to compare with them."""
 
-    def __init__(self, model: str, *, precision: Precision = "fp32", device: str = "cpu") -> None:
-        self._encoder = NameEncoder(model, precision=precision, device=device)
+    def __init__(self, model: str, setup: Setup = PLAIN) -> None:
+        self._encoder = NameEncoder(model, setup)
         name = str(Path(model).resolve()) if Path(model).is_dir() else model
         self.maker = Maker(name, self._encoder.digest, self._encoder.width)
 
     @classmethod
     def of_graph(
-        cls, vectors: Vectors, model: str | None = None, *, device: str = "cpu"
+        cls, vectors: Vectors, model: str | None = None, *, device: str = "auto"
     ) -> ConceptEncoder:
         """Open the model that made the graph's vectors, from where it was, or from ``model``.
 
         Raises :class:`BaliError` when there are no vectors, or when it is another model.
         """
         maker = vectors.require()
-        encoder = cls(model or maker.model, device=device)
+        encoder = cls(model or maker.model, Setup(device=device))
         if encoder.maker.digest != maker.digest:
             raise BaliError(
                 f"the graph's vectors are of {maker.model} as it was, not of "

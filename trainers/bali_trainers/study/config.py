@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from bali_platform.base.errors import did_you_mean
 from bali_trainers.evaluation import Encoding
 from bali_trainers.inference.embedding import Precision
-from bali_trainers.inference.precision import settle_precision
+from bali_trainers.inference.precision import settle_device, settle_precision
 from bali_trainers.training.config import Config, ObjectivesConfig
 from bali_trainers.training.toml_files import check, read_toml
 
@@ -74,7 +74,7 @@ class StudyConfig(_Section):
         choose_documents: So many documents of each corpus to choose on are used, chosen by hash.
         edges: Also look for the ends of edges that training withheld.
         encodings: How mentions may be encoded; the best on the corpus to choose on counts.
-        precision: Of the arithmetic of the evaluation; ``"auto"`` is bf16 where the processor
+        precision: Of the arithmetic of the evaluation; ``"auto"`` is bf16 where the device
             computes with it, else fp32.
     """
 
@@ -97,7 +97,7 @@ class StudyConfig(_Section):
     @property
     def arithmetic(self) -> Precision:
         """The precision of the evaluation on this machine."""
-        return settle_precision(self.precision, "cpu")
+        return settle_precision(self.precision, settle_device("auto"))
 
     @model_validator(mode="after")
     def _axes_are_known(self) -> Self:

@@ -53,15 +53,15 @@ class Questions(_Record):
     Attributes:
         corpus: Its name and digest.
         documents: How many documents its mentions are in.
-        mentions: How many there are, and how many in each subset.
+        mentions: How many there are.
+        subsets: How many are in each subset.
         unknown: Mentions left out because the graph lacks their concepts.
     """
 
     corpus: str
     documents: int
     mentions: int
-    unmatched: int = 0
-    refined: int = 0
+    subsets: dict[str, int] = {}
     unknown: int = 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from bali_trainers.evaluation import (
     Encoding,
     KnownNames,
     MentionTask,
+    View,
     build_edge_task,
     build_mention_task,
     evaluate_links,
@@ -25,8 +27,8 @@ from bali_trainers.evaluation import (
     read_names,
     require_apart,
 )
-from bali_trainers.evaluation.tfidf import TF_IDF
-from bali_trainers.inference.embedding import Precision
+from bali_trainers.evaluation.encoders import TF_IDF
+from bali_trainers.inference.embedding import Setup
 from bali_trainers.study.config import EDGES, StudyConfig
 from bali_trainers.study.outcomes import Group, Part, Questions, Scores
 from bali_trainers.training.submission import find_corpus
@@ -60,8 +62,7 @@ class Tasks:
                 corpus=task.corpus,
                 documents=int(task.document.max()) + 1,
                 mentions=len(task.gold),
-                unmatched=int(task.unmatched.sum()),
-                refined=int(task.refined.sum()),
+                subsets={name: int(mask.sum()) for name, mask in task.chosen.items()},
                 unknown=task.unknown,
             )
         if self.edges:
@@ -78,14 +79,7 @@ class Tasks:
     def groups(self) -> dict[tuple[str, Part], Group]:
         """Return which mentions belong together."""
         groups = {
-            place: Group(
-                document=task.document,
-                subsets={
-                    "all": np.ones(len(task.gold), dtype=bool),
-                    "unmatched": task.unmatched,
-                    "refined": task.refined,
-                },
-            )
+            place: Group(document=task.document, subsets=task.subsets)
             for place, task in self.mentions.items()
         }
         if self.edges:
@@ -95,22 +89,20 @@ class Tasks:
             groups[EDGES, "test"] = Group(pairs, subsets)
         return groups
 
-    def ask(self, source: str, encodings: tuple[Encoding, ...], precision: Precision) -> Scores:
+    def ask(self, source: str, encodings: tuple[Encoding, ...], setup: Setup) -> Scores:
         """Return how a model scores at every mention."""
         wanted: tuple[Encoding, ...] = ("name",) if source == TF_IDF else encodings
-        outcomes = evaluate_mentions(
-            source, list(self.mentions.values()), wanted, precision=precision
-        )
-        places = [(*place, encoding) for place in self.mentions for encoding in wanted]
+        found = evaluate_mentions(source, list(self.mentions.values()), wanted, setup)
         scores: Scores = {
-            (*place, metric): values
-            for place, outcome in zip(places, outcomes, strict=True)
+            (*place, encoding, metric): values
+            for place, outcomes in zip(self.mentions, found, strict=True)
+            for encoding, outcome in zip(wanted, outcomes, strict=True)
             for metric, values in outcome.scores.items()
         }
         if self.edges and source != TF_IDF:
-            for found in evaluate_links(source, self.edges, precision=precision):
-                for metric, values in found.scores.items():
-                    scores[EDGES, "test", found.view, metric] = values
+            for outcome in evaluate_links(source, self.edges, setup):
+                for metric, values in outcome.scores.items():
+                    scores[EDGES, "test", cast(View, outcome.view), metric] = values
         return scores
 
 

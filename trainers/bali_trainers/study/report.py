@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bali_platform.services.process import write_atomically
-from bali_trainers.evaluation.links import LINK_RULE
-from bali_trainers.study.comparison import METRIC, Kind
-from bali_trainers.study.config import EDGES
-from bali_trainers.study.curves import draw_curves
-from bali_trainers.study.outcomes import Part, Questions
-from bali_trainers.study.page import (
+from bali_trainers.evaluation.edge_task import LINK_RULE
+from bali_trainers.evaluation.mentions import SUBSETS
+from bali_trainers.evaluation.page import (
     Block,
     Heading,
     Picture,
@@ -21,10 +18,13 @@ from bali_trainers.study.page import (
     to_html,
     to_markdown,
 )
+from bali_trainers.study.comparison import METRIC, Kind
+from bali_trainers.study.config import EDGES
+from bali_trainers.study.curves import draw_curves
+from bali_trainers.study.outcomes import Part, Questions
 from bali_trainers.study.results import StudyReport
 from bali_trainers.study.summary import difference, interval, summarise
 
-_SPLITS = ("unmatched", "refined")
 _SECTIONS: tuple[tuple[Kind, str, str], ...] = (
     ("gain", "Gains over the untouched model", ""),
     ("change", "Against the main model", "A row's model minus the main one."),
@@ -81,11 +81,10 @@ def _page(report: StudyReport) -> Iterator[Block]:
 
 def _about(report: StudyReport, parts: dict[Part, Questions]) -> str:
     test, choose = parts["test"], parts["choose"]
+    parts_of = "; ".join(f"{n:,} {name} ({SUBSETS[name]})" for name, n in test.subsets.items())
     return (
         f"{test.mentions:,} mentions in {test.documents:,} documents of {test.corpus}; of these "
-        f"{test.unmatched:,} unmatched (their text equals no name of a right concept, but for "
-        f"case) and {test.refined:,} refined (each text and concept once, without texts that "
-        f"training mentions). {test.unknown:,} more were left out, since the graph lacks their "
+        f"{parts_of}. {test.unknown:,} more were left out, since the graph lacks their "
         f"concepts. Encodings were chosen on {choose.mentions:,} mentions in "
         f"{choose.documents:,} documents of {choose.corpus}."
     )
@@ -93,6 +92,7 @@ def _about(report: StudyReport, parts: dict[Part, Questions]) -> str:
 
 def _results(report: StudyReport, test: str) -> Table:
     columns = ("model", "encoding", "Acc@1", "seeds ±", "expected", "Acc@5", "MRR")
+    splits = report.tests[test]["test"].subsets
     rows = []
     for model in report.models:
         subsets = model.scores[test][model.best[test]]
@@ -104,11 +104,11 @@ def _results(report: StudyReport, test: str) -> Table:
                 interval(subsets["all"][METRIC]),
                 "" if spread is None else f"{spread:.1%} ({model.runs})",
                 *(interval(subsets["all"][m]) for m in ("acc@1 expected", "acc@5", "mrr")),
-                *(interval(subsets[s][METRIC]) if s in subsets else "" for s in _SPLITS),
+                *(interval(subsets[s][METRIC]) if s in subsets else "" for s in splits),
                 f"{model.cpu_minutes:.1f}" if model.steps else "",
             ]
         )
-    return Table((*columns, *(f"Acc@1 {split}" for split in _SPLITS), "CPU min"), rows)
+    return Table((*columns, *(f"Acc@1 {split}" for split in splits), "CPU min"), rows)
 
 
 def _about_edges(edges: Questions) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bali_platform.base.errors import BaliError
 from bali_trainers.evaluation import Estimate
-from bali_trainers.evaluation.mention_task import READING
+from bali_trainers.evaluation.mentions import READING
 from bali_trainers.evaluation.ranking import RULE
 from bali_trainers.study.comparison import (
     Comparison,

@@ -18,9 +18,10 @@ from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
 from bali_platform.jobs import Job, JobNotFoundError, JobState, JobStore, code_version
 from bali_platform.jobs.app import wake
-from bali_trainers.evaluation.links import LINK_RULE
-from bali_trainers.evaluation.mention_task import READING
+from bali_trainers.evaluation.edge_task import LINK_RULE
+from bali_trainers.evaluation.mentions import READING
 from bali_trainers.evaluation.ranking import RULE
+from bali_trainers.inference.embedding import Setup
 from bali_trainers.study.config import StudyConfig
 from bali_trainers.study.grid import Model, expand, training_config
 from bali_trainers.study.outcomes import (
@@ -87,6 +88,7 @@ class _Runner:
     ) -> None:
         self._study, self._folder, self._tasks = study, folder, tasks
         self._jobs, self._store, self._reporter = jobs, store, reporter
+        self._setup = Setup(study.arithmetic, cache=jobs.parent / "cache" / "vectors")
         self._total = self._done = 0
 
     def run(self, runs: Sequence[_Run]) -> dict[str, str]:
@@ -129,7 +131,7 @@ class _Runner:
 
     def _test(self, run: _Run, source: str, job: Job | None) -> None:
         started = time.monotonic()
-        scores = self._tasks.ask(source, self._study.encodings, self._study.arithmetic)
+        scores = self._tasks.ask(source, self._study.encodings, self._setup)
         if job is not None and run.prepared is not None and job.name == run.prepared.name:
             # Hundreds of megabytes a run, of use to nobody once it has ended; its model stays.
             shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)

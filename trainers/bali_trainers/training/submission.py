@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from transformers import AutoTokenizer
 
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.settings import Settings
@@ -18,7 +16,7 @@ from bali_platform.streaming import ReplaySource
 from bali_platform.text.corpus import open_corpus
 from bali_trainers.batches.places import tokenizer_sha
 from bali_trainers.batches.spec import DataSpec
-from bali_trainers.models.text import resolve_base
+from bali_trainers.models.bases import require_fit, require_model, tokenizer_folder
 from bali_trainers.training.config import Config, load_config
 
 
@@ -49,6 +47,8 @@ def pin(config: Config, settings: Settings) -> PreparedJob:
     That is the live graph and a corpus; or, with ``source = "replay"``, what the recording says of
     itself: then neither is needed. Whatever cannot work is refused here, before anything is queued.
     """
+    config = _found_anywhere(config)
+    require_model(config.model.base)
     if config.data.replay is not None:
         recording = config.data.replay.absolute()
         data = config.data.model_copy(update={"replay": recording})
@@ -56,7 +56,18 @@ def pin(config: Config, settings: Settings) -> PreparedJob:
         spec = _recorded_spec(config, recording, settings)
     else:
         spec = _live_spec(config, settings)
+    lengths = {f"[data] {name}": getattr(spec, name) for name in ("max_length", "name_length")}
+    require_fit(config.model.base, spec.tokenizer, lengths)
     return PreparedJob(config.name, config.model_dump(mode="json"), spec.model_dump(mode="json"))
+
+
+def _found_anywhere(config: Config) -> Config:
+    """Return a configuration whose base, where it is a folder, is found from any other one."""
+    base = Path(config.model.base)
+    if not base.is_dir():
+        return config
+    model = config.model.model_copy(update={"base": str(base.resolve())})
+    return config.model_copy(update={"model": model})
 
 
 def queue_once(prepared: PreparedJob, store: JobStore, folder: Path) -> Job:
@@ -99,7 +110,7 @@ def _choices(config: Config, settings: Settings) -> dict[str, Any]:
     reads_names = {"name_name", "mention_name", "mention_text"} & config.objectives.active.keys()
     return {
         "seed": config.seed,
-        "tokenizer_sha": tokenizer_sha(_tokenizer_folder(config.model.base, settings)),
+        "tokenizer_sha": tokenizer_sha(_tokenizer(config, settings)),
         "batch_size": config.data.batch_size,
         "max_length": config.data.max_length,
         "name_length": config.data.name_length,
@@ -144,7 +155,7 @@ def _live_spec(config: Config, settings: Settings) -> DataSpec:
         corpus_sha=info.sha,
         graph_version=version,
         relation_types=relation_types,
-        tokenizer=_tokenizer_folder(config.model.base, settings),
+        tokenizer=_tokenizer(config, settings),
         **_choices(config, settings),
     )
 
@@ -170,20 +181,10 @@ def _recorded_spec(config: Config, recording: Path, settings: Settings) -> DataS
                 f"{recording} was recorded with {name} {recorded}, not {wanted}: change the "
                 "configuration, or record it again"
             )
-    tokenizer = _tokenizer_folder(config.model.base, settings)
+    tokenizer = _tokenizer(config, settings)
     return spec.model_copy(update={"tokenizer": tokenizer})
 
 
-def _tokenizer_folder(base: str, settings: Settings) -> Path:
-    """Return a folder from which workers can read the model's tokenizer without a network."""
-    source = Path(resolve_base(base))
-    if (source / "tokenizer.json").is_file() and (source / "tokenizer_config.json").is_file():
-        return source.resolve()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(source))
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise BaliError(f"tokenizer of model '{base}' could not be loaded: {reason}") from None
-    folder = settings.home / "tokenizers" / re.sub(r"[^A-Za-z0-9._-]+", "--", str(source))
-    tokenizer.save_pretrained(folder)
-    return folder
+def _tokenizer(config: Config, settings: Settings) -> Path:
+    """Return a folder from which workers read the model's tokenizer without a network."""
+    return tokenizer_folder(config.model.base, settings.home / "tokenizers")

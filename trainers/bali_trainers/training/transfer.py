@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from bali_platform.base.errors import UsageError
+from bali_trainers.models.bases import resolve_base
 from bali_trainers.models.graph import GraphNetwork
 from bali_trainers.models.saved_graph import load_graph_encoder
-from bali_trainers.models.text import resolve_base
 from bali_trainers.training.config import Config, GraphEncoderConfig
 from bali_trainers.training.joint_model import Task
 

@@ -1,17 +1,22 @@
-"""Withheld synonyms to be linked to concepts: the question, before any model answers it."""
+"""Withheld synonyms, linked to concepts by their nearest name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bali_platform.base.errors import BaliError
 from bali_platform.graph.names import is_withheld, name_key
-from bali_trainers.evaluation.ranking import Bearers
+from bali_trainers.evaluation.encoders import open_encoder
+from bali_trainers.evaluation.metrics import Clusters, rank_metrics
+from bali_trainers.evaluation.ranking import RULE, Bearers, rank_concepts
+from bali_trainers.evaluation.report import Scored, Task
+from bali_trainers.inference.embedding import PLAIN, Setup
 
 
 @dataclass(frozen=True)
@@ -39,16 +44,42 @@ class NameTable:
 
 
 @dataclass(frozen=True)
-class NameTask(NameTable):
+class NameTask(Task):
     """Queries that training never saw, and the dictionary in which to look them up.
 
     Attributes:
+        table: The dictionary.
         queries: Withheld synonyms, one spelling each.
         gold: Indices of the concepts that a query is a synonym of.
+        withheld: The fraction of synonyms that training withheld.
     """
 
+    name = "names"
+    table: NameTable
     queries: tuple[str, ...]
     gold: tuple[tuple[int, ...], ...]
+    withheld: float
+
+    @property
+    def title(self) -> str:
+        """What is asked."""
+        return f"{len(self.queries):,} withheld synonyms among {len(self.table.names):,} names"
+
+    @property
+    def clusters(self) -> Clusters:
+        """Every query is on its own."""
+        return np.arange(len(self.queries))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How many there are, and how they are ranked."""
+        return {
+            "withheld": self.withheld,
+            "concepts": len(self.table.cuis),
+            "names": len(self.table.names),
+            "queries": len(self.queries),
+            "rule": RULE,
+        }
 
 
 def build_name_task(
@@ -77,12 +108,25 @@ def build_name_task(
             f"no synonym of this graph is withheld at a fraction of {withheld}: nothing to evaluate"
         )
     return NameTask(
-        cuis=tuple(cuis),
-        names=tuple(rows),
-        bearers=np.array(bearers, dtype=np.int64),
+        table=NameTable(tuple(cuis), tuple(rows), np.array(bearers, dtype=np.int64)),
         queries=tuple(secret[key][0] for key in queries),
         gold=tuple(tuple(sorted(secret[key][1])) for key in queries),
+        withheld=withheld,
     )
+
+
+def evaluate_names(model: str, task: NameTask, setup: Setup = PLAIN) -> list[Scored]:
+    """Link every query to the concept with the nearest name, by cosine, over all names."""
+    encoder = open_encoder(model, setup)
+    names, queries = encoder.encode_both(task.table.names, task.queries)
+    with setup.reporter.step("rank concepts"):
+        ranks = rank_concepts(
+            queries.vectors[queries.row],
+            names.vectors,
+            task.table.by_vector(names.row),
+            [np.array(gold) for gold in task.gold],
+        )
+    return [Scored(model=model, scores=rank_metrics(ranks))]
 
 
 def _shuffled(key: str) -> bytes:

