@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from bali.cli.common import reporter
-from bali.cli.model import Device, MakerOption
+from bali.cli.common import DeviceOption, reporter
+from bali.cli.model import MakerOption
 
 PANEL = "Services"
 
@@ -25,7 +25,7 @@ def mcp(
         str, typer.Option(help="With --http: address; beyond this machine a token is needed.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="With --http.")] = 8001,
-    device: Annotated[Device, typer.Option(help="Where the model computes.")] = Device.cpu,
+    device: DeviceOption = "auto",
     model: MakerOption = None,
 ) -> None:
     """Serve the graph to agents over the Model Context Protocol, on standard input and output.
@@ -43,7 +43,7 @@ def mcp(
     live = LiveGraph()
     live()  # whoever starts this without a graph is told now
     progress = reporter()
-    served = ServedModel(live, device.value, model)
+    served = ServedModel(live, device, model)
     server = build_server(Desk(live, served, MentionFinder(live, progress)))
     if http:
         progress.say(f"agents are answered at http://{host}:{port}{PATH} (Ctrl-C stops it)")

@@ -12,7 +12,7 @@ from bali.serving.routes import model_routes
 from bali_platform.api.backend import Backend, Extension
 
 
-def extension(device: str = "cpu", model: str | None = None) -> Extension:
+def extension(device: str = "auto", model: str | None = None) -> Extension:
     """Return what makes those routes; agents are served where the SDK is installed."""
 
     def extend(backend: Backend) -> APIRouter:
