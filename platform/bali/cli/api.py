@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 
 PANEL = "Services"
-MAX_STEPS = 10_000_000
-MAX_EPOCHS = 1_000
+MOST = {
+    "run": {"max_steps": 10_000_000, "epochs": 1_000, "processes": 64},
+    "data": {"batch_size": 65_536, "window": 1_024, "hops": 4, "neighbours": 64},
+}
+"""How much of something a job may ask for through the API, by section and key."""
 MAX_PATH_LENGTH = 200
 
 
@@ -84,10 +87,11 @@ def _check_bounds(overrides: dict[str, dict[str, Any]], home: Path) -> None:
         value = overrides.get(section, {}).get(key)
         if isinstance(value, str) and not _stays_within(home, value):
             raise UsageError(f"{section}.{key}: this is not a name, nor a path within {home}")
-    for key, most in (("max_steps", MAX_STEPS), ("epochs", MAX_EPOCHS)):
-        value = overrides.get("run", {}).get(key)
-        if isinstance(value, (int, float)) and value > most:
-            raise UsageError(f"run.{key}: at most {most:,} through the API")
+    for section, limits in MOST.items():
+        for key, most in limits.items():
+            value = overrides.get(section, {}).get(key)
+            if isinstance(value, (int, float)) and value > most:
+                raise UsageError(f"{section}.{key}: at most {most:,} through the API")
 
 
 def _stays_within(home: Path, value: str) -> bool:

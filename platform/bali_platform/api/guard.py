@@ -49,7 +49,10 @@ class Access:
             _check_host(headers.get("host", ""))
         if scope["method"] not in READING:
             _check_origin(headers)
-        if self.token and scope["path"] != "/" and not scope["path"].startswith(self.public):
+        private = scope["path"] != "/" and not scope["path"].startswith(self.public)
+        if private and headers.get("sec-fetch-site") == "cross-site":
+            raise ProblemError("foreign-origin", "pages of other sites get no answers")
+        if self.token and private:
             self._check_token(headers.get("authorization", ""))
         if len(scope["query_string"]) > MAX_QUERY_BYTES:
             raise ProblemError("too-large", f"the query string exceeds {MAX_QUERY_BYTES} bytes")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import ipaddress
-import json
 import os
 import secrets
 import socket
@@ -134,7 +133,7 @@ def _record(home: Home, port: int) -> None:
     """Let `bali status` and `bali down` find this process."""
     with home.exclusive():
         home.process("api").adopt(os.getpid())
-        write_atomically(home.root / "run" / "ports.json", json.dumps({**home.ports, "api": port}))
+        home.remember_port("api", port)
 
 
 def _token_file(settings: Settings) -> Path:

@@ -79,7 +79,7 @@ OTHER_VARIABLES = frozenset(
     f"BALI_{name}"
     for name in (
         *("API_TOKEN", "DEBUG", "UTS_API_KEY"),
-        *("ATTEMPT", "PULSE"),  # a worker tells its children
+        *("HOLDER", "PULSE"),  # a worker tells its children
         *("FUZZ", "FUZZ_IMPORTS", "PICTURES", "REQUIRE"),  # the project's tests
     )
 )

@@ -1,12 +1,14 @@
 """Who may run a job: leases that lapse when they are not renewed, and who picks the job up then.
 
-A lease is a key with a short time to live, and the job's attempt number, which grows with every
-claim. Only while the job is running *and* on the holder's attempt can the holder change it: one
-that was away too long finds its job taken back, and cannot write any more.
+A lease is a key with a short time to live that names its holder, by a random word drawn at the
+claim, and so does the job's record. Only while the job is running *and* names the holder can the
+holder change it: one that was away too long, or whose claim a failover of Redis has lost, finds its
+job taken back, and cannot write any more.
 """
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,12 +35,16 @@ class Lease:
 
         A record that Redis has lost is restored.
         """
-        expect = {"state": JobState.RUNNING, "attempt": self.job.attempt}
         try:
-            return self._store.change(self.job.id, expect=expect, lease_s=TIME_TO_LIVE_S)
+            return self._hold()
         except JobNotFoundError:
             self._store.restore(self.job)
-            return self._store.change(self.job.id, expect=expect, lease_s=TIME_TO_LIVE_S)
+            return self._hold()
+
+    def _hold(self) -> bool:
+        return self._store.change(
+            self.job.id, expect=self.job.claim, lease_s=TIME_TO_LIVE_S, holder=self.job.holder
+        )
 
     def move(self, folder: Path) -> bool:
         """Record that the job goes on in ``folder``; False when it has been taken back."""
@@ -63,7 +69,8 @@ class Lease:
         """Queue the job again, or end it when it keeps failing; ``fault``: this was one of them."""
         if not self.renew():
             return False
-        return _give_back(self._store, self._store.get(self.job.id), reason, fault=fault)
+        now = self._store.get(self.job.id)
+        return now.holder == self.job.holder and _give_back(self._store, now, reason, fault=fault)
 
 
 def claim_next(store: JobStore) -> Lease | None:
@@ -84,6 +91,7 @@ def claim_next(store: JobStore) -> Lease | None:
             lease_s=TIME_TO_LIVE_S,
             state=JobState.RUNNING,
             attempt=job.attempt + 1,
+            holder=secrets.token_hex(8),
             started_at=job.started_at or time.time(),
             message="",
         )

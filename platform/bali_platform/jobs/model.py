@@ -27,13 +27,14 @@ class JobState(StrEnum):
 class Job(BaseModel):
     """Everything known of a job, as of the moment it was read.
 
-    ``attempt`` counts how often the job was started; it is also the token that lets the holder of
-    the lease, and nobody before it, write. ``stalls`` counts the attempts in a row that got no
+    ``attempt`` counts how often the job was started, and ``holder`` is the random name of the one
+    who started it last: nobody else may write while it runs. ``installation`` names the Redis that
+    the job was queued in. ``stalls`` counts the attempts in a row that got no
     further than ``mark``, the step reached before them; after ``retries`` of these the job fails.
-    Times are seconds since the epoch.
+    Times are seconds since the epoch. Fields that a newer version has added are kept as they are.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     id: str
     kind: str
@@ -45,11 +46,13 @@ class Job(BaseModel):
     created_at: float
     priority: int = 0
     retries: int = 5
+    installation: str = ""
 
     state: JobState = JobState.QUEUED
     cancel_requested: bool = False
     message: str = ""
     attempt: int = 0
+    holder: str = ""
     stalls: int = 0
     mark: int = 0
     started_at: float | None = None
@@ -59,6 +62,11 @@ class Job(BaseModel):
     total: int = 0
     metrics: dict[str, float] = {}
     artefacts: dict[str, str] = {}
+
+    @property
+    def claim(self) -> dict[str, Any]:
+        """What a record says for as long as this is the job's state, and this its holder."""
+        return {"state": self.state, "attempt": self.attempt, "holder": self.holder}
 
     @property
     def log(self) -> Path:

@@ -18,7 +18,7 @@ from bali_platform.base.errors import BaliError
 from bali_platform.jobs.model import JobState
 from bali_platform.jobs.store import JobNotFoundError, JobStore
 
-ATTEMPT_VARIABLE = "BALI_ATTEMPT"  # the attempt that a trainer belongs to
+HOLDER_VARIABLE = "BALI_HOLDER"  # the holder of the lease that a trainer belongs to
 INTERVAL_S = 1.0
 _KEPT = 10_000
 
@@ -34,10 +34,10 @@ class JobReporter:
     :class:`LeaseLostError` once the job belongs to somebody else, and nothing but that.
     """
 
-    def __init__(self, store: JobStore, job_id: str, attempt: int | None = None) -> None:
+    def __init__(self, store: JobStore, job_id: str, holder: str | None = None) -> None:
         self._store = store
         self._job_id = job_id
-        self._attempt = int(os.environ[ATTEMPT_VARIABLE]) if attempt is None else attempt
+        self._holder = os.environ[HOLDER_VARIABLE] if holder is None else holder
         self._pending: deque[dict[str, Any]] = deque(maxlen=_KEPT)
         self._artefacts: dict[str, str] = {}
         self._cancelled = False
@@ -101,7 +101,7 @@ class JobReporter:
             self._wake.wait(INTERVAL_S)
 
     def _deliver(self) -> None:
-        expect = {"state": JobState.RUNNING, "attempt": self._attempt}
+        expect = {"state": JobState.RUNNING, "holder": self._holder}
         while self._pending and not self._lost:
             change = self._pending.popleft()
             try:
@@ -113,4 +113,4 @@ class JobReporter:
     def _look(self) -> None:
         job = self._store.get(self._job_id)
         self._cancelled = job.cancel_requested
-        self._lost = (job.state, job.attempt) != (JobState.RUNNING, self._attempt)
+        self._lost = (job.state, job.holder) != (JobState.RUNNING, self._holder)

@@ -8,6 +8,7 @@ A copy in the job's folder, ``job.json``, brings a record back when Redis has lo
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import shutil
 import time
@@ -24,25 +25,31 @@ from bali_platform.jobs.code import code_version
 from bali_platform.jobs.model import Event, Job, JobState
 from bali_platform.services.process import write_atomically
 
+logger = logging.getLogger(__name__)
+
 _INDEX = "bali:jobs"
+_FORGOTTEN = "bali:jobs:forgotten"
+_FORGOTTEN_KEPT = 100_000
+_INSTALLATION = "bali:installation"
 _COPY = "job.json"
 _METRICS_KEPT = 20_000
 
 # ARGV[1] is JSON: expect {field: value}, free (no lease may exist), set {field: value},
-# lease_ms (0 drops it), event [type, data], metrics. Answers 1; 0 when the job is not as expected;
-# -1 when there is no record.
+# lease_ms (0 drops it), holder (of the lease), event [type, data], metrics. Answers 1; 0 when the
+# job is not as expected; -1 when there is no record.
 _CHANGE = f"""
 local change = cjson.decode(ARGV[1])
 local job, lease, events, metrics = unpack(KEYS)
 if redis.call('EXISTS', job) == 0 then return -1 end
 for field, value in pairs(change.expect) do
-  if redis.call('HGET', job, field) ~= value then return 0 end
+  -- records of an older version lack fields that were added since, all of them empty
+  if (redis.call('HGET', job, field) or '""') ~= value then return 0 end
 end
 if change.free and redis.call('EXISTS', lease) == 1 then return 0 end
 for field, value in pairs(change.set) do redis.call('HSET', job, field, value) end
 if change.lease_ms == 0 then redis.call('DEL', lease) end
 if change.lease_ms and change.lease_ms > 0 then
-  redis.call('SET', lease, '1', 'PX', change.lease_ms)
+  redis.call('SET', lease, change.holder, 'PX', change.lease_ms)
 end
 if change.event then
   redis.call('XADD', events, '*', 'type', change.event[1], 'data', change.event[2])
@@ -63,6 +70,7 @@ class JobStore:
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
+        self._reported: set[str] = set()
         self._change = redis.register_script(_CHANGE)
 
     # -- records
@@ -96,6 +104,7 @@ class JobStore:
             priority=priority,
             retries=retries,
             state=state,
+            installation=self.installation(folder),
         )
         try:
             for file, content in (("config", config), ("spec", spec)):
@@ -108,9 +117,13 @@ class JobStore:
 
     def get(self, job_id: str) -> Job:
         """Return a job by its id; raises :class:`JobNotFoundError`."""
-        if job := _decode(self.redis.hgetall(_keys(job_id)[0])):
-            return job
-        raise JobNotFoundError(f"no job {job_id}: `bali jobs list` shows them")
+        fields: Any = self.redis.hgetall(_keys(job_id)[0])
+        if not fields:
+            raise JobNotFoundError(f"no job {job_id}: `bali jobs list` shows them")
+        try:
+            return _decode(fields)
+        except ValueError as error:
+            raise BaliError(_unreadable(job_id, error)) from error
 
     def find(self, start: str) -> Job:
         """Return the one job whose id begins with ``start``."""
@@ -125,13 +138,26 @@ class JobStore:
         return [member.decode() for member in members]
 
     def list(self, *states: JobState) -> list[Job]:
-        """Return the jobs (in ``states``, if given), newest first."""
+        """Return the jobs (in ``states``, if given), newest first.
+
+        A record that cannot be read is left out, and logged the first time.
+        """
         ids = self.ids()
         with self.redis.pipeline(transaction=False) as pipeline:
             for job_id in ids:
                 pipeline.hgetall(_keys(job_id)[0])
-            jobs = [_decode(fields) for fields in pipeline.execute()]
+            records = dict(zip(ids, pipeline.execute(), strict=True))
+        jobs = [self._readable(job_id, fields) for job_id, fields in records.items() if fields]
         return [job for job in jobs if job and (not states or job.state in states)]
+
+    def _readable(self, job_id: str, fields: Any) -> Job | None:
+        try:
+            return _decode(fields)
+        except ValueError as error:
+            if job_id not in self._reported:
+                self._reported.add(job_id)
+                logger.warning(_unreadable(job_id, error))
+            return None
 
     # -- changes
 
@@ -143,18 +169,21 @@ class JobStore:
         expect: Mapping[str, Any] | None = None,
         free: bool = False,
         lease_s: float | None = None,
+        holder: str = "",
         event: tuple[str, Mapping[str, Any]] | None = None,
         metrics: Mapping[str, Any] | None = None,
     ) -> bool:
         """Change a job in one step, if its fields are as in ``expect``; return whether they were.
 
-        ``free``: only while no lease exists; ``lease_s``: seconds to hold the lease, 0 to drop it.
+        ``free``: only while no lease exists; ``lease_s``: seconds for which
+        ``holder`` has the lease, 0 to drop it.
         """
         change = {
             "expect": _encode(expect or {}),
             "set": _encode(fields or {}),
             "free": free,
             "lease_ms": None if lease_s is None else int(lease_s * 1000),
+            "holder": holder,
             "event": event and [event[0], json.dumps(event[1], default=str)],
             "metrics": metrics and json.dumps(metrics),
         }
@@ -173,11 +202,16 @@ class JobStore:
         lease_s: float | None = None,
         **fields: Any,
     ) -> Job | None:
-        """Move a job on from the state and attempt in ``job``; None when it is no longer there."""
-        expect = {"state": job.state, "attempt": job.attempt}
-        told = {name: value for name, value in fields.items() if name != "state"}
+        """Move a job on from the state and holder in ``job``; None when it is no longer there."""
+        told = {name: value for name, value in fields.items() if name not in ("state", "holder")}
         if not self.change(
-            job.id, fields, expect=expect, free=free, lease_s=lease_s, event=(event, told)
+            job.id,
+            fields,
+            expect=job.claim,
+            free=free,
+            lease_s=lease_s,
+            holder=fields.get("holder", job.holder),
+            event=(event, told),
         ):
             return None
         moved = self.get(job.id)
@@ -248,18 +282,47 @@ class JobStore:
         """Whether somebody runs the job at this moment."""
         return bool(self.redis.exists(_keys(job_id)[1]))
 
+    def installation(self, folder: Path) -> str:
+        """Return the random name of this Redis as a place of jobs.
+
+        One that Redis has lost with everything else comes back from ``folder``, which remembers
+        the names of the servers that its jobs were queued in.
+        """
+        at = self.redis.connection_pool.connection_kwargs
+        address = f"{at.get('path') or at.get('host')}:{at.get('port', '')}/{at.get('db') or 0}"
+        file = folder / "installations.json"
+        try:
+            remembered: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            remembered = {}
+        self.redis.set(_INSTALLATION, remembered.get(address) or secrets.token_hex(8), nx=True)
+        name: Any = self.redis.get(_INSTALLATION)
+        name = name.decode() if isinstance(name, bytes) else name
+        if remembered.get(address) != name:
+            with suppress(OSError):  # then what Redis loses cannot be told from others' jobs
+                write_atomically(file, json.dumps({**remembered, address: name}))
+        return str(name)
+
     def restore(self, job: Job) -> None:
         """Put a record back that Redis has lost; an existing one is left alone."""
         if not self.redis.exists(_keys(job.id)[0]):
             self._put(job, "restored")
 
     def recover(self, folder: Path) -> None:
-        """Restore the records of all jobs in ``folder`` that Redis has lost."""
-        known = set(self.ids())
+        """Restore the records in ``folder`` of jobs that were queued in this Redis and are lost.
+
+        Copies of jobs that were forgotten go; those of other installations stay where they are.
+        """
+        known, installation = set(self.ids()), self.installation(folder)
         for copy in folder.glob(f"*/{_COPY}"):
-            if copy.parent.name not in known:
-                with suppress(OSError, ValidationError):  # a copy that is going, or of old times
-                    self.restore(Job.model_validate_json(copy.read_bytes()))
+            if copy.parent.name in known:
+                continue
+            with suppress(OSError, ValidationError):  # a copy that is going, or of old times
+                job = Job.model_validate_json(copy.read_bytes())
+                if self.redis.zscore(_FORGOTTEN, job.id) is not None:
+                    copy.unlink()
+                elif job.installation == installation:
+                    self.restore(job)
 
     def prune(self, older_than_s: float) -> Sequence[Job]:
         """Forget the records of jobs that ended so long ago, and return them.
@@ -277,6 +340,9 @@ class JobStore:
     def forget(self, job: Job) -> None:
         """Remove a job's record for good; its folder stays."""
         (job.folder / _COPY).unlink(missing_ok=True)
+        # Before the record goes: another machine may still have a copy to restore it from.
+        self.redis.zadd(_FORGOTTEN, {job.id: time.time()})
+        self.redis.zremrangebyrank(_FORGOTTEN, 0, -_FORGOTTEN_KEPT - 1)
         self.redis.zrem(_INDEX, job.id)
         self.redis.delete(*_keys(job.id))
 
@@ -303,7 +369,10 @@ def _encode(fields: Mapping[str, Any]) -> dict[str, str]:
     return {name: json.dumps(value, default=str) for name, value in fields.items()}
 
 
-def _decode(fields: Any) -> Job | None:
-    if not fields:
-        return None
+def _unreadable(job_id: str, error: ValueError) -> str:
+    reason = " ".join(str(error).split())[:200]
+    return f"job {job_id}: its record cannot be read ({reason}): a newer version may read it"
+
+
+def _decode(fields: Any) -> Job:
     return Job.model_validate({name.decode(): json.loads(value) for name, value in fields.items()})

@@ -35,7 +35,7 @@ from bali_platform.jobs.connection import connect
 from bali_platform.jobs.lease import HEARTBEAT_S, Lease, claim_next
 from bali_platform.jobs.model import Job, JobState
 from bali_platform.jobs.pulse import beat
-from bali_platform.jobs.reporter import ATTEMPT_VARIABLE
+from bali_platform.jobs.reporter import HOLDER_VARIABLE
 from bali_platform.jobs.store import JobNotFoundError, JobStore
 from bali_platform.jobs.tether import tethered
 from bali_platform.services.process import write_atomically
@@ -100,8 +100,11 @@ def _settled(lease: Lease) -> Job:
 @contextmanager
 def _locked(job: Job) -> Iterator[int]:
     job.folder.mkdir(parents=True, exist_ok=True)
-    with (job.folder / "lock").open("wb") as lock:
+    with (job.folder / "lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock.truncate(0)
+        lock.write(job.holder.encode())
+        lock.flush()
         yield lock.fileno()
 
 
@@ -119,7 +122,7 @@ def _start(job: Job, lock: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
-        env=os.environ | {ATTEMPT_VARIABLE: str(job.attempt)},
+        env=os.environ | {HOLDER_VARIABLE: job.holder},
         pass_fds=[lock],
         start_new_session=True,
     )

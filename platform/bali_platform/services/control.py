@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 PROCESSES = (
-    *(f"worker-{queue}" for queue in QUEUES),
+    *(f"worker-{queue}" for queue in reversed(QUEUES)),  # a trainer still needs batches
     "api",
     "neo4j-admin",
     "staging",
@@ -221,8 +221,8 @@ def _start_redis(home: Home, reporter: Reporter) -> None:
     if server.running:
         return
     with reporter.step("start Redis"):
-        if home.process("redis").find() is not None:
-            server.wait()
+        if server.reclaim():
+            _redis(home).wait()  # perhaps on another port than was thought
             return
         on_free_ports(lambda: _start_on_free_port(home))
 

@@ -32,13 +32,17 @@ class Home:
             BaliError: the folder cannot be written, or its disk is full.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._make()
             (self.root / "run").mkdir(exist_ok=True)
             with FileLock(self.root / "run" / "services.lock"):
                 yield
         except OSError as error:
             place = error.filename or self.root
             raise BaliError(f"{place}: cannot be written: {error.strerror}") from error
+
+    def _make(self) -> None:
+        """Make the folder, for nobody else to look into."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def process(self, name: str) -> ManagedProcess:
         """Return the background process ``name`` of this home, running or not."""
@@ -56,7 +60,8 @@ class Home:
         """Return the password of ``name``, generated the first time."""
         path = self.password_file(name)
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._make()
+            path.parent.mkdir(exist_ok=True, mode=0o700)
             write_atomically(path, secrets.token_hex(16))
         return path.read_text(encoding="utf-8")
 
@@ -76,6 +81,10 @@ class Home:
             chosen[name] = free_port(chosen[name], DEFAULT_PORTS[name])
         write_atomically(self._ports_file, json.dumps(chosen))
         return chosen
+
+    def remember_port(self, name: str, port: int) -> None:
+        """Note which port ``name`` listens on."""
+        write_atomically(self._ports_file, json.dumps({**self.ports, name: port}))
 
     @property
     def _ports_file(self) -> Path:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,7 @@ import psutil
 
 from bali_platform.base.errors import BaliError
 
-# create_time is derived from the boot time, which the kernel restates to about a clock tick.
-CREATE_TIME_TOLERANCE = 1.0
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 KILL_PATIENCE_S = 10
 POLL_S = 0.1
 
@@ -36,21 +36,34 @@ def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
 
 @dataclass(frozen=True)
 class ManagedProcess:
-    """A process in its own session, known by pid *and* creation time.
+    """A process in its own session, known by pid *and* by when it started.
 
-    A pid alone may by now belong to a stranger; with the creation time it is never mistaken.
+    A pid alone may by now belong to a stranger. The start is counted from the machine's boot, which
+    no step of the clock moves.
     """
 
     name: str
     record: Path
     log: Path
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def start(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        lock: Path | None = None,
+    ) -> None:
         """Start ``command`` (an absolute path and arguments) with its output in the log.
 
+        It holds ``lock``, a file, for as long as it lives, recorded or not.
+
         Raises:
+            LockedError: another process holds ``lock``.
             BaliError: the program cannot be run.
         """
+        with _inherited(lock):
+            self._spawn(command, environment)
+
+    def _spawn(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         try:
@@ -71,15 +84,14 @@ class ManagedProcess:
 
     def adopt(self, pid: int) -> None:
         """Record a process that was started in another way, this one for instance."""
-        created = psutil.Process(pid).create_time()
-        write_atomically(self.record, json.dumps({"pid": pid, "created": created}))
+        write_atomically(self.record, json.dumps({"pid": pid, "started": _started(pid)}))
 
     def find(self) -> psutil.Process | None:
         """Return the recorded process if it still lives, else None."""
         try:
             entry = json.loads(self.record.read_text(encoding="utf-8"))
             process = psutil.Process(entry["pid"])
-            if abs(process.create_time() - entry["created"]) > CREATE_TIME_TOLERANCE:
+            if _started(process.pid) != entry["started"]:
                 return None
             if process.status() == psutil.STATUS_ZOMBIE:
                 _reap(process.pid)
@@ -123,6 +135,46 @@ class ManagedProcess:
     def log_size(self) -> int:
         """Bytes in the log so far."""
         return self.log.stat().st_size if self.log.exists() else 0
+
+
+def _started(pid: int) -> str:
+    """Name the moment at which a process started: the boot, and the clock ticks since then."""
+    try:
+        boot = BOOT_ID.read_text(encoding="ascii").strip()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:  # no Linux, or no such process
+        return str(psutil.Process(pid).create_time())
+    # The name before it, in brackets, may hold anything.
+    return f"{boot} {fields.rpartition(')')[2].split()[19]}"
+
+
+class LockedError(BaliError):
+    """Another process holds the lock."""
+
+
+@contextmanager
+def _inherited(lock: Path | None) -> Iterator[None]:
+    """Lock a file, with a lock that whoever is started meanwhile holds on to."""
+    if lock is None:
+        yield
+        return
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LockedError(f"{lock.parent}: another process works on it") from error
+        os.set_inheritable(file.fileno(), True)
+        yield
+
+
+def holder_of(lock: Path) -> int | None:
+    """Return the pid of a process of this machine that has ``lock`` open, None if there is none."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(file.path == str(lock) for file in process.open_files()):
+                return int(process.pid)
+    return None
 
 
 def _end(process: psutil.Process, patience_s: float) -> None:

@@ -6,14 +6,19 @@ import os
 import platform
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
 
 from bali_platform.base.errors import BaliError
 from bali_platform.services.home import Home
 from bali_platform.services.machine import LOOPBACK, PortTakenError, memory_limit
-from bali_platform.services.process import write_atomically
+from bali_platform.services.process import holder_of, write_atomically
 from bali_platform.services.redis_address import RedisAddress
 
 START_PATIENCE_S = 120
@@ -44,13 +49,34 @@ class RedisServer:
 
         Raises:
             PortTakenError: try again with another port.
+            LockedError: another server works on the same data.
             BaliError: it ends instead; the message quotes its last line.
         """
         process = self.home.process("redis")
         self._write_configuration()
         position = process.log_size
-        process.start([str(find_redis()), str(self._folder / "redis.conf")], os.environ)
+        command = [str(find_redis()), str(self._folder / "redis.conf")]
+        process.start(command, os.environ, self._lock)
         self.wait(position)
+
+    def reclaim(self) -> bool:
+        """Record the server that works on the data although no record says so; True if one does.
+
+        Whoever starts it may be killed before it has recorded it, and a record may be lost.
+        """
+        process = self.home.process("redis")
+        if process.find() is None and (pid := self._listening() or holder_of(self._lock)):
+            process.adopt(pid)
+            for port in process.listening_ports():
+                self.home.remember_port("redis", port)
+        return process.find() is not None
+
+    def _listening(self) -> int | None:
+        """Ask the port that was used last: who answers to our password is ours."""
+        with suppress(RedisError), client_of(self.address.url) as client:
+            found: Any = client.info("server")
+            return int(found["process_id"])
+        return None
 
     def wait(self, position: int | None = None) -> None:
         """Wait until it answers; ``position``: where in the log this start begins."""
@@ -69,6 +95,10 @@ class RedisServer:
     def stop(self) -> bool:
         """Shut it down with its data on disk; True if it was running."""
         return self.home.process("redis").stop()
+
+    @property
+    def _lock(self) -> Path:
+        return self._folder / "lock"
 
     @property
     def _folder(self) -> Path:
@@ -116,11 +146,13 @@ def find_redis() -> Path:
 
 def answers_redis(url: str) -> bool:
     """Whether a Redis at ``url`` accepts its password and answers."""
-    from redis import Redis
-    from redis.exceptions import RedisError
-
     try:
-        with Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
+        with client_of(url) as client:
             return bool(client.ping())
     except RedisError:
         return False
+
+
+def client_of(url: str) -> Redis:
+    """Return a client that gives up after two seconds."""
+    return Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)

@@ -68,6 +68,14 @@ def test_a_server_for_others_answers_to_any_name() -> None:
     assert ask(guarded(access), "GET", "/private", headers=headers).status_code == 200
 
 
+def test_pages_of_other_sites_read_nothing_private() -> None:
+    app = guarded(Access(public=("/open/",)))
+    for site, status in (("cross-site", 403), ("same-origin", 200), ("none", 200)):
+        headers = {"Sec-Fetch-Site": site}
+        assert ask(app, "GET", "/private", headers=headers).status_code == status
+        assert ask(app, "GET", "/open/page", headers=headers).status_code == 200
+
+
 @pytest.mark.parametrize(
     "headers",
     [

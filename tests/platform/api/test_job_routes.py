@@ -171,6 +171,9 @@ def test_a_valid_configuration_is_queued(api, store, corpus, settings) -> None:
     [
         ({"run": {"max_steps": 10**9}}, "max_steps"),
         ({"run": {"epochs": 10**9}}, "epochs"),
+        ({"run": {"processes": 100_000}}, "run.processes"),
+        ({"data": {"window": 10**9}}, "data.window"),
+        ({"data": {"hops": 10**6}}, "data.hops"),
         ({"run": {"max_stepps": 5}}, "max_steps"),
         ({"dataa": {"corpus": "notes"}}, "data"),
         ({"name": {"x": 1}}, "name"),

@@ -202,3 +202,28 @@ def test_a_lost_job_that_was_to_be_cancelled_is_cancelled(queue: Queue) -> None:
     lease = queue.claim()
     queue.store.request_cancel(job.id)
     assert queue.lose(lease).state == JobState.CANCELLED
+
+
+def test_after_a_failover_that_lost_a_claim_only_one_holder_is_left(queue: Queue) -> None:
+    job = queue.submit()
+    before = queue.store.redis.hgetall(f"bali:job:{{{job.id}}}")
+    first = queue.claim()
+    queue.store.redis.hset(
+        f"bali:job:{{{job.id}}}", mapping=before
+    )  # the claim was the last second
+    queue.lapse(first)
+    second = queue.claim()
+    assert first.job.attempt == second.job.attempt == 1
+    assert not first.renew()
+    assert not first.end(JobState.SUCCEEDED)
+    assert not first.give_back("too late")
+    assert not first.move(queue.folder)
+    assert queue.store.redis.get(f"bali:job:{{{job.id}}}:lease") == second.job.holder.encode()
+    assert second.renew()
+    assert second.end(JobState.SUCCEEDED)
+
+
+def test_a_record_of_an_older_version_is_claimed(queue: Queue) -> None:
+    job = queue.submit()
+    queue.store.redis.hdel(f"bali:job:{{{job.id}}}", "holder", "installation")
+    assert queue.claim().end(JobState.SUCCEEDED)

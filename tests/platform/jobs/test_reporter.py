@@ -25,7 +25,7 @@ def claim(redis: Redis, folder: Path) -> tuple[JobStore, Lease]:
 
 
 def reporter(lease: Lease, redis: Redis) -> JobReporter:
-    return JobReporter(JobStore(redis), lease.job.id, lease.job.attempt)
+    return JobReporter(JobStore(redis), lease.job.id, lease.job.holder)
 
 
 def test_reports_reach_the_record(redis_client: Redis, tmp_path: Path) -> None:

@@ -153,3 +153,68 @@ def test_checkpoints_that_nothing_resumes_are_pruned(store: JobStore, tmp_path: 
     succeeded, failed = sorted(store.prune(older_than_s=0), key=lambda job: job.state == "failed")
     assert [path.name for path in succeeded.folder.glob("*/")] == ["model"]
     assert (failed.folder / "checkpoints").is_dir()
+
+
+def test_fields_of_a_newer_version_are_kept(store: JobStore, job: Job, tmp_path: Path) -> None:
+    store.redis.hset(f"bali:job:{{{job.id}}}", "mood", '"good"')
+    (found,) = store.list()
+    assert found.model_extra == {"mood": "good"}
+    assert store.prioritise(job.id, 3).model_extra == {"mood": "good"}
+    store.redis.flushall()
+    store.recover(tmp_path)
+    assert store.get(job.id).model_extra == {"mood": "good"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("state", '"dreaming"'), ("step", '"x"'), ("config", "{half"), ("id", None)],
+)
+def test_a_record_that_cannot_be_read_is_reported_and_skipped(
+    store: JobStore,
+    job: Job,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    field: str,
+    value: str | None,
+) -> None:
+    record = f"bali:job:{{{job.id}}}"
+    store.redis.hdel(record, field) if value is None else store.redis.hset(record, field, value)
+    other = store.submit("toy", "second", {}, {}, tmp_path)
+    for _ in range(2):
+        assert store.list() == [other]
+    assert caplog.text.count(f"job {job.id}: its record cannot be read") == 1
+    with pytest.raises(BaliError, match=f"job {job.id}: its record cannot be read"):
+        store.get(job.id)
+    lease = claim_next(store)
+    assert lease
+    assert lease.job.id == other.id
+
+
+def test_a_job_of_another_installation_is_not_restored(
+    store: JobStore, job: Job, tmp_path: Path
+) -> None:
+    foreign = job.model_copy(update={"id": "0ther000", "installation": "another"})
+    (tmp_path / foreign.id).mkdir()
+    (tmp_path / foreign.id / "job.json").write_text(foreign.model_dump_json())
+    store.recover(tmp_path)
+    store.redis.flushall()
+    store.recover(tmp_path)
+    assert store.ids() == [job.id]
+    assert (tmp_path / foreign.id / "job.json").exists()
+
+
+def test_a_second_machine_brings_neither_its_old_jobs_nor_forgotten_ones(
+    store: JobStore, job: Job, tmp_path: Path
+) -> None:
+    second = tmp_path / "second machine"
+    old = job.model_copy(update={"id": "01d00000", "installation": "its own Redis"})
+    for copied in (old, job):
+        (second / copied.id).mkdir(parents=True)
+        (second / copied.id / "job.json").write_text(copied.model_dump_json())
+    store.recover(second)
+    end(store, JobState.SUCCEEDED)
+    store.prune(older_than_s=0)
+    store.recover(second)
+    assert store.ids() == []
+    assert not (second / job.id / "job.json").exists()
+    assert (second / old.id / "job.json").exists()

@@ -24,7 +24,7 @@ from bali_platform.base.settings import Settings
 from bali_platform.services import Neo4jLogin, down, home, neo4j_login, redis_url, status, up
 from bali_platform.services.home import Home
 from bali_platform.services.logs import log_names, tail
-from bali_platform.services.process import write_atomically
+from bali_platform.services.process import holder_of, write_atomically
 
 pytestmark = pytest.mark.services
 
@@ -171,13 +171,31 @@ def test_ports_are_kept_from_one_up_to_the_next(redis_only: Settings) -> None:
 def test_a_stranger_with_our_old_pid_is_left_alone(redis_only: Settings) -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as stranger:
         record = Home(redis_only.home).process("redis").record
-        write_atomically(record, json.dumps({"pid": stranger.pid, "created": 1.0}))
+        write_atomically(record, json.dumps({"pid": stranger.pid, "started": "1"}))
         assert not status(redis_only).redis.running
         assert down(redis_only) == []
-        write_atomically(record, json.dumps({"pid": stranger.pid, "created": 1.0}))
+        write_atomically(record, json.dumps({"pid": stranger.pid, "started": "1"}))
         assert up(redis_only).redis.running
         assert stranger.poll() is None
         stranger.kill()
+
+
+@pytest.mark.parametrize("ports_lost", [False, True])
+def test_a_redis_that_no_record_names_is_found_again(
+    redis_only: Settings, ports_lost: bool
+) -> None:
+    first = up(redis_only)
+    home = Home(redis_only.home)
+    pid = home.process("redis").pid
+    home.process("redis").record.unlink()
+    up(redis_only)
+    assert home.process("redis").pid == pid
+    home.process("redis").record.unlink()
+    if ports_lost:
+        write_atomically(redis_only.home / "run" / "ports.json", "{}")
+    assert up(redis_only).redis == first.redis
+    assert home.process("redis").pid == pid
+    assert holder_of(redis_only.home / "redis" / "lock") == pid
 
 
 def test_a_frozen_redis_is_not_called_running(redis_only: Settings) -> None:

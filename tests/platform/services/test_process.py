@@ -14,7 +14,13 @@ import psutil
 import pytest
 
 from bali_platform.base.errors import BaliError
-from bali_platform.services.process import ManagedProcess, end_strays, write_atomically
+from bali_platform.services.process import (
+    LockedError,
+    ManagedProcess,
+    end_strays,
+    holder_of,
+    write_atomically,
+)
 
 SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
@@ -106,8 +112,9 @@ def test_a_killed_one_is_not_running_even_while_nobody_has_waited_for_it(
 def test_a_stale_record_never_ends_a_stranger(
     process: ManagedProcess, stranger: psutil.Process
 ) -> None:
-    entry = {"pid": stranger.pid, "created": stranger.create_time() - 3600}
-    write_atomically(process.record, json.dumps(entry))
+    process.adopt(stranger.pid)
+    entry = json.loads(process.record.read_text())
+    write_atomically(process.record, json.dumps({**entry, "started": entry["started"] + "0"}))
     assert process.find() is None
     assert not process.stop()
     assert stranger.status() != psutil.STATUS_ZOMBIE
@@ -118,6 +125,34 @@ def test_adopting_makes_a_process_ours(process: ManagedProcess, stranger: psutil
     process.adopt(stranger.pid)
     assert process.pid == stranger.pid
     assert process.stop()
+
+
+@pytest.mark.parametrize("step", [-86400, -2, 2, 3600])
+def test_a_step_of_the_clock_loses_nobody(
+    process: ManagedProcess, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    running = start(process, SLEEP)
+    before = psutil.boot_time()
+    # The kernel derives the time of the boot from the clock, and psutil all others from that.
+    for name in ("boot_time", "_pslinux.boot_time"):
+        monkeypatch.setattr(f"psutil.{name}", lambda: before + step)
+    assert process.pid == running.pid
+
+
+def test_a_lock_is_held_for_as_long_as_the_process_lives(
+    process: ManagedProcess, tmp_path: Path
+) -> None:
+    lock = tmp_path / "data" / "lock"
+    process.start([sys.executable, "-c", SLEEP], os.environ, lock)
+    pid = process.pid
+    process.record.unlink()
+    with pytest.raises(LockedError, match="another process works on it"):
+        process.start([sys.executable, "-c", SLEEP], os.environ, lock)
+    assert holder_of(lock) == pid
+    assert pid
+    process.adopt(pid)
+    assert process.stop()
+    process.start([sys.executable, "-c", SLEEP], os.environ, lock)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x", "created": 1}', '{"pid": 1}'])
