@@ -14,7 +14,7 @@ from bali_loaders.linking.linker import (
 from bali_loaders.linking.matcher import Match, Matcher, Matches, Overlaps
 from bali_loaders.linking.options import PRESETS, LinkOptions, Preset
 from bali_loaders.linking.reranking import Encoder, Question, Reranker, RerankerSource
-from bali_loaders.linking.scoring import LinkerScore, Score, score_linker
+from bali_loaders.linking.scoring import LinkerScore, Score, score_documents, score_linker
 
 __all__ = [
     "PRESETS",
@@ -46,5 +46,6 @@ __all__ = [
     "graph_linker",
     "open_dictionary",
     "open_facts",
+    "score_documents",
     "score_linker",
 ]

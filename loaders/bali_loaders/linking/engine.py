@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -117,18 +117,22 @@ class TextLinker:
     def _found_parted(self, notes: list[Note], origins: list[int]) -> list[_Span]:
         """Read again around breaks where a word may go on: hyphens at line ends join words."""
         parts = [
-            (note.text[max(0, match.start() - _AROUND) : match.end() + _AROUND], origin, match)
+            (note.text[start:end], origin + start)
             for note, origin in zip(notes, origins, strict=True)
-            for match in _PARTED.finditer(note.text)
+            for start, end in _windows(note.text)
         ]
         if not parts:
             return []
-        again = [_PARTED.sub(_joined, text) for text, *_ in parts]
-        words = read_words(again)
-        first = [origin + max(0, match.start() - _AROUND) for _, origin, match in parts]
-        breaks = {origin + match.start() for _, origin, match in parts}
-        found = self._named(words, np.array(first, dtype=np.int64))
-        return [span for span in found if any(at in breaks for at in range(span.start, span.end))]
+        words = read_words([_PARTED.sub(_joined, text) for text, _ in parts])
+        found = self._named(words, np.array([first for _, first in parts], dtype=np.int64))
+        breaks = [
+            first + match.start() for text, first in parts for match in _PARTED.finditer(text)
+        ]
+        return [
+            span
+            for span in found
+            if bisect_left(breaks, span.start) < bisect_left(breaks, span.end)
+        ]
 
     def _found(self, notes: list[Note], words: Words, origins: Positions) -> list[_Span]:
         defined = [_definitions(note.text) for note in notes]
@@ -367,6 +371,17 @@ def _disjoint(spans: list[_Span]) -> list[_Span]:
             chosen.append(span)
             free = span.end
     return chosen
+
+
+def _windows(text: str) -> list[tuple[int, int]]:
+    """Return the surroundings of breaks inside words, joined where they overlap."""
+    windows: list[tuple[int, int]] = []
+    for match in _PARTED.finditer(text):
+        start, end = max(0, match.start() - _AROUND), match.end() + _AROUND
+        if windows and start <= windows[-1][1]:
+            start = windows.pop()[0]
+        windows.append((start, end))
+    return windows
 
 
 def _joined(parted: re.Match[str]) -> str:

@@ -39,6 +39,6 @@ PRESETS: MappingProxyType[Preset, LinkOptions] = MappingProxyType(
         "clinical": LinkOptions(
             groups=frozenset({"Disorder", "ChemicalOrDrug"}), stops=True, clinical=True
         ),
-        "literature": LinkOptions(),
+        "literature": LinkOptions(stops=True),
     }
 )

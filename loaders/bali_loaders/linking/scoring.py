@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Set as AbstractSet
+from itertools import groupby, islice
 from typing import NamedTuple
 
+from bali_loaders.linking.engine import TextLinker
 from bali_loaders.linking.linker import Linker, Unlinked
 from bali_platform.text.abbreviations import documents_with_abbreviations
 from bali_platform.text.corpus import Sentence
@@ -62,12 +64,37 @@ def score_linker(linker: Linker, gold: Iterable[Sentence]) -> LinkerScore:
     return LinkerScore(Score(*spans), Score(*concepts))
 
 
+def score_documents(linker: TextLinker, gold: Iterable[Sentence]) -> LinkerScore:
+    """Compare what ``linker`` finds in whole documents with the mentions in ``gold``.
+
+    The sentences of a document follow one another, and are joined by a space.
+    """
+    spans, concepts = [0, 0, 0], [0, 0, 0]
+    documents = [list(own) for _, own in groupby(gold, key=lambda sentence: sentence.document)]
+    texts = [" ".join(sentence.text for sentence in own) for own in documents]
+    for own, linked in zip(documents, linker.link_all(texts), strict=True):
+        wanted = set(_placed(own))
+        found = {(m.start, m.end, m.cui) for m in linked.mentions}
+        _count({span[:2] for span in found}, {span[:2] for span in wanted}, spans)
+        _count(found, wanted, concepts)
+    return LinkerScore(Score(*spans), Score(*concepts))
+
+
+def _placed(document: list[Sentence]) -> Iterator[tuple[int, int, str]]:
+    """Yield where the mentions of a document's sentences are once these are joined."""
+    origin = 0
+    for sentence in document:
+        for m in sentence.mentions:
+            yield origin + m.start, origin + m.end, m.cui
+        origin += len(sentence.text) + 1
+
+
 def _unlinked(sentences: Iterable[Sentence]) -> Iterator[Unlinked]:
     for parts, abbreviations in documents_with_abbreviations(sentences):
         for part in parts:
             yield Unlinked(part.document, part.sentence, part.text, abbreviations)
 
 
-def _count(found: set[object], wanted: set[object], totals: list[int]) -> None:
+def _count(found: AbstractSet[object], wanted: AbstractSet[object], totals: list[int]) -> None:
     for at, count in enumerate((len(found & wanted), len(found), len(wanted))):
         totals[at] += count

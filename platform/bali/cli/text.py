@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bali_loaders.corpora import Conversion, Reading
-    from bali_loaders.linking import Dictionary, LinkOptions, Reranker
+    from bali_loaders.linking import Dictionary, LinkOptions, Reranker, TextLinker
     from bali_platform.base.settings import Settings
 
 
@@ -221,19 +221,28 @@ def _chosen(
 def _documents(options: LinkOptions) -> tuple[str, Conversion]:
     """Compile what the graph says, check the options, and return its version and the work."""
     from bali_loaders.corpora import LinkDocuments
-    from bali_loaders.linking import graph_linker
     from bali_loaders.linking.linker import graph_facts
     from bali_platform.base.settings import load_settings
     from bali_platform.graph.client import Graph
 
     settings = load_settings()
-    cache = settings.home / "cache"
+    dictionary = _text_linker(options).dictionary
     with Graph.connect(settings) as graph:
-        linker = graph_linker(graph, cache, options, reporter=reporter())
-        facts = graph_facts(graph, cache)
-    linker.link("")
-    dictionary = linker.dictionary
+        facts = graph_facts(graph, settings.home / "cache")
     return dictionary.graph_version, LinkDocuments(dictionary.folder, facts, options)
+
+
+def _text_linker(options: LinkOptions) -> TextLinker:
+    """Make the linker of the live graph, and let it check the options."""
+    from bali_loaders.linking import graph_linker
+    from bali_platform.base.settings import load_settings
+    from bali_platform.graph.client import Graph
+
+    settings = load_settings()
+    with Graph.connect(settings) as graph:
+        linker = graph_linker(graph, settings.home / "cache", options, reporter=reporter())
+    linker.link("")
+    return linker
 
 
 def import_(
@@ -422,17 +431,29 @@ def score(
     folder: Annotated[
         Path, typer.Argument(metavar="CORPUS", help="A corpus with marked mentions.")
     ],
+    preset: Annotated[Preset, typer.Option(help="What the linker is for.")] = Preset.literature,
+    group: Group = None,
+    type_: Type = None,
+    source_: Source = None,
     model: Model = None,
     threshold: Threshold = 0.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare what the dictionary finds with the mentions that a corpus brings."""
-    from bali_loaders.linking import Linker, score_linker
+    """Compare what the linker finds, without help, with the mentions that a corpus brings.
+
+    With --model, or for training, sentences are linked one by one; else whole documents.
+    """
+    from bali_loaders.linking import Linker, score_documents, score_linker
     from bali_platform.text.corpus import read_sentences
 
-    source = _reranker(model, threshold)
-    linker = Linker(_dictionary(withheld=0.0), reranker=source() if source else None)
-    result = score_linker(linker, read_sentences(folder))
+    gold = read_sentences(folder)
+    if model or preset == Preset.training:
+        source = _reranker(model, threshold)
+        linker = Linker(_dictionary(withheld=0.0), reranker=source() if source else None)
+        result = score_linker(linker, gold)
+    else:
+        options = _chosen(preset, group, type_, source_, 2, None, 0.0)
+        result = score_documents(_text_linker(options), gold)
     rows = {
         name: {"precision": s.precision, "recall": s.recall, "f1": s.f1, **s._asdict()}
         for name, s in result._asdict().items()
@@ -445,7 +466,7 @@ def score(
         (name, f"{s.precision:.1%}", f"{s.recall:.1%}", f"{s.f1:.1%}", *s)
         for name, s in result._asdict().items()
     ]
-    out.print(table(f"Dictionary linking on {folder}", columns, shown))
+    out.print(table(f"Linking on {folder}", columns, shown))
 
 
 def register(app: typer.Typer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -169,3 +170,23 @@ def test_stop_names_of_the_user_stop_words_of_the_tables_too(linker: TextLinker)
     assert found(TextLinker(linker.dictionary, linker.facts, options), "fever, cough") == [
         ("cough", "C07")
     ]
+
+
+@pytest.mark.parametrize("unit", ["(RA) ", "fever\n", "x", "漢", "QUJD", "[[(", ". ", "no fever, "])
+def test_work_grows_with_the_text_alone(linker: TextLinker, unit: str) -> None:
+    def calls(text: str) -> int:
+        count = 0
+
+        def note(*_: object) -> None:
+            nonlocal count
+            count += 1
+
+        sys.setprofile(note)
+        try:
+            linker.link(text)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    linker.link(unit)
+    assert calls(unit * 800) <= 2.3 * calls(unit * 400) + 500
