@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bali.cli.common import JsonOption, fields, out, print_json, table
+from bali.cli.common import JsonOption, err, fields, out, print_json, table
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bali_platform.graph import Graph
     from bali_platform.graph.records import Path as ConceptPath
     from bali_platform.subgraphs import Subgraph
+    from bali_platform.terminology.records import Details
 
 
 class Direction(StrEnum):
@@ -62,13 +63,35 @@ def open_graph() -> Iterator[Graph]:
 
 @concept.command()
 def search(
-    text: Annotated[str, typer.Argument(help="Words of a name, a CUI, or SOURCE:CODE.")],
+    text: Annotated[str, typer.Argument(help="Words of a name, a CUI, or a code.")],
     limit: LimitOption = 10,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="Only this semantic type (repeatable).")
+    ] = None,
+    groups: Annotated[
+        list[str] | None, typer.Option("--group", help="Only this semantic group (repeatable).")
+    ] = None,
+    sources: Annotated[
+        list[str] | None, typer.Option("--source", help="Only of this vocabulary (repeatable).")
+    ] = None,
+    languages: Annotated[
+        list[str] | None, typer.Option("--language", help="Only names in this one (repeatable).")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find concepts; the last word may be unfinished, any word misspelt."""
+    from bali_platform.terminology.finding import Findings
+
     with open_graph() as graph:
-        hits = graph.search(text, limit)
+        found = Findings(graph).find(
+            text, limit,
+            types=types or (), groups=groups or (), sources=sources or (),
+            languages=languages or (),
+        )  # fmt: skip
+    hits = found.hits
+    if not hits:
+        tried = "; ".join(found.tried)
+        err.print(f"nothing found: {tried}", markup=False, highlight=False, soft_wrap=True)
     if as_json:
         print_json([asdict(hit) for hit in hits])
         return
@@ -78,21 +101,16 @@ def search(
 
 @concept.command()
 def show(cui: CuiArgument, as_json: JsonOption = False) -> None:
-    """Show a concept: names, definition, semantic types, vocabularies."""
+    """Show a concept: its terms with their codes, definitions, types, places in hierarchies."""
+    from bali_platform.terminology.finding import Findings
+
     with open_graph() as graph:
-        found = graph.concept(cui)
+        found = Findings(graph).show(cui)
     if as_json:
-        print_json(asdict(found))
+        details = asdict(found)
+        print_json({**details.pop("concept"), **details})
         return
-    values = {
-        "semantic types": ", ".join(found.semantic_types),
-        "definition": found.definition or "",
-        "names": "\n".join(found.names),
-        "vocabularies": ", ".join(found.sources),
-        "note": _note(cui, found.cui, found.suppressed),
-    }
-    shown = {name: value for name, value in values.items() if value}
-    out.print(fields(f"{found.name} ({found.cui})", shown))
+    _print_details(found)
 
 
 @concept.command()
@@ -195,13 +213,34 @@ def similar(
     out.print(table("", ("CUI", "name", "cosine", "semantic types"), rows))
 
 
-def _note(asked: str, cui: str, suppressed: bool) -> str:
-    notes = []
-    if asked.strip().upper() != cui:
-        notes.append(f"{asked} is retired; this is its successor")
-    if suppressed:
-        notes.append("every name in the wanted languages and vocabularies is suppressed")
-    return "; ".join(notes)
+def _print_details(found: Details) -> None:
+    concept = found.concept
+    suppressed = "every name in the wanted languages and vocabularies is suppressed"
+    notes = [found.note, suppressed if concept.suppressed else ""]
+    if " is retired (" in found.note:
+        notes.insert(0, f"{found.asked} is retired; this is its successor")
+    groups = dict.fromkeys(kind.group for kind in found.semantic_types if kind.group)
+    values = {
+        "semantic types": ", ".join(
+            f"{kind.name} ({kind.tui})" for kind in found.semantic_types
+        ) or ", ".join(concept.semantic_types),
+        "groups": ", ".join(groups or concept.groups),
+        "definitions": "\n".join(f"{d.source}: {d.text}" for d in found.definitions)
+        or concept.definition or "",
+        "vocabularies": ", ".join(concept.sources),
+        "note": "\n".join(filter(None, notes)),
+    }  # fmt: skip
+    shown = {name: value for name, value in values.items() if value}
+    out.print(fields(f"{concept.name} ({concept.cui})", shown))
+    terms = [
+        (a.source, a.code, a.term_type, a.term, a.language, "yes" if a.suppressed else "")
+        for a in found.atoms
+    ]
+    columns = ("source", "code", "type", "term", "language", "suppressed")
+    out.print(table("Terms", columns, terms))
+    if found.positions:
+        places = [(p.source, p.code, ", ".join(p.parents), p.children) for p in found.positions]
+        out.print(table("Hierarchies", ("source", "code", "parents", "children"), places))
 
 
 def _spelt_out(item: ConceptPath) -> str:

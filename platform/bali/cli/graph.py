@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bali.cli import cache
+from bali.cli.code import code
 from bali.cli.common import JsonOption, err, out, print_json, table
 from bali.cli.concept import (
     Direction,
@@ -26,6 +27,7 @@ from bali.cli.concept import (
     concept,
     open_graph,
 )
+from bali.cli.values import values
 from bali_platform.base.errors import BaliError, UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ CsvOption = Annotated[bool, typer.Option("--csv", help="Print comma-separated va
 def register(app: typer.Typer) -> None:
     """Add the commands that look at the graph, and those of its cache, to ``app``."""
     app.add_typer(concept, name="concept", rich_help_panel=PANEL)
+    app.add_typer(code, name="code", rich_help_panel=PANEL)
+    app.add_typer(values, name="values", rich_help_panel=PANEL)
     for command in (subgraph, cypher, query):
         app.command(rich_help_panel=PANEL)(command)
     cache.register(app)

@@ -143,7 +143,7 @@ def verify(
 
     at = neo4j_login(load_settings())
     with (
-        connect_neo4j(at.neo4j_uri, at.neo4j_user, at.neo4j_password) as driver,
+        connect_neo4j(at.neo4j_uri, at.neo4j_user, at.neo4j_password, at.neo4j_database) as driver,
         Release.open(release, reporter=reporter()) as opened,
     ):
         result = umls.verify(driver, opened, sample=sample, seed=seed, reporter=reporter())

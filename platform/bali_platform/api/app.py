@@ -7,22 +7,36 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from anyio import to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse, Response
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from bali_platform import __version__
 from bali_platform.api import problems
 from bali_platform.api.answers import TaggedAnswers
 from bali_platform.api.backend import Backend, Extension
 from bali_platform.api.guard import Access, Guard
+from bali_platform.api.manners import VERSION, Manners, known_parameters
 from bali_platform.api.metrics import Measured
-from bali_platform.api.routes import cypher, fhir, graph, jobs, service, streams
+from bali_platform.api.routes import (
+    cypher,
+    fhir,
+    graph,
+    jobs,
+    service,
+    streams,
+    terminology,
+)
 from bali_platform.api.routes.one_hop import OneHopRoute
 
 PAGES = "/ui"
 PUBLIC = ("/health", "/openapi.json", f"{PAGES}/")
 """Where no token is needed: nothing there is about the graph or the jobs."""
+
+MIN_COMPRESSED = 2_000  # bytes; less is sent faster than packed
 
 DESCRIPTION = """Explore a UMLS graph and steer training jobs.
 
@@ -52,6 +66,7 @@ class Api(FastAPI):
             components["schemas"] |= problems.schemas()
             components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             document["security"] = [{}, {"token": []}]
+            document["servers"] = [{"url": VERSION}]
             self.openapi_schema = document
         return self.openapi_schema
 
@@ -73,20 +88,36 @@ def create_app(backend: Backend, access: Access, extensions: Sequence[Extension]
         docs_url=None,  # FastAPI's own pages load scripts from another host
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
     )
     app.state.backend = backend
     app.router.routes.append(OneHopRoute(backend))
-    for routes in (graph, cypher, fhir, jobs, streams, service):
+    strict = [Depends(known_parameters)]
+    for routes in (terminology, graph, cypher, jobs, streams):
+        app.include_router(routes.router, dependencies=strict)
+    for routes in (fhir, service):
         app.include_router(routes.router)
     for extension in extensions:
         app.include_router(extension(backend))
+    app.include_router(graph.ids, dependencies=strict)
     app.add_api_route("/", _to_pages, include_in_schema=False)
     app.mount(PAGES, Pages(packages=[("bali_platform.api", "pages")], html=True))
     problems.install(app)
     app.add_middleware(TaggedAnswers, cache=backend.answers, live_tag=lambda: backend.etag)
+    app.add_middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED, compresslevel=4)
+    app.add_middleware(Manners, routes=app.router.routes)
     app.add_middleware(Guard, access=access)
+    if access.origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=access.origins, allow_methods=["*"],
+            allow_headers=["*"], expose_headers=["ETag", "Retry-After"],
+        )  # fmt: skip
     app.add_middleware(Measured, metrics=backend.metrics)
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
 
 
 def _to_pages() -> Response:

@@ -161,6 +161,7 @@ class Backend:
         driver = neo4j.GraphDatabase.driver(
             at.neo4j_uri,
             auth=(at.neo4j_user, at.neo4j_password),
+            database=at.neo4j_database,
             connection_timeout=3,
             connection_acquisition_timeout=5,
             max_transaction_retry_time=2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from bali_platform.api.problems import ProblemError, render
 MAX_BODY_BYTES = 2**20
 MAX_QUERY_BYTES = 16 * 2**10
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "[::1]"}
+MEDIA_TYPES = r"application/([\w.-]+\+)?json"
 READING = {"GET", "HEAD", "OPTIONS"}
 HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -36,11 +38,13 @@ class Access:
         loopback: the server listens on this machine only. Then a page of another site that a
             browser here shows must not reach it under its own name (DNS rebinding).
         public: prefixes of paths that need no token; neither does ``/``.
+        origins: other sites whose pages may ask; ``*`` for all.
     """
 
     token: str | None = field(default=None, repr=False)
     loopback: bool = True
     public: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
 
     def check(self, scope: Scope) -> None:
         """Raise :class:`ProblemError` if the request may not go on."""
@@ -48,16 +52,35 @@ class Access:
         if self.loopback:
             _check_host(headers.get("host", ""))
         if scope["method"] not in READING:
-            _check_origin(headers)
-        private = scope["path"] != "/" and not scope["path"].startswith(self.public)
-        if private and headers.get("sec-fetch-site") == "cross-site":
+            self._check_origin(headers)
+            _check_media_type(headers)
+        path = scope["path"].removeprefix("/v1")
+        private = path != "/" and not path.startswith(self.public)
+        foreign = headers.get("sec-fetch-site") == "cross-site" and not self._lets_in(headers)
+        if private and foreign:
             raise ProblemError("foreign-origin", "pages of other sites get no answers")
-        if self.token and private:
+        preflight = scope["method"] == "OPTIONS"  # a browser sends it without the token
+        if self.token and private and not preflight:
             self._check_token(headers.get("authorization", ""))
         if len(scope["query_string"]) > MAX_QUERY_BYTES:
             raise ProblemError("too-large", f"the query string exceeds {MAX_QUERY_BYTES} bytes")
         if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
             raise _too_large()
+
+    def _check_origin(self, headers: Headers) -> None:
+        if self._lets_in(headers):
+            return
+        origin = headers.get("origin")
+        foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+        if foreign or headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
+            raise ProblemError(
+                "foreign-origin", "requests that change something come from own pages"
+            )
+
+    def _lets_in(self, headers: Headers) -> bool:
+        """Whether a request comes from another site that may ask."""
+        origin = headers.get("origin")
+        return origin is not None and (origin in self.origins or "*" in self.origins)
 
     def _check_token(self, authorisation: str) -> None:
         scheme, _, given = authorisation.partition(" ")
@@ -72,11 +95,10 @@ def _check_host(host: str) -> None:
         raise ProblemError("wrong-host", "this server answers as localhost or 127.0.0.1 only")
 
 
-def _check_origin(headers: Headers) -> None:
-    origin = headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
-    if foreign or headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
-        raise ProblemError("foreign-origin", "requests that change something come from own pages")
+def _check_media_type(headers: Headers) -> None:
+    given = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given and headers.get("content-length") != "0" and not re.fullmatch(MEDIA_TYPES, given):
+        raise ProblemError("unsupported-media-type", f"send application/json, not {given[:100]}")
 
 
 def _too_large() -> ProblemError:

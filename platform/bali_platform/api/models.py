@@ -15,7 +15,8 @@ MAX_ROWS = 10_000
 CUI_EXAMPLE = "C0027051"
 INT64 = 2**63
 
-CuiText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,40}$")]
+# Ids of other graphs stay as they are: IRIs, spaces and all; what nobody can see is not among them.
+CuiText = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,400}$")]
 Term = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Terms = Annotated[list[Term], Field(max_length=100)]
 
@@ -32,30 +33,34 @@ Groups = Annotated[
 ]
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """Anything that is said about the graph."""
+
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     graph_version: str
     """The graph that this is from; `ETag` changes with it."""
 
 
-class Found(_Answer):
+class Found(Answer):
     """Concepts that a search found, best first."""
 
     nodes: list[SearchHit]
+    tried: list[str]
+    """How they were looked for, the last of which found them, if any did."""
     edges: list[Link] = []
     next: str | None
     """Address of the next page."""
 
 
-class Concepts(_Answer):
+class Concepts(Answer):
     """Concepts in full."""
 
     nodes: list[Concept]
     edges: list[Link] = []
 
 
-class Neighbours(_Answer):
+class Neighbours(Answer):
     """A page of a concept's edges, and the concepts that they join; the concept is at hop 0."""
 
     nodes: list[Node]
@@ -64,7 +69,7 @@ class Neighbours(_Answer):
     """Address of the next page."""
 
 
-class SubgraphAnswer(_Answer):
+class SubgraphAnswer(Answer):
     """Concepts and the edges found between them."""
 
     nodes: list[Node]
@@ -73,7 +78,7 @@ class SubgraphAnswer(_Answer):
     """CUIs asked for that the graph does not know."""
 
 
-class Paths(_Answer):
+class Paths(Answer):
     """Shortest paths: the concepts and edges on them, and each one as a row of CUIs."""
 
     nodes: list[Node]
@@ -146,7 +151,7 @@ class CypherEdge(BaseModel):
     properties: dict[str, Any]
 
 
-class CypherAnswer(_Answer):
+class CypherAnswer(Answer):
     """A table, and every node and relationship in it once."""
 
     columns: list[str]

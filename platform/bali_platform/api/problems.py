@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.api.methods import allowed
+from bali_platform.base.errors import BaliError, NotFoundError, UsageError
 from bali_platform.graph.cypher import (
     BadCypherError,
     MemoryLimitError,
@@ -36,9 +37,11 @@ _TITLES = {
     "token-needed": (401, "A valid bearer token is needed"),
     "foreign-origin": (403, "Another site may not ask for this"),
     "wrong-host": (421, "This server does not answer for that host"),
-    "unknown-concept": (404, "The graph has no such concept"),
+    "unknown-concept": (404, "The graph has no such concept or code"),
     "unknown-job": (404, "There is no such job"),
     "not-found": (404, "There is nothing at this address"),
+    "method-not-allowed": (405, "This address does not take that method"),
+    "unsupported-media-type": (415, "The body is not of a type that is read here"),
     "conflict": (409, "The job's state does not allow this"),
     "too-large": (413, "The request is too large"),
     "busy": (429, "More is waiting than the server takes on"),
@@ -134,6 +137,8 @@ def _known(request: Request, error: Exception) -> Response:
             return render("too-much-memory", str(error))
         case JobNotFoundError():
             return render("unknown-job", str(error))
+        case NotFoundError():
+            return render("unknown-concept", str(error))
         case UsageError():
             return render("invalid-request", str(error))
         case RedisError():
@@ -157,10 +162,19 @@ def _fault(entry: Any) -> Fault:
 def _http(request: Request, error: HTTPException) -> Response:
     if error.status_code == 404:
         return render("not-found", f"{request.url.path[:200]}: see /openapi.json")
+    if error.status_code == 405:
+        return _not_allowed(request)
     if error.status_code == 400:  # a body that is not even text
         return render("invalid-request", f"body: {error.detail}")
     response = _response("about:blank", error.detail, error.status_code, error.detail)
     response.headers.update(error.headers or {})
+    return response
+
+
+def _not_allowed(request: Request) -> Response:
+    methods = ", ".join(allowed(request.app.router.routes, request.scope))
+    response = render("method-not-allowed", f"{request.method} is not one of {methods}")
+    response.headers["Allow"] = methods
     return response
 
 

@@ -57,7 +57,9 @@ def serve(
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     token = token_for(settings, host)
     backend = Backend(settings, submit)
-    app = create_app(backend, Access(token, is_loopback(host), PUBLIC), extensions)
+    origins = tuple(filter(None, map(str.strip, settings.api_origins.split(","))))
+    access = Access(token, is_loopback(host), PUBLIC, origins)
+    app = create_app(backend, access, extensions)
     with _listen(settings, host, port) as listener:
         bound = listener.getsockname()[1]
         _record(Home(settings.home), bound)

@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     neo4j_uri: str | None = Field(None, description="Use this Neo4j server, not a local one.")
     neo4j_user: str = "neo4j"
     neo4j_password: SecretStr | None = None
+    neo4j_database: str | None = Field(
+        None, description="The database of that server; the user's home database by default."
+    )
     neo4j_memory_mb: int | None = Field(
         None, ge=256, description="Memory of the local Neo4j; follows the machine by default."
     )
@@ -51,6 +54,9 @@ class Settings(BaseSettings):
     redis_password: SecretStr | None = None
     redis_tls: bool | None = Field(None, description="Encrypt, and check the certificate.")
     redis_ca: Path | None = Field(None, description="Trust the certificates of this authority.")
+    api_origins: str = Field(
+        "", description="Other sites whose pages may ask the API, between commas; * for all."
+    )
     neighbourhood_cache_mb: int = Field(
         512,
         ge=0,

@@ -64,6 +64,7 @@ class Graph:
         driver = neo4j.GraphDatabase.driver(
             at.neo4j_uri,
             auth=(at.neo4j_user, at.neo4j_password),
+            database=at.neo4j_database,
             # A graph need not hold every label that a statement may look for.
             notifications_min_severity="OFF",
         )
@@ -264,6 +265,11 @@ class Graph:
         for row in self.stream("all_names"):
             yield row["cui"], tuple(row["names"])
 
+    def count_relations(self) -> dict[str, int]:
+        """Return how many edges of each relationship type there are between concepts."""
+        counts = {row["type"]: row["edges"] for row in self.query("relation_counts")}
+        return {name: counts.get(name, 0) for name in self.relation_types}
+
     def check_types(self, types: Collection[str] | None) -> list[str] | None:
         """Return types in upper case; raises :class:`UsageError` for one the graph lacks."""
         if types is None:
@@ -288,7 +294,7 @@ class Graph:
         except (ServiceUnavailable, SessionExpired, OSError) as error:
             raise BaliError(f"cannot reach Neo4j at {self._uri}: run `bali up`") from error
         except (Neo4jError, DriverError) as error:
-            raise BaliError(f"Neo4j: {first_line(error)}") from error
+            raise BaliError(_explained(error)) from error
 
     def _session(self, **options: Any) -> neo4j.Session:
         if os.getpid() != self._pid:
@@ -306,6 +312,15 @@ def first_line(error: Exception) -> str:
     """Return the first line of an exception's message."""
     message = getattr(error, "message", None) or str(error)
     return str(message).strip().split("\n")[0]
+
+
+def _explained(error: Exception) -> str:
+    message = first_line(error)
+    if "no such fulltext schema index" in message:
+        return "no graph loaded: run `bali load`"
+    if "Driver closed" in message:
+        return "this Graph is closed: connect again"
+    return f"Neo4j: {message}"
 
 
 def _split(cuis: Sequence[str], size: int) -> list[Sequence[str]]:

@@ -51,6 +51,7 @@ class Neighbour:
     type: str
     outgoing: bool
     sources: tuple[str, ...]
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

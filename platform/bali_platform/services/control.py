@@ -46,6 +46,7 @@ class Neo4jLogin:
     neo4j_user: str
     neo4j_password: str = field(repr=False)
     neo4j_browser: str | None
+    neo4j_database: str | None = None
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,9 @@ def neo4j_login(settings: Settings) -> Neo4jLogin:
     """Return what it takes to use Neo4j; raises :class:`BaliError` when ours does not run."""
     if settings.neo4j_uri:
         password = settings.neo4j_password.get_secret_value() if settings.neo4j_password else ""
-        return Neo4jLogin(settings.neo4j_uri, settings.neo4j_user, password, None)
+        return Neo4jLogin(
+            settings.neo4j_uri, settings.neo4j_user, password, None, settings.neo4j_database
+        )
     _require(settings, "neo4j")
     server = GraphStores(settings).server()
     return Neo4jLogin(server.uri, USER, server.password, server.browser)
@@ -274,6 +277,7 @@ def _driver(settings: Settings) -> neo4j.Driver:
         settings.neo4j_uri,
         settings.neo4j_user,
         password.get_secret_value() if password else "",
+        settings.neo4j_database,
     )
 
 

@@ -219,12 +219,19 @@ class Neo4jServer:
         write_atomically(self._folder / "conf" / "neo4j.conf", text)
 
 
-def connect_neo4j(uri: str, user: str, password: str) -> neo4j.Driver:
-    """Return a driver that gives up within seconds; the caller closes it."""
+def connect_neo4j(uri: str, user: str, password: str, database: str | None = None) -> neo4j.Driver:
+    """Return a driver that gives up within seconds; the caller closes it.
+
+    Its sessions use ``database``, or the user's home database.
+    """
     from neo4j import GraphDatabase
 
     return GraphDatabase.driver(
-        uri, auth=(user, password), connection_timeout=5, notifications_min_severity="OFF"
+        uri,
+        auth=(user, password),
+        connection_timeout=5,
+        notifications_min_severity="OFF",
+        database=database,
     )
 
 

@@ -23,7 +23,7 @@ from bali_platform.terminology.records import (
     Validation,
 )
 from bali_platform.terminology.systems import by_name, by_sab, fold
-from bali_platform.terminology.written import Reading, near, readings, spellings, tidy
+from bali_platform.terminology.written import Reading, near, readings, tidy
 
 T = TypeVar("T")
 Pair = tuple[str, str]
@@ -223,8 +223,9 @@ class Codes:
         return told.get(text) or Resolved(text, "unknown", (), (), f"no code '{text}'")
 
     def _note(self, text: str, code: CodedConcept) -> str:
-        if code.source == UMLS and code.code not in spellings(tidy(text).rpartition(":")[2]):
-            return self.graph.history(tidy(text).rpartition(":")[2]).told
+        spelt = [spelling for reading in readings(text) for spelling in reading.spellings]
+        if code.source == UMLS and code.code not in spelt:
+            return next((gone.told for gone in self.graph.histories(spelt).values()), "")
         return "" if code.active else f"{code} is no longer in use: all its terms are suppressed"
 
     def _unknown(self, text: str, meanings: list[list[Pair]]) -> Resolved:

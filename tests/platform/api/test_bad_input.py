@@ -25,7 +25,21 @@ INJECTIONS = [
     "x" * 5_000,
 ]
 PARAMETERS = {
-    "/concepts": ({"q": "heart"}, ["q", "limit", "offset"]),
+    "/concepts": (
+        {"q": "heart"},
+        ["q", "limit", "offset", "type", "group", "source", "language"],
+    ),
+    "/concepts/{}/codes": ({}, []),
+    "/concepts/{}/history": ({}, []),
+    "/codes": ({"code": "MSH:DC0000001"}, ["code", "source"]),
+    "/codes/subsumes": (
+        {"a": "MSH:DC0000001", "b": "MSH:DC0000004"},
+        ["a", "b", "source"],
+    ),
+    "/codes/descendants": (
+        {"code": "MSH:DC0000009"},
+        ["code", "source", "depth", "limit", "offset"],
+    ),
     "/concepts/{}": ({}, []),
     "/concepts/{}/neighbours": ({}, ["type", "source", "group", "outgoing", "limit", "offset"]),
     "/concepts/{}/hierarchy": ({}, ["type", "depth", "descendants"]),
@@ -119,7 +133,7 @@ def test_other_sites_change_nothing(api, graph) -> None:
     assert api.post("/cypher", json=query, headers=origin).status_code == 403
     assert api.get("/status", headers={"Host": "x.example"}).status_code == 421
     form = {"Content-Type": "text/plain"}
-    assert api.post("/cypher", content=b'{"query": "RETURN 1"}', headers=form).status_code == 422
+    assert api.post("/cypher", content=b'{"query": "RETURN 1"}', headers=form).status_code == 415
     assert size(graph) == before
 
 

@@ -60,7 +60,7 @@ def load_online(
     with (
         _alone(folder),
         _explained(at.neo4j_uri),
-        connect_neo4j(at.neo4j_uri, at.neo4j_user, at.neo4j_password) as driver,
+        connect_neo4j(at.neo4j_uri, at.neo4j_user, at.neo4j_password, at.neo4j_database) as driver,
     ):
         driver.verify_connectivity()
         with opened(path, folder / "unpacked", clock) as release:

@@ -25,15 +25,19 @@ from bali_platform.api.models import (
     Sources,
     SubgraphAnswer,
     SubgraphRequest,
+    Terms,
 )
 from bali_platform.api.problems import ProblemError, documented
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.graph import Graph, Link, Node
 from bali_platform.subgraphs.exploration import explore, hierarchy, induced, of_paths
 from bali_platform.subgraphs.subgraph import Subgraph
+from bali_platform.terminology.finding import Findings
 
 MAX_FOUND = 1_000
 router = APIRouter(tags=["graph"])
+ids = APIRouter(tags=["graph"])
+"""The route that an id with a slash in it might take from others: it must be the last."""
 
 
 async def _live_graph(
@@ -61,31 +65,36 @@ def search_concepts(
         Query(
             min_length=1,
             max_length=200,
-            description="Words of a name (the last may be unfinished), a CUI, or `SAB:CODE`.",
+            description="Words of a name (the last may be unfinished), a CUI, or a code as people "
+            "write it.",
             examples=["heart attack"],
         ),
     ],
+    types: Annotated[
+        Terms | None, Query(alias="type", description="Semantic types, by name.")
+    ] = None,
+    groups: Annotated[Terms | None, Query(alias="group", description="Semantic groups.")] = None,
+    sources: Annotated[Terms | None, Query(alias="source", description="Vocabularies.")] = None,
+    languages: Annotated[Terms | None, Query(alias="language", description="As in ENG.")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=MAX_FOUND - 100)] = 0,
 ) -> Found:
     """Find concepts, best first; at most 1,000 for a search."""
-    hits = graph.search(q, limit=offset + limit + 1)
+    found = Findings(graph).find(
+        q, offset + limit + 1,
+        types=types or (), groups=groups or (), sources=sources or (), languages=languages or (),
+    )  # fmt: skip
+    hits = found.hits
     more = len(hits) > offset + limit and offset + limit <= MAX_FOUND - 100
     return Found(
         graph_version=graph.version,
         nodes=hits[offset : offset + limit],
+        tried=list(found.tried),
         next=_next(request, offset + limit) if more else None,
     )
 
 
-@router.get("/concepts/{cui}", responses=documented("unknown-concept"))
-def show_concept(cui: Cui, graph: LiveGraph) -> Concepts:
-    """Return a concept with its names, definition, semantic types and sources."""
-    with _looking_up():
-        return Concepts(graph_version=graph.version, nodes=[graph.concept(cui)])
-
-
-@router.get("/concepts/{cui}/neighbours", responses=documented("unknown-concept"))
+@router.get("/concepts/{cui:path}/neighbours", responses=documented("unknown-concept"))
 def list_neighbours(
     request: Request,
     cui: Cui,
@@ -112,7 +121,7 @@ def list_neighbours(
     page = found[:limit]
     nodes = {concept.cui: Node(concept.cui, concept.name, concept.semantic_types, concept.groups)}
     for n in page:
-        nodes.setdefault(n.cui, Node(n.cui, n.name, n.semantic_types, hop=1))
+        nodes.setdefault(n.cui, Node(n.cui, n.name, n.semantic_types, n.groups, hop=1))
     ends = ((concept.cui, n.cui) if n.outgoing else (n.cui, concept.cui) for n in page)
     return Neighbours(
         graph_version=graph.version,
@@ -122,7 +131,7 @@ def list_neighbours(
     )
 
 
-@router.get("/concepts/{cui}/hierarchy", responses=documented("unknown-concept"))
+@router.get("/concepts/{cui:path}/hierarchy", responses=documented("unknown-concept"))
 def show_hierarchy(
     cui: Cui,
     graph: LiveGraph,
@@ -186,6 +195,13 @@ def find_paths(
         edges=list(union.edges),
         paths=[[node.cui for node in path.nodes] for path in found],
     )
+
+
+@ids.get("/concepts/{cui:path}", responses=documented("unknown-concept"))
+def show_concept(cui: Cui, graph: LiveGraph) -> Concepts:
+    """Return a concept with its names, definition, semantic types and sources."""
+    with _looking_up():
+        return Concepts(graph_version=graph.version, nodes=[graph.concept(cui)])
 
 
 def subgraph_answer(found: Subgraph) -> SubgraphAnswer:

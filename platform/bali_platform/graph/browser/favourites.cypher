@@ -37,6 +37,7 @@ ORDER BY edges DESC;
 
 // Concepts nearest in meaning (after bali embed)
 MATCH (concept:Concept {cui: 'C0024796'})
+WHERE concept.embedding IS NOT NULL
 CALL db.index.vector.queryNodes('concept_embedding', 15, concept.embedding)
 YIELD node AS near, score
 RETURN near.cui AS cui, near.name AS name, 2 * score - 1 AS cosine;

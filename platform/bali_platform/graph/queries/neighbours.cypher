@@ -14,4 +14,5 @@ RETURN neighbour.cui AS cui,
        neighbour.semantic_types AS semantic_types,
        type,
        outgoing,
-       edge.sabs AS sources
+       edge.sabs AS sources,
+       [label IN labels(neighbour) WHERE label <> 'Concept'] AS groups

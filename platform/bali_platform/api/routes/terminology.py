@@ -1,0 +1,217 @@
+"""Routes about codes, hierarchies, maps, value sets and what the graph is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from bali_platform.api.backend import Backend, backend_of
+from bali_platform.api.models import INT64, Cui, Term, Terms
+from bali_platform.api.models_terminology import (
+    CodesRequest,
+    ConceptsRequest,
+    DetailsAnswer,
+    ExpandRequest,
+    ExpansionAnswer,
+    HierarchyAnswer,
+    HistoryAnswer,
+    ManyConcepts,
+    MapAnswer,
+    MapRequest,
+    RelationshipTypes,
+    ResolvedAnswer,
+    SavedValueSets,
+    SemanticTypeCount,
+    SemanticTypes,
+    SourcesAnswer,
+    SubsumesAnswer,
+    SubsumesRequest,
+    ValidateRequest,
+    ValidationAnswer,
+)
+from bali_platform.api.problems import documented
+from bali_platform.api.routes.graph import LiveGraph
+from bali_platform.terminology import Terminology
+from bali_platform.terminology.records import Hierarchy
+from bali_platform.terminology.saved import SavedSets
+
+router = APIRouter(tags=["terminology"])
+
+
+class Direction(StrEnum):
+    """Which codes around one."""
+
+    ANCESTORS = "ancestors"
+    DESCENDANTS = "descendants"
+    SIBLINGS = "siblings"
+
+
+async def _terminology(graph: LiveGraph) -> Terminology:
+    return Terminology(graph)
+
+
+Live = Annotated[Terminology, Depends(_terminology)]
+Code = Annotated[Term, Query(description="A code as people write it.", examples=["MSH:D009203"])]
+SourceName = Annotated[
+    Term | None, Query(description="Its vocabulary: SAB, CURIE prefix, URI, FHIR system or OID.")
+]
+PageSize = Annotated[int, Query(ge=1, le=10_000, description="Results on a page.")]
+Offset = Annotated[int, Query(ge=0, le=INT64 // 2, description="Results to pass over.")]
+
+
+@router.post("/concepts", responses=documented())
+def look_up_concepts(request: ConceptsRequest, graph: LiveGraph) -> ManyConcepts:
+    """Return up to 10,000 concepts in full; retired CUIs have their successor's record."""
+    found = graph.concepts(request.cuis)
+    asked = dict.fromkeys(request.cuis)
+    return ManyConcepts(
+        graph_version=graph.version,
+        nodes=list({found[cui].cui: found[cui] for cui in asked if cui in found}.values()),
+        missing=[cui for cui in asked if cui not in found],
+    )
+
+
+@router.get("/codes", responses=documented())
+def resolve_codes(
+    terms: Live, code: Annotated[Terms, Query(min_length=1)], source: SourceName = None
+) -> ResolvedAnswer:
+    """Return what codes stand for: the one, the choice, or near misses."""
+    return _resolved(terms, code, source)
+
+
+@router.post("/codes", responses=documented())
+def look_up_codes(request: CodesRequest, terms: Live) -> ResolvedAnswer:
+    """Return what up to 10,000 codes stand for."""
+    return _resolved(terms, request.codes, request.source)
+
+
+@router.post("/codes/validate", responses=documented())
+def validate_codes(request: ValidateRequest, terms: Live) -> ValidationAnswer:
+    """Tell of up to 10,000 codes whether each is one, and is called that."""
+    found = terms.validate(request.codes, request.source, request.displays)
+    return ValidationAnswer(graph_version=terms.graph.version, codes=found)
+
+
+@router.post("/codes/map", responses=documented())
+def map_codes(request: MapRequest, terms: Live) -> MapAnswer:
+    """Map up to 10,000 codes to other vocabularies."""
+    rows = terms.map_codes(
+        request.codes, request.source, request.targets,
+        rules=request.rules, ancestors=request.ancestors,
+    )  # fmt: skip
+    return MapAnswer(graph_version=terms.graph.version, rows=list(rows))
+
+
+@router.get("/codes/subsumes", responses=documented("unknown-concept"))
+def compare_codes(terms: Live, a: Code, b: Code, source: SourceName = None) -> SubsumesAnswer:
+    """Tell how code A stands to code B in their vocabulary: above it, below it, or neither."""
+    found = terms.subsumes_each([(a, b)], source)
+    return SubsumesAnswer(graph_version=terms.graph.version, pairs=found)
+
+
+@router.post("/codes/subsumes", responses=documented("unknown-concept"))
+def compare_many_codes(request: SubsumesRequest, terms: Live) -> SubsumesAnswer:
+    """Answer up to 10,000 pairs at once."""
+    found = terms.subsumes_each(request.pairs, request.source)
+    return SubsumesAnswer(graph_version=terms.graph.version, pairs=found)
+
+
+@router.get("/codes/{direction}", responses=documented("unknown-concept"))
+def list_hierarchy(
+    direction: Direction,
+    terms: Live,
+    code: Code,
+    source: SourceName = None,
+    depth: Annotated[int | None, Query(ge=1, le=1_000, description="Steps, at most.")] = None,
+    limit: PageSize = 1_000,
+    offset: Offset = 0,
+) -> HierarchyAnswer:
+    """Return the codes above, below or beside one, nearest first, in pages."""
+    found = around(terms, direction.value, code, source, depth)
+    return HierarchyAnswer(
+        graph_version=terms.graph.version,
+        code=found.code,
+        source=found.source,
+        basis=found.basis,
+        total=len(found.members),
+        members=found.members[offset : offset + limit],
+        cycles=[list(way) for way in found.cycles],
+    )
+
+
+@router.post("/value-sets/expand", responses=documented("unknown-concept"))
+def expand_value_set(
+    request: ExpandRequest, terms: Live, backend: Annotated[Backend, Depends(backend_of)]
+) -> ExpansionAnswer:
+    """Write out a value set, in pages."""
+    found = terms.expand(
+        request.expression,
+        limit=request.limit,
+        skip=request.offset,
+        saved=SavedSets(backend.settings.home),
+    )
+    return ExpansionAnswer(
+        graph_version=found.graph_version,
+        expression=found.expression,
+        release=found.release,
+        total=found.total,
+        members=found.members,
+        cycles=[list(way) for way in found.cycles],
+    )
+
+
+@router.get("/value-sets", responses=documented())
+def list_value_sets(backend: Annotated[Backend, Depends(backend_of)]) -> SavedValueSets:
+    """Return the value sets that this installation keeps."""
+    return SavedValueSets(value_sets=dict(SavedSets(backend.settings.home)))
+
+
+@router.get("/sources", responses=documented())
+def list_sources(terms: Live) -> SourcesAnswer:
+    """Return the vocabularies of the graph: versions, counts, and their other names."""
+    return SourcesAnswer(graph_version=terms.graph.version, sources=list(terms.sources.values()))
+
+
+@router.get("/semantic-types", responses=documented())
+def list_semantic_types(terms: Live) -> SemanticTypes:
+    """Return the semantic types, with their groups and numbers of concepts."""
+    types = [SemanticTypeCount(**row) for row in terms.semantic_types()]
+    return SemanticTypes(graph_version=terms.graph.version, semantic_types=types)
+
+
+@router.get("/relationship-types", responses=documented())
+def list_relationship_types(graph: LiveGraph) -> RelationshipTypes:
+    """Return the relationship types between concepts, with their numbers of edges."""
+    return RelationshipTypes(
+        graph_version=graph.version, relationship_types=graph.count_relations()
+    )
+
+
+@router.get("/concepts/{cui:path}/codes", responses=documented("unknown-concept"))
+def show_details(cui: Cui, terms: Live) -> DetailsAnswer:
+    """Return a concept's terms with their codes, its definitions and its places in hierarchies."""
+    return DetailsAnswer(graph_version=terms.graph.version, details=terms.show(cui))
+
+
+@router.get("/concepts/{cui:path}/history", responses=documented("unknown-concept"))
+def show_history(cui: Cui, terms: Live) -> HistoryAnswer:
+    """Return what became of a CUI: live, merged into which, or deleted, and since when."""
+    found = terms.history(cui)
+    return HistoryAnswer(graph_version=terms.graph.version, history=found, told=found.told)
+
+
+def around(
+    terms: Terminology, direction: str, code: str, source: str | None, depth: int | None
+) -> Hierarchy:
+    """Return the codes above, below or beside one."""
+    if direction == "siblings":
+        return terms.siblings(code, source)
+    walk = terms.ancestors if direction == "ancestors" else terms.descendants
+    return walk(code, source, depth=depth)
+
+
+def _resolved(terms: Terminology, codes: Sequence[str], source: str | None) -> ResolvedAnswer:
+    return ResolvedAnswer(graph_version=terms.graph.version, codes=terms.resolve(codes, source))
