@@ -1,7 +1,8 @@
 """Facts of the graph about a question, with citations: what a language model answers from.
 
 The question's concepts are those that it names. Facts about them are their definitions and their
-relations; those that join two of them come first, then those with words of the question.
+relations; those that join two of them come first, then those with words of the question. Of further
+concepts, which a search for the question finds, is told what they are.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from bali.serving.mentions import MentionFinder
 from bali_platform.graph import Graph, Link
 from bali_platform.graph.names import name_key
 from bali_platform.subgraphs import explore
-from bali_platform.terminology import Terminology
 
 CHARACTERS_A_TOKEN = 3
 MAX_CONCEPTS = 12
 BEARERS = 2
 """Concepts of one name that are taken, where it is ambiguous."""
+
+TOKENS_A_RELATED = 75
+"""Of the budget, for each concept that a search for the question finds."""
 
 FANOUT = 48
 PAIRS = 6
@@ -50,9 +53,9 @@ class Fact:
     Attributes:
         number: By which it is cited; 0 before it is chosen.
         cui: The concept that it is about, and its ``name``.
-        relation: From this concept to the other; ``definition`` for what defines it.
-        other: The CUI of the other concept, empty for a definition.
-        object: The other concept's name, or the definition.
+        relation: From this concept to the other; or ``definition``, or ``type``.
+        other: The CUI of the other concept, empty where there is none.
+        object: The other concept's name, the definition, or the semantic types.
         sources: The vocabularies that assert it.
     """
 
@@ -129,7 +132,8 @@ def retrieve(
     concepts = question_concepts(question, graph, finder or MentionFinder(lambda: graph))
     release = str(graph.release["version"])
     room = max_tokens - count(_heading(release))
-    facts = _within(_ranked(question, graph, concepts), room, count)
+    ranked = _ranked(question, graph, concepts, 1 + max_tokens // TOKENS_A_RELATED)
+    facts = _within(ranked, room, count)
     return Context(
         question, tuple(concepts), tuple(islice(facts, max_facts)), release, graph.version
     )
@@ -151,13 +155,15 @@ def _tells(mention: str) -> bool:
     return len(mention) > 1 and mention.casefold() not in FUNCTION_WORDS
 
 
-def _ranked(question: str, graph: Graph, concepts: Sequence[str]) -> list[Fact]:
-    """Return the facts about concepts, best first."""
+def _ranked(question: str, graph: Graph, concepts: Sequence[str], related: int) -> list[Fact]:
+    """Return the facts about concepts, best first, and what some related ones are."""
     if not concepts:
         return []
     words = {word for word in name_key(question).split() if word not in FUNCTION_WORDS}
+    alike_in_words = [hit.cui for hit in graph.search(question, related)]
+    told = list(dict.fromkeys([*concepts, *alike_in_words]))
     facts = dict.fromkeys(
-        [*_definitions(graph, concepts), *_paths(graph, concepts), *_relations(graph, concepts)]
+        [*_definitions(graph, told), *_paths(graph, concepts), *_relations(graph, concepts)]
     )
     asked, alike = set(concepts), Counter[tuple[str, str]]()
     scored = []
@@ -169,21 +175,24 @@ def _ranked(question: str, graph: Graph, concepts: Sequence[str]) -> list[Fact]:
 
 
 def _score(fact: Fact, asked: Collection[str], words: Collection[str]) -> float:
-    """Return 2 for joining concepts of the question, 1 for a definition, and up to 1 for words."""
+    """Return 2 for joining concepts of the question, 1 for saying what one is, 1 for words."""
     joins = 2.0 if len(set(asked) & set(fact.cuis)) > 1 else 0.0
-    defines = 1.0 if not fact.other else 0.0
+    defines = 0.0 if fact.other else 1.0 if fact.cui in asked else 0.4
     told = set(name_key(f"{fact.name} {fact.object}").split())
     shared = len(told & set(words))
     return joins + defines + min(shared, 5) / 5 + min(len(fact.sources), 4) / 40
 
 
-def _definitions(graph: Graph, concepts: Sequence[str]) -> Iterator[Fact]:
-    terms = Terminology(graph)
-    for cui in concepts:
-        shown = terms.show(cui)
-        for one in shown.definitions[:1]:
-            text = _cut(one.text)
-            yield Fact(0, cui, shown.concept.name, "definition", "", text, (one.source,))
+def _definitions(graph: Graph, cuis: Sequence[str]) -> Iterator[Fact]:
+    """Yield the best definition of each concept, or else what type it is of."""
+    for concept in graph.concepts(cuis).values():
+        for row in graph.query("code_definitions", cui=concept.cui)[:1]:
+            text = _cut(row["text"])
+            yield Fact(0, concept.cui, concept.name, "definition", "", text, (row["source"],))
+            break
+        else:
+            types = ", ".join(concept.semantic_types)
+            yield Fact(0, concept.cui, concept.name, "type", "", types, concept.sources)
 
 
 def _relations(graph: Graph, concepts: Sequence[str]) -> Iterator[Fact]:
