@@ -159,8 +159,8 @@ def _ranked(question: str, graph: Graph, concepts: Sequence[str], related: int) 
     """Return the facts about concepts, best first, and what some related ones are."""
     if not concepts:
         return []
-    words = {word for word in name_key(question).split() if word not in FUNCTION_WORDS}
-    alike_in_words = [hit.cui for hit in graph.search(question, related)]
+    words = [word for word in name_key(question).split() if word not in FUNCTION_WORDS]
+    alike_in_words = [hit.cui for hit in graph.search(" ".join(words), related)]
     told = list(dict.fromkeys([*concepts, *alike_in_words]))
     facts = dict.fromkeys(
         [*_definitions(graph, told), *_paths(graph, concepts), *_relations(graph, concepts)]
