@@ -43,7 +43,8 @@ def read_documents(
     """Yield the documents of a file, in the format that its ending (before ``.gz``) names.
 
     Documents that cannot be read are put down in ``notes``; without them, the first one raises
-    :class:`BaliError`, as a damaged file always does.
+    :class:`BaliError`, as a damaged file always does. An empty file has no documents; as a text it
+    is an empty one.
     """
     if not path.is_file():
         raise UsageError(f"no file {path}")
@@ -51,6 +52,8 @@ def read_documents(
     if reader is None:
         known = ", ".join(READERS)
         raise UsageError(f"{path}: unknown format '{format_of(path)}': one of {known} (.gz)")
+    if not path.stat().st_size and reader is not read_text:
+        return iter(())
     return _sound(reader(Source(path, name or path.name, encoding, notes)), path, notes)
 
 

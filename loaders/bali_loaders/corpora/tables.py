@@ -25,7 +25,7 @@ def read_csv(source: Source) -> Iterator[Document]:
     The case of columns does not matter; they may be parted by ``;``, tabs or ``|`` too. In a file
     of tabs, quotes may be bare. WebAnno's TSV is known by its first line.
     """
-    header = next((line for _, line in lines_of(source) if line.strip()), "")
+    header = next((line for line in _lines(source) if line.strip()), "")
     if is_webanno(header):
         yield from read_webanno(source)
         return
@@ -71,4 +71,5 @@ def _rows(source: Source, delimiter: str, *, bare: bool) -> Iterator[Document]:
 
 
 def _lines(source: Source) -> Iterator[str]:
-    return (line + "\n" for _, line in lines_of(source))
+    """Yield lines, also those that end as they did on old Macs."""
+    return (f"{part}\n" for _, line in lines_of(source) for part in line.split("\r"))

@@ -330,7 +330,7 @@ def test_the_schema_of_bigbio(tmp_path: Path) -> None:
         ("a.jsonl", b'{"tokens": ["x"], "mentions": [[-1, 1, "C1"]]}', "no tokens -1 to 1 among 1"),
         ("a.json", b'{"documents": [{"id": "7"}]}', "document 7: not a document .*text"),
         ("a.json", b"[3]", "document 1: not a document"),
-        ("a.xml", b"", "not well-formed XML"),
+        ("a.xml", b" ", "not well-formed XML"),
         ("a.xml", b"<collection><document>", "not well-formed XML .*line 1"),
         ("a.xml", b"<collection>\xff</collection>", "not well-formed XML"),
         ("a.xml", b'<?xml version="1.0" encoding="x"?><collection/>', "not well-formed XML"),

@@ -232,6 +232,9 @@ def test_webanno(tmp_path: Path) -> None:
     [
         ("a.csv", '"ROW_ID","TEXT"\n7,"Gout\n2. Cough\n"\n', {"7": "Gout\n2. Cough\n"}),
         ("a.csv", "id;Text\n1;Gout, cough\n", {"1": "Gout, cough"}),
+        ("a.csv", "id,text\r1,Gout\r2,Cough\r", {"1": "Gout", "2": "Cough"}),
+        ("a.csv", "", {}),
+        ("a.txt", "", {"a.txt": ""}),
         (
             "a.tsv",
             'id\ttext\n1\t"Gout" it is\n2\tan "open one\n',
