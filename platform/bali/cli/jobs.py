@@ -70,11 +70,15 @@ def train(
 ) -> None:
     """Queue a training job."""
     from bali_platform.base.settings import load_settings
+    from bali_trainers.training.config import load_config
+
+    checked = load_config(config, **({"data": {"corpus": corpus}} if corpus else {}))
+    # What is wrong with it has been told by now: what follows takes longer to be imported.
     from bali_platform.jobs.app import wake
-    from bali_trainers.training.submission import prepare
+    from bali_trainers.training.submission import pin
 
     settings = load_settings()
-    prepared = prepare(config, settings, **({"data": {"corpus": corpus}} if corpus else {}))
+    prepared = pin(checked, settings)
     if local:
         _train_here(prepared, settings)
         return

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bali_platform.base.errors import BaliError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_trainers.batches.tokens import WordPieces
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 Pooling = Literal["mean", "cls"]
 
+PACKABLE = ("bert", "modernbert", "roberta", "xlm-roberta")
+"""Families whose encoders take positions and any mask; those of relative positions do not."""
+
+_VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.vocab", "*.tiktoken")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _NO_ENCODERS = frozenset(
     {"bart", "bloom", "clip", "falcon", "gemma", "gemma2", "gemma3", "gpt2", "gpt_neo", "gpt_neox"}
@@ -113,6 +117,17 @@ def require_fit(base: str, tokenizer: Path, lengths: dict[str, int]) -> None:
         )
 
 
+def require_packed(base: str) -> None:
+    """Refuse a local model of a family whose texts cannot share rows."""
+    file = Path(resolve_base(base)) / "config.json"
+    family = _json(file).get("model_type") if file.is_file() else None
+    if family is not None and family not in PACKABLE:
+        raise UsageError(
+            f"[run] packed = true: texts of the family {family} cannot be packed, only those of "
+            f"{', '.join(PACKABLE)}: leave it out"
+        )
+
+
 def name_pooling(base: str) -> Pooling:
     """Return how a model's sentence-transformers modules pool token states; the mean without any.
 
@@ -166,6 +181,10 @@ def word_pieces(base: str) -> WordPieces:
 def _convert(base: str, folder: Path) -> None:
     from transformers import AutoTokenizer
 
+    source = Path(resolve_base(base))
+    if source.is_dir() and not any(any(source.glob(kind)) for kind in _VOCABULARIES):
+        # transformers would make up an empty one, to which all texts are the same.
+        raise BaliError(f"{source} has no tokenizer: put its tokenizer.json beside the weights")
     try:
         tokenizer = AutoTokenizer.from_pretrained(resolve_base(base))
     except (OSError, ValueError, ImportError, KeyError, TypeError, RuntimeError) as error:

@@ -11,12 +11,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from bali_platform.base.errors import UsageError
+from bali_trainers.models.bases import PACKABLE
 
 ROW = 128
 """Tokens of a packed row, or as many as the longest text has."""
-
-PACKABLE = ("bert", "modernbert", "roberta", "xlm-roberta")
-"""Families whose encoders take positions and any mask; those of relative positions do not."""
 
 
 @dataclass(frozen=True, slots=True)

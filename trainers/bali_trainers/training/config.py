@@ -367,6 +367,8 @@ class Config(_Section):
             raise ValueError(
                 f"[run] best = '{self.run.best}' is no metric of an objective that is switched on"
             )
+        if self.run.best != "loss" and not self.data.dev_batches:
+            raise ValueError("[run] best needs sentences to evaluate on: set [data] dev_batches")
         if self.objectives.predicts_tokens and self.data.mlm_probability == 0:
             raise ValueError("[objectives] has no masked token to predict: raise mlm_probability")
         if self.objectives.mention_text is not None and not self.data.mention_texts:

@@ -16,7 +16,7 @@ from bali_platform.streaming import ReplaySource
 from bali_platform.text.corpus import open_corpus
 from bali_trainers.batches.places import tokenizer_sha
 from bali_trainers.batches.spec import DataSpec
-from bali_trainers.models.bases import require_fit, require_model, tokenizer_folder
+from bali_trainers.models.bases import require_fit, require_model, require_packed, tokenizer_folder
 from bali_trainers.training.config import Config, load_config
 
 
@@ -49,6 +49,8 @@ def pin(config: Config, settings: Settings) -> PreparedJob:
     """
     config = _found_anywhere(config)
     require_model(config.model.base)
+    if config.run.packed is True:
+        require_packed(config.model.base)
     if config.data.replay is not None:
         recording = config.data.replay.absolute()
         data = config.data.model_copy(update={"replay": recording})

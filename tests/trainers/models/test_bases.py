@@ -1,0 +1,180 @@
+"""The model folders that people have: what is read of them, and what is refused in a line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+from bali_platform.base.errors import BaliError, UsageError
+from bali_trainers.inference.embedding import NameEncoder, Setup
+from bali_trainers.models.bases import (
+    require_fit,
+    require_model,
+    require_packed,
+    tokenizer_folder,
+    usable_positions,
+    word_pieces,
+)
+
+NAMES = ["w1 w2", "w3", "w4 w5 w6"]
+
+
+@pytest.fixture
+def folder(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_model(), tmp_path / "model"))
+
+
+def write(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def edit(path: Path, **values: object) -> None:
+    write(path, {**json.loads(path.read_text()), **values})
+
+
+def without_special_tokens(folder: Path) -> None:
+    write(folder / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer"})
+
+
+def test_special_tokens_are_those_of_auto_tokenizer(folder: Path) -> None:
+    without_special_tokens(folder)
+    theirs = AutoTokenizer.from_pretrained(folder)
+    ours = word_pieces(str(folder))
+    assert ours.special_id("pad") == theirs.pad_token_id
+    assert ours.special_id("mask") == theirs.mask_token_id
+
+
+def test_a_pad_token_may_be_named_by_its_number_alone(folder: Path) -> None:
+    write(folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"})
+    assert word_pieces(str(folder)).special_id("pad") == 0
+    edit(folder / "config.json", pad_token_id=None)
+    with pytest.raises(BaliError, match="has no pad token"):
+        word_pieces(str(folder))
+
+
+def test_a_folder_without_a_tokenizer_is_told(folder: Path) -> None:
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(BaliError, match="has no tokenizer: put its"):
+        word_pieces(str(folder))
+
+
+def test_a_tokenizer_that_says_everything_stays_where_it_is(folder: Path, tmp_path: Path) -> None:
+    assert tokenizer_folder(str(folder), tmp_path / "kept") == folder.resolve()
+    without_special_tokens(folder)
+    assert tokenizer_folder(str(folder), tmp_path / "kept").parent == tmp_path / "kept"
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_weights_may_be_in_parts(folder: Path, shards: bool) -> None:
+    whole = NameEncoder(str(folder)).encode(NAMES).vectors
+    model = AutoModelForMaskedLM.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="4KB" if shards else "1GB")
+    np.testing.assert_array_equal(NameEncoder(str(folder)).encode(NAMES).vectors, whole)
+    if shards:
+        next(folder.glob("model-*.safetensors")).unlink()
+        with pytest.raises(BaliError, match="lacks a part of its weights, model-0"):
+            require_model(str(folder))
+
+
+def test_adapters_are_no_model(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
+    write(folder / "adapter_config.json", {"base_model_name_or_path": "some/base"})
+    with pytest.raises(BaliError, match=r"holds LoRA adapters, not a model: merge .*some/base"):
+        require_model(str(folder))
+
+
+def test_the_old_layout_of_sentence_transformers_is_named(folder: Path) -> None:
+    inner = folder.parent / "old" / "0_Transformer"
+    shutil.copytree(folder, inner)
+    write(inner.parent / "1_Pooling" / "config.json", {"pooling_mode_cls_token": True})
+    with pytest.raises(BaliError, match=r"in a folder of its own: name .*0_Transformer"):
+        NameEncoder(str(inner.parent))
+    first = states(inner, 0)
+    np.testing.assert_allclose(
+        NameEncoder(str(inner)).encode(NAMES[1:2]).vectors[0], first, 0, 2e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("pooling", "wanted"),
+    [
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, 0),
+        ({"pooling_mode": "cls"}, 0),
+        ({"pooling_mode_mean_tokens": True}, None),
+    ],
+)
+def test_names_are_pooled_as_the_model_says(
+    folder: Path, pooling: dict[str, object], wanted: int | None
+) -> None:
+    write(folder / "1_Pooling" / "config.json", pooling)
+    vector = NameEncoder(str(folder)).encode(NAMES[1:2]).vectors[0]
+    np.testing.assert_allclose(vector, states(folder, wanted), atol=2e-6)
+
+
+def test_another_pooling_is_refused(folder: Path) -> None:
+    write(folder / "1_Pooling" / "config.json", {"pooling_mode_max_tokens": True})
+    with pytest.raises(BaliError, match="pooling by max is not read"):
+        NameEncoder(str(folder))
+
+
+def states(folder: Path, column: int | None) -> np.ndarray:
+    model = AutoModelForMaskedLM.from_pretrained(folder).eval()
+    inputs = AutoTokenizer.from_pretrained(folder)(NAMES[1], return_tensors="pt")
+    found = model.base_model(**inputs).last_hidden_state[0].detach().numpy()
+    vector = found.mean(0) if column is None else found[column]
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
+def test_positions_are_those_that_texts_can_have() -> None:
+    assert usable_positions({"model_type": "bert", "max_position_embeddings": 512}) == 512
+    shifted = {"model_type": "xlm-roberta", "max_position_embeddings": 514, "pad_token_id": 1}
+    assert usable_positions(shifted) == 512
+    assert usable_positions({"model_type": "mpnet", "max_position_embeddings": 514}) == 512
+    assert usable_positions({"model_type": "t"}) == sys.maxsize
+
+
+def test_what_does_not_fit_a_model_is_refused(folder: Path) -> None:
+    require_fit(str(folder), folder, {"[data] max_length": 64})
+    with pytest.raises(BaliError, match=r"positions for 64 pieces, \[data\] max_length is 65"):
+        require_fit(str(folder), folder, {"[data] max_length": 65})
+    edit(folder / "config.json", vocab_size=99)
+    with pytest.raises(BaliError, match="has 100 word pieces, its embedding 99"):
+        require_fit(str(folder), folder, {})
+
+
+@pytest.mark.parametrize("family", ["t5", "gpt2", "llama"])
+def test_other_families_are_refused(folder: Path, family: str) -> None:
+    edit(folder / "config.json", model_type=family)
+    with pytest.raises(BaliError, match=f"of the family {family}, no encoder"):
+        NameEncoder(str(folder))
+
+
+def test_packing_is_refused_for_relative_positions(folder: Path) -> None:
+    require_packed(str(folder))
+    edit(folder / "config.json", model_type="deberta-v2")
+    with pytest.raises(UsageError, match="family deberta-v2 cannot be packed"):
+        require_packed(str(folder))
+
+
+def test_a_dictionary_is_encoded_once(folder: Path, tmp_path: Path) -> None:
+    setup = Setup(cache=tmp_path / "vectors")
+    plain = NameEncoder(str(folder)).encode_both(NAMES, ["w3", "w9"])
+    first = NameEncoder(str(folder), setup).encode_both(NAMES, ["w3", "w9"])
+    (file,) = setup.cache.glob("*") if setup.cache else ()
+    made = file.stat().st_mtime_ns
+    again = NameEncoder(str(folder), setup).encode_both(NAMES, ["w8"])
+    assert file.stat().st_mtime_ns == made
+    for one, other in ((plain[0], first[0]), (plain[1], first[1]), (first[0], again[0])):
+        np.testing.assert_array_equal(one.vectors[one.row], other.vectors[other.row])
+    shared = first[1].vectors[first[1].row[0]]
+    np.testing.assert_array_equal(shared, first[0].vectors[first[0].row[1]])
