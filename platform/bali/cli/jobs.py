@@ -218,6 +218,29 @@ def resume(job: JobArgument) -> None:
 
 
 @jobs.command()
+def adopt(
+    job: Annotated[
+        str | None, typer.Argument(metavar="JOB", help="The job's id, or its beginning.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every queued job of other code.")] = False,
+) -> None:
+    """Let queued jobs run on the code of now, after an update."""
+    from bali_platform.base.errors import UsageError
+    from bali_platform.jobs import JobState, code_version
+    from bali_platform.jobs.app import wake
+
+    if (job is None) != every:
+        raise UsageError("name one job, or say --all")
+    store = job_store()
+    others = [store.find(job)] if job else store.list(JobState.QUEUED)
+    adopted = [
+        store.adopt(each.id) for each in others if job or each.code_version != code_version()
+    ]
+    wake()
+    out.print(f"adopted {', '.join(each.id for each in adopted) or 'none'}")
+
+
+@jobs.command()
 def priority(job: JobArgument, value: Annotated[int, typer.Argument(help="Default: 0.")]) -> None:
     """Let a queued job start before those of a lower priority."""
     store = job_store()

@@ -103,8 +103,7 @@ def claim_next(store: JobStore) -> Lease | None:
 def _refuse(store: JobStore, job: Job) -> None:
     message = (
         f"a worker with code {code_version()} refused this job of code {job.code_version}: "
-        f"start a worker of that code, or `bali jobs cancel {job.id}` and `bali jobs resume "
-        f"{job.id}` to go on with the new one"
+        f"start a worker of that code, or `bali jobs adopt {job.id}` to go on with the new one"
     )
     if message != job.message:
         store.transition(job, "refused", message=message)

@@ -250,6 +250,14 @@ class JobStore:
             raise UsageError(f"job {job.id} is {job.state}: only failed or cancelled jobs resume")
         return self.transition(job, "resumed by hand", **fresh) or self.get(job_id)
 
+    def adopt(self, job_id: str) -> Job:
+        """Let a queued job run on this version of the code, which may not end in the same bytes."""
+        job = self.get(job_id)
+        if job.state != JobState.QUEUED:
+            raise UsageError(f"job {job.id} is {job.state}: only queued jobs are adopted")
+        adopted = self.transition(job, "adopted", code_version=code_version(), message="")
+        return adopted or self.get(job_id)
+
     def prioritise(self, job_id: str, priority: int) -> Job:
         """Let a job start before all queued ones of a lower priority."""
         job = self.get(job_id)

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
 
 from redis.exceptions import RedisError
@@ -216,10 +218,14 @@ def _listening() -> Iterator[threading.Event]:
 
 @contextmanager
 def _device_lock(settings: Settings) -> Iterator[None]:
-    """Keep a second training worker away from the same device."""
+    """Keep a second training worker of this home away from the same device of this machine.
+
+    The lock lies outside of the home, which other machines with devices of their own may share.
+    """
     devices = os.environ.get("CUDA_VISIBLE_DEVICES", "all").replace("/", "_")
-    path = settings.home / "run" / f"device-{devices}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    home = blake2b(str(settings.home.resolve()).encode(), digest_size=6).hexdigest()
+    name = f"bali-{os.getuid()}-{home}-{socket.gethostname()}-{devices}.lock"
+    path = Path(tempfile.gettempdir(), name)
     with path.open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from bali_platform.base.errors import UsageError
 from bali_platform.jobs import Job, JobState, JobStore
 from bali_platform.jobs import lease as lease_module
 from bali_platform.jobs.lease import Lease, Reaper, claim_next
@@ -97,9 +98,11 @@ def test_a_job_of_other_code_is_refused_with_a_message(queue: Queue) -> None:
     assert refused.state == JobState.QUEUED
     assert "refused this job of code 0.0.1+00000000" in refused.message
     assert [event.type for event in queue.store.events(job.id)] == ["submitted", "refused"]
-    queue.store.request_cancel(job.id)
-    queue.store.resume(job.id)
+    assert f"bali jobs adopt {job.id}" in refused.message
+    assert queue.store.adopt(job.id).message == ""
     assert queue.claim().job.id == job.id
+    with pytest.raises(UsageError, match="is running: only queued"):
+        queue.store.adopt(job.id)
 
 
 def test_a_renewed_lease_is_never_taken(queue: Queue) -> None:
