@@ -33,7 +33,7 @@ _END = re.compile(
 _QUESTIONED = re.compile(r"\?\s?(?=[A-Za-z])")
 _WIDEST = 400
 """Characters at most from a cue to what it speaks of."""
-_OF_SECTIONS = {"family": "family", "instructions": "hypothetical"}
+_OF_SECTIONS = {"family": "family", "instructions": "hypothetical", "birth": "historical"}
 _OF_SEVERAL = ("are ", "were ", "have ", "is ", "was ", "remains ", "has ")
 
 

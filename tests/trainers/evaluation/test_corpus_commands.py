@@ -104,9 +104,9 @@ def test_from_a_text_of_ones_own_to_a_trained_evaluated_model(
 ) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("\n\n".join(f"w{n} w5 w6 near w7 w8." for n in range(10, 30)))
-    linked = run("corpus", "link", notes, "-o", tmp_path / "notes")
+    linked = run("corpus", "link", notes, "--preset", "training", "-o", tmp_path / "notes")
     assert (linked["sentences"], linked["mentions"]) == (20, 40)
-    assert linked["details"]["withheld"] == 0.1, "as training withholds, if nothing is said"
+    assert linked["details"]["withheld"] == 0.1, "as training withholds"
 
     config = tmp_path / "my.toml"
     config.write_text(
