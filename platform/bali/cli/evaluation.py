@@ -86,17 +86,27 @@ def names(
     with _graph() as graph:
         version = graph.version
         task = build_name_task(graph.names(), withheld=withheld, limit=queries)
-    setup = _setup(precision, device)
+    setup = set_up(precision, device)
     found = _ask(models, task, evaluate_names, setup, graph_version=version)
     _show(found, output, as_json=as_json)
 
 
 @group.command("mentions")
 def mentions(
-    models: Models,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL..",
+            help="As elsewhere; with --linker, the model below the linker where none is named.",
+        ),
+    ] = None,
+    *,
     corpus: Annotated[
         Path, typer.Option(help="A linked corpus, or a file with marked mentions in any format.")
     ],
+    linker: Annotated[
+        list[Path] | None, typer.Option(help="Ask a trained linker, too; may be repeated.")
+    ] = None,
     encoding: Annotated[
         list[Encoding] | None,
         typer.Option(help="Mentions by their text, in their sentence, or both; may be repeated."),
@@ -117,7 +127,8 @@ def mentions(
     output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Link marked mentions of a corpus, by the nearest of all names in the graph."""
+    """Link marked mentions of a corpus, by the nearest of all names, or by a trained linker."""
+    from bali.cli.linker import ask_linkers, models_below
     from bali_trainers.evaluation import (
         build_mention_task,
         evaluate_mentions,
@@ -128,16 +139,22 @@ def mentions(
     encodings: list[Literal["name", "context", "mixed"]] = [
         each.value for each in dict.fromkeys(encoding or [Encoding.name])
     ]
-    setup = _setup(precision, device)
+    setup = set_up(precision, device)
     with _linked(corpus, codes) as folder:
         overlapping = require_apart(folder, training or [], force=force)
         with _graph() as graph:
             version = graph.version
-            task = build_mention_task(read_names(graph.names()), folder, training=training or [])
-        found = _ask(
-            models,
+            known = read_names(graph.names())
+            task = build_mention_task(known, folder, training=training or [])
+            outcomes: list[Outcome] = [
+                outcome
+                for model in models or models_below(linker or [])
+                for outcome in evaluate_mentions(model, [task], encodings, setup)[0]
+            ]
+            outcomes += ask_linkers(linker or [], known, task, graph, setup)
+        found = _report(
             task,
-            lambda model, task, setup: evaluate_mentions(model, [task], encodings, setup)[0],
+            outcomes,
             setup,
             graph_version=version,
             training=[str(folder) for folder in training or []],
@@ -160,7 +177,7 @@ def edges(
     """Find the ends of edges that training withheld."""
     from bali_trainers.evaluation import evaluate_links
 
-    setup = _setup(precision, device)
+    setup = set_up(precision, device)
     with _edges(withheld, queries, candidates) as task:
         version = task.source.graph_version
         found = _ask(models, task, evaluate_links, setup, graph_version=version)
@@ -181,7 +198,7 @@ def pairs(
     """Tell how the ends of withheld edges are related, by a linear probe."""
     from bali_trainers.evaluation import build_pair_task, evaluate_pairs
 
-    setup = _setup(precision, device)
+    setup = set_up(precision, device)
     with _edges(withheld, queries, candidates) as known:
         task = build_pair_task(known)
         version = known.source.graph_version
@@ -203,7 +220,7 @@ def questions(
     from bali_trainers.evaluation import evaluate_classes, read_pubmedqa
 
     task = read_pubmedqa(file)
-    found = _ask(models, task, evaluate_classes, _setup(precision, device))
+    found = _ask(models, task, evaluate_classes, set_up(precision, device))
     _show(found, output, as_json=as_json)
 
 
@@ -224,7 +241,7 @@ def relations(
     from bali_trainers.evaluation import evaluate_classes
 
     task = read_relations(train, test)
-    found = _ask(models, task, evaluate_classes, _setup(precision, device))
+    found = _ask(models, task, evaluate_classes, set_up(precision, device))
     _show(found, output, as_json=as_json)
 
 
@@ -244,7 +261,7 @@ def language(
     from bali.cli.tasks import read_texts
     from bali_trainers.evaluation import evaluate_everyday, evaluate_perplexity, everyday_task
 
-    setup = _setup(precision, device)
+    setup = set_up(precision, device)
     if text is None:
         found = _ask(models, everyday_task(), evaluate_everyday, setup)
     else:
@@ -292,7 +309,8 @@ def _show(found: Report, output: Path | None, *, as_json: bool) -> None:
         show_report(found)
 
 
-def _setup(precision: Precision, device: str) -> Setup:
+def set_up(precision: Precision, device: str) -> Setup:
+    """Say how vectors are computed, and where those of dictionaries are kept."""
     from bali_platform.base.settings import load_settings
     from bali_trainers.evaluation import Setup
     from bali_trainers.inference.precision import settle_device, settle_precision

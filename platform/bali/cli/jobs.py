@@ -7,10 +7,12 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from bali.cli import linker
 from bali.cli.common import JsonOption, err, fields, job_store, out, print_json, table
 from bali_platform.base.errors import BaliError
 
@@ -24,13 +26,30 @@ PANEL = "Training and evidence"
 
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, or its beginning.")]
 
+
+class _Training(TyperGroup):
+    """Sub-commands of which ``job`` is meant where a configuration is named first."""
+
+    def resolve_command(self, context: Any, args: list[str]) -> Any:
+        known = args and args[0] in self.commands
+        return super().resolve_command(context, args if known else ["job", *args])
+
+
+training = typer.Typer(
+    cls=_Training,
+    no_args_is_help=True,
+    context_settings={"ignore_unknown_options": True},
+    help="Train by a configuration (`bali train CONFIG` is `bali train job CONFIG`), or a linker.",
+)
 jobs = typer.Typer(no_args_is_help=True, help="Look at training jobs and steer them.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the job commands to ``app``."""
-    for command in (worker, train):
-        app.command(rich_help_panel=PANEL)(command)
+    app.command(rich_help_panel=PANEL)(worker)
+    training.command("job")(train)
+    training.command("linker")(linker.train)
+    app.add_typer(training, name="train", rich_help_panel=PANEL)
     app.add_typer(jobs, name="jobs", rich_help_panel=PANEL)
 
 

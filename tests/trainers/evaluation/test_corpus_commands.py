@@ -98,6 +98,37 @@ def test_from_a_file_to_a_linked_evaluated_corpus(
     assert shown["acc@1 expected"]["value"] == 0.5
 
 
+def test_a_linker_is_trained_and_asked_beside_the_model_below_it(
+    codes: Path, tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    file, linker = tmp_path / "train.pubtator", tmp_path / "linker"
+    file.write_text(
+        "\n\n".join(f"{n}|t|w3 w4 of w{n}\n{n}\t0\t5\tw3 w4\tDisease\tD000001" for n in range(30))
+    )
+    run("corpus", "import", file, "--codes", codes, "-o", tmp_path / "train")
+    trained = CliRunner().invoke(
+        app,
+        [
+            "train",
+            "linker",
+            str(tmp_path / "train"),
+            "-o",
+            str(linker),
+            "--model",
+            str(tiny_model()),
+        ],
+    )
+    assert "links what 30 mentions of 1 corpora taught it" in " ".join(trained.stdout.split())
+    found = run("evaluate", "mentions", "--corpus", file, "--codes", codes, "--linker", linker)
+    model, own, general = found["sections"]["all"]["models"].values()
+    assert model["acc@1"]["value"] == 0, "the rule prefers the smaller CUI"
+    assert own["acc@1"]["value"] == 1, "this corpus means the other one"
+    assert general["acc@5"]["value"] == 1
+    assert found["notes"][f"{linker}, own"]["among the candidates"] == 1
+    with pytest.raises(BaliError, match="name a model, or a linker"):
+        run("evaluate", "mentions", "--corpus", file, "--codes", codes)
+
+
 @pytest.mark.usefixtures("_arithmetic_as_before")
 def test_from_a_text_of_ones_own_to_a_trained_evaluated_model(
     gold: Path, codes: Path, tiny_model: Callable[..., Path], settings: Settings, tmp_path: Path

@@ -117,8 +117,9 @@ class MentionTask(Task):
         }
 
     def baseline(self, outcome: Outcome, outcomes: Sequence[Outcome]) -> Outcome:
-        """Return the first model's outcome in the same encoding."""
-        return next(o for o in outcomes if o.view == outcome.view)
+        """Return the first model's outcome in the same encoding, or in the last of its own."""
+        first = [o for o in outcomes if o.model == outcomes[0].model]
+        return next((o for o in first if o.view == outcome.view), first[-1])
 
 
 def build_mention_task(

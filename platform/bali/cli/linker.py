@@ -1,0 +1,87 @@
+"""``bali train linker``, and what ``bali evaluate mentions`` asks of a trained linker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bali.cli.common import DeviceOption, out, reporter
+from bali_platform.base.errors import BaliError, UsageError
+
+if TYPE_CHECKING:
+    from bali_platform.graph import Graph
+    from bali_trainers.evaluation import KnownNames, MentionTask, Scored, Setup
+
+
+def train(
+    corpora: Annotated[
+        list[Path], typer.Argument(metavar="CORPUS..", help="Linked corpora with marked mentions.")
+    ],
+    folder: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the new linker.")
+    ],
+    model: Annotated[str, typer.Option(help="The language model below it.")] = "minilm",
+    graph: Annotated[
+        bool, typer.Option(help="Look at the candidates' neighbours in the graph, too.")
+    ] = True,
+    documents: Annotated[
+        int | None, typer.Option(min=10, help="Learn from so many documents of each corpus.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the training.")] = 1,
+    device: DeviceOption = "auto",
+) -> None:
+    """Train a linker on the mentions of corpora: it chooses among candidates, and knows doubt."""
+    from bali.cli.evaluation import set_up
+    from bali_platform.base.settings import load_settings
+    from bali_platform.graph import Graph
+    from bali_trainers.evaluation import build_mention_task, read_names
+    from bali_trainers.inference.embedding import NameEncoder
+    from bali_trainers.linker import LinkerFacts, joined, know, train_linker
+
+    encoder = NameEncoder(model, set_up("auto", device))
+    with Graph.connect(load_settings()) as live:
+        known = read_names(live.names())
+        tasks = [build_mention_task(known, corpus, documents=documents) for corpus in corpora]
+        knowledge, mentions = know(live, tasks, encoder, reporter())
+        facts = LinkerFacts(
+            model=str(Path(model).resolve()) if Path(model).is_dir() else model,
+            digest=encoder.digest,
+            graph_version=live.version,
+            corpora=tuple(task.corpus for task in tasks),
+            graph=graph,
+            seed=seed,
+        )
+    gold = [own for task in tasks for own in task.gold]
+    linker = train_linker(knowledge, joined(mentions), gold, facts, reporter=reporter())
+    linker.save(folder, knowledge.table.cuis)
+    out.print(f"{folder} links what {len(gold):,} mentions of {len(tasks)} corpora taught it")
+
+
+def models_below(folders: Sequence[Path]) -> list[str]:
+    """Return the language models of linkers, each once; without a linker there is none to name."""
+    from bali_trainers.linker import open_linker
+
+    if not folders:
+        raise UsageError("name a model, or a linker by --linker")
+    return list(dict.fromkeys(open_linker(folder, {}).facts.model for folder in folders))
+
+
+def ask_linkers(
+    folders: Sequence[Path], known: KnownNames, task: MentionTask, graph: Graph, setup: Setup
+) -> list[Scored]:
+    """Return what trained linkers make of the mentions of a task."""
+    from bali_trainers.inference.embedding import NameEncoder
+    from bali_trainers.linker import evaluate_linker, know, open_linker
+
+    outcomes = []
+    for folder in folders:
+        linker = open_linker(folder, known.number)
+        encoder = NameEncoder(linker.facts.model, setup)
+        if encoder.digest != linker.facts.digest:
+            raise BaliError(f"{linker.facts.model} has changed since {folder} was trained")
+        knowledge, (mentions,) = know(graph, [task], encoder, setup.reporter)
+        outcomes += evaluate_linker(str(folder), linker, knowledge, mentions, task)
+    return outcomes

@@ -1,0 +1,71 @@
+"""From a graph and an encoder to what a linker knows; from a task to mentions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bali_platform.base.progress import QUIET, Reporter
+from bali_platform.graph import Graph
+from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
+from bali_platform.subgraphs import GraphNeighbourhoods
+from bali_trainers.evaluation import MentionTask
+from bali_trainers.inference.embedding import NameEncoder
+from bali_trainers.linker.candidates import Mentions
+from bali_trainers.linker.knowledge import Knowledge, read_edges
+
+_AT_ONCE = 2000
+_GROUPS = {group.label: number for number, group in enumerate(SEMANTIC_GROUPS, start=1)}
+
+
+def know(
+    graph: Graph, tasks: Sequence[MentionTask], encoder: NameEncoder, reporter: Reporter = QUIET
+) -> tuple[Knowledge, list[Mentions]]:
+    """Return what the live graph says of the concepts of a dictionary, and the tasks' mentions.
+
+    The tasks share the dictionary.
+    """
+    table = tasks[0].table
+    names, asked = encoder.encode_both(table.names, [name for task in tasks for name in task.names])
+    with reporter.step("read neighbours"):
+        edges = read_edges(GraphNeighbourhoods(graph), table.cuis)
+        groups = [group for some in _chunks(table.cuis) for group in _groups(graph, some)]
+    vectors = names.vectors[names.row].astype(np.float32)
+    knowledge = Knowledge(table, vectors, np.array(groups, dtype=np.int64), edges)
+    by_name = asked.vectors[asked.row].astype(np.float32)
+    ends = np.cumsum([len(task.names) for task in tasks])[:-1]
+    own = zip(tasks, np.split(by_name, ends), strict=True)
+    return knowledge, [_mentions(encoder, task, vectors) for task, vectors in own]
+
+
+def _mentions(encoder: NameEncoder, task: MentionTask, by_name: NDArray[np.float32]) -> Mentions:
+    """Encode mentions in their sentences; those that are cut off there, by their name alone."""
+    in_context = encoder.encode_in_context(task.spans)
+    lost = ~in_context.any(axis=1)
+    in_context[lost] = by_name[lost]
+    return Mentions(task.names, by_name, in_context, task.document)
+
+
+def joined(parts: Sequence[Mentions]) -> Mentions:
+    """Return the mentions of several corpora as of one, with documents of their own."""
+    documents: list[NDArray[np.int64]] = []
+    for part in parts:
+        documents.append(part.document + (1 + int(documents[-1].max()) if documents else 0))
+    return Mentions(
+        tuple(name for part in parts for name in part.names),
+        np.concatenate([part.by_name for part in parts]),
+        np.concatenate([part.in_context for part in parts]),
+        np.concatenate(documents),
+    )
+
+
+def _groups(graph: Graph, cuis: Sequence[str]) -> Iterator[int]:
+    """Yield the number of each concept's first semantic group, 0 where it has none."""
+    found = graph.concepts(cuis)
+    return (_GROUPS.get(next(iter(found[cui].groups), ""), 0) for cui in cuis)
+
+
+def _chunks(cuis: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (cuis[first : first + _AT_ONCE] for first in range(0, len(cuis), _AT_ONCE))
