@@ -9,12 +9,13 @@ so a stream never holds more than the consumer's window, whoever is killed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-from redis import Redis
+from typing import TYPE_CHECKING, Any
 
 from bali_platform.base.errors import BaliError
 from bali_platform.streaming.keys import BatchKey
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 TIME_TO_LIVE = 900  # seconds that a stream outlives its last use
 MAX_BEGUN = 5  # a batch begun so often and never finished kills whoever builds it

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-
-from redis import Redis
+from typing import TYPE_CHECKING
 
 from bali_platform.streaming.keys import BatchKey, BatchSource
-from bali_platform.streaming.receiver import Receiver
 from bali_platform.streaming.window import Window
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 __all__ = ["BatchKey", "BatchSource", "InlineSource", "StreamedSource"]
 
@@ -69,6 +70,9 @@ class StreamedSource:
 
         Raises :class:`BaliError` when a batch cannot be built, or Redis stays away.
         """
+        # Who replays batches needs no Redis, nor its package.
+        from bali_platform.streaming.receiver import Receiver
+
         window = Window(keys, self._size, self._resend_after)
         receiver = Receiver(
             self._redis, self._job_id, self._request, window, self._patience, self._say

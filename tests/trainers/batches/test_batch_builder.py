@@ -22,9 +22,11 @@ from tokenizers import Tokenizer
 from bali_platform.streaming.codec import encode
 from bali_platform.streaming.source import BatchKey
 from bali_platform.text.corpus import Mention, Sentence, write_corpus
-from bali_trainers.batches import BatchBuilder, DataSpec, concept_label
 from bali_trainers.batches.batch import Batch
+from bali_trainers.batches.builder import BatchBuilder
+from bali_trainers.batches.mentions import concept_label
 from bali_trainers.batches.order import DEV_EPOCH
+from bali_trainers.batches.spec import DataSpec
 
 MakeBuilder = Callable[..., BatchBuilder]
 MakeSpec = Callable[..., DataSpec]
@@ -267,7 +269,8 @@ def test_bytes_do_not_depend_on_order_process_or_hash_seed(
         "import importlib.util, sys, hashlib\n"
         "from bali_platform.streaming.codec import encode\n"
         "from bali_platform.streaming.source import BatchKey\n"
-        "from bali_trainers.batches import BatchBuilder, DataSpec\n"
+        "from bali_trainers.batches.builder import BatchBuilder\n"
+        "from bali_trainers.batches.spec import DataSpec\n"
         "found = importlib.util.spec_from_file_location('support', sys.argv[1])\n"
         "support = importlib.util.module_from_spec(found)\n"
         "sys.modules['support'] = support\n"

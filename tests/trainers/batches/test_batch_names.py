@@ -13,8 +13,9 @@ from tokenizers import Tokenizer
 from bali_platform.graph.names import is_withheld
 from bali_platform.streaming.codec import Arrays
 from bali_platform.streaming.source import BatchKey
-from bali_trainers.batches import BatchBuilder, concept_label
 from bali_trainers.batches.abbreviating import initials
+from bali_trainers.batches.builder import BatchBuilder
+from bali_trainers.batches.mentions import concept_label
 
 MakeBuilder = Callable[..., BatchBuilder]
 

@@ -14,7 +14,9 @@ from bali_platform.base.errors import BaliError
 from bali_platform.base.settings import Settings
 from bali_platform.jobs.store import JobStore
 from bali_platform.streaming import BatchKey, StreamedSource, encode
-from bali_trainers.batches import BatchBuilder, DataSpec, tasks
+from bali_trainers.batches import tasks
+from bali_trainers.batches.builder import BatchBuilder
+from bali_trainers.batches.spec import DataSpec
 
 pytestmark = pytest.mark.services
 KEYS = [BatchKey(0, index) for index in (0, 3, 1)]

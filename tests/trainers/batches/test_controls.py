@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from bali_platform.streaming import BatchKey
-from bali_trainers.batches import BatchBuilder, concept_label
+from bali_trainers.batches.builder import BatchBuilder
 from bali_trainers.batches.controls import BrokenGraph
+from bali_trainers.batches.mentions import concept_label
 
 
 @pytest.fixture

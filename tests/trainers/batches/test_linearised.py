@@ -8,7 +8,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from bali_platform.streaming.source import BatchKey
-from bali_trainers.batches import BatchBuilder
+from bali_trainers.batches.builder import BatchBuilder
 
 MakeBuilder = Callable[..., BatchBuilder]
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from bali_platform.streaming.source import BatchKey
 from bali_platform.subgraphs import Edge, Neighbourhood
-from bali_trainers.batches import BatchBuilder, concept_label
+from bali_trainers.batches.builder import BatchBuilder
 from bali_trainers.batches.lookalikes import LookAlikes, likeness
+from bali_trainers.batches.mentions import concept_label
 from bali_trainers.batches.names import NameDrawer
 from bali_trainers.batches.negatives import draw_negatives
 

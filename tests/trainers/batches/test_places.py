@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bali_trainers.batches import BatchBuilder, DataSpec
+from bali_trainers.batches.builder import BatchBuilder
 from bali_trainers.batches.places import NotHereError, locate, tokenizer_sha
+from bali_trainers.batches.spec import DataSpec
 
 MakeSpec = Callable[..., DataSpec]
 

@@ -12,7 +12,7 @@ import pytest
 from bali_platform.base.errors import BaliError
 from bali_platform.streaming.source import BatchKey
 from bali_platform.text.corpus import Mention, Sentence, write_corpus
-from bali_trainers.batches import BatchBuilder
+from bali_trainers.batches.builder import BatchBuilder
 
 MakeBuilder = Callable[..., BatchBuilder]
 

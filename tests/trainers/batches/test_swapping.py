@@ -11,7 +11,8 @@ from tests.trainers.batches.readings import ByName, names_in, overlapped, spans_
 from bali_platform.streaming.codec import Arrays
 from bali_platform.streaming.source import BatchKey
 from bali_platform.text.corpus import Sentence
-from bali_trainers.batches import BatchBuilder, concept_label
+from bali_trainers.batches.builder import BatchBuilder
+from bali_trainers.batches.mentions import concept_label
 from bali_trainers.batches.names import NameDrawer
 from bali_trainers.batches.sentences import SentenceBatch
 from bali_trainers.batches.swapping import Swapper

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bali_platform.streaming import BatchKey
-from bali_trainers.batches import BatchBuilder
+from bali_trainers.batches.builder import BatchBuilder
 from bali_trainers.batches.edges import is_withheld_edge, without_withheld
 from bali_trainers.batches.mentions import concept_label
 

@@ -41,6 +41,19 @@ def test_every_token_has_a_place_of_its_own_beside_its_text(lengths):
     assert rows == 1 or sum(lengths) > (rows - 1) * ROW / 2, "no two rows could be one"
 
 
+@given(lengths=LENGTHS)
+def test_rows_are_those_of_first_fit_longest_first(lengths):
+    packing = pack(mask_of(lengths))
+    width = packing.token.shape[1]
+    free: list[int] = []
+    for text in sorted(range(len(lengths)), key=lambda text: -lengths[text]):
+        row = next((r for r, left in enumerate(free) if left >= lengths[text]), len(free))
+        free += [width] if row == len(free) else []
+        assert int(packing.place[text, 0]) == row * width + width - free[row]
+        free[row] -= lengths[text]
+    assert len(packing.token) == len(free)
+
+
 def test_a_row_is_as_long_as_the_longest_text():
     assert pack(mask_of([3, 200])).token.shape == (2, 200)
     assert pack(mask_of([3, 190, 200])).token.shape == (2, 200)

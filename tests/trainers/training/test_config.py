@@ -111,7 +111,7 @@ def test_a_name_is_required(write):
 
 
 def test_an_unknown_configuration_lists_the_shipped_ones(tmp_path):
-    with pytest.raises(UsageError, match="demo, published"):
+    with pytest.raises(UsageError, match="demo, minilm-small, published"):
         load_config(tmp_path / "absent.toml")
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -103,6 +104,12 @@ def start(folder: Path) -> subprocess.Popen[str]:
     )
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
     while not path.exists():
         assert process.poll() is None, process.communicate()[1]
@@ -154,6 +161,50 @@ def test_two_killed_processes_end_with_the_same_bits(job):
     assert "continuing after step" in output
     assert same(straight, killed)
     assert metrics(straight) == metrics(killed)
+
+
+def test_two_processes_need_no_encoder_that_nothing_trains(job):
+    objectives = {"mlm": {}}
+    folder = job(
+        "run",
+        model={"pooling": "attention"},
+        objectives=objectives,
+        run={"processes": 2, "max_steps": 3},
+        spec={"world_size": 2},
+    )
+    process = start(folder)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert not any(
+        name.startswith("graph.")
+        for name in load_file(folder / "model/graph_encoder/model.safetensors")
+    )
+
+
+def test_two_machines_train_as_two_processes_of_one(job):
+    two = {"run": {"processes": 2, "max_steps": 4, "log_every": 1}, "spec": {"world_size": 2}}
+    here, apart = job("here", **two), job("apart", **two)
+    one = start(here)
+    _, errors = one.communicate()
+    assert one.returncode == 0, errors
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2"]
+    torchrun += ["--nproc-per-node", "1", "--master-addr", "127.0.0.1"]
+    torchrun += ["--master-port", str(free_port())]
+    program = ["-m", "bali_trainers.training.start", str(apart)]
+    nodes = [
+        subprocess.Popen(
+            [*torchrun, "--node-rank", str(node), *program],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for node in range(2)
+    ]
+    said = [node.communicate()[1] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], said
+    assert metrics(here) == metrics(apart)
+    assert same(here, apart)
 
 
 def test_a_run_continues_on_another_number_of_ranks(job):

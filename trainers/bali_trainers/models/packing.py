@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -61,13 +62,25 @@ def pack(mask: NDArray[np.uint8]) -> Packing:
 def _first_fit(
     lengths: NDArray[np.int64], width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the row of each text, and where it starts there."""
+    """Return the row of each text, shortest first, and where it starts there.
+
+    Texts of one length are placed together: each row takes as many as it has room for.
+    """
     row, start = np.zeros((2, len(lengths)), dtype=np.int64)
-    free = np.full(len(lengths), width)
-    for text in np.argsort(-lengths, kind="stable").tolist():
-        row[text] = int(np.argmax(free >= lengths[text]))
-        start[text] = width - free[row[text]]
-        free[row[text]] -= lengths[text]
+    free = np.empty(0, dtype=np.int64)
+    bounds = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(lengths)]
+    for first, last in reversed([*pairwise(bounds)]):
+        length = int(lengths[first])
+        room = free // length
+        rest = last - first - int(room.sum())
+        if rest > 0:
+            new = np.full(-(-rest // (width // length)), width)
+            free, room = np.append(free, new), np.append(room, new // length)
+        number, ends = np.arange(last - first), room.cumsum()
+        chosen = ends.searchsorted(number, side="right")
+        before = number - (ends - room)[chosen]
+        row[first:last], start[first:last] = chosen, width - free[chosen] + before * length
+        free -= length * np.bincount(chosen, minlength=len(free))
     return row, start
 
 

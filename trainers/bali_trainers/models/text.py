@@ -56,9 +56,9 @@ class TextEncoder(nn.Module):
         self.recompute = recompute
         self._encode: Callable[..., Tensor] = self._plain
 
-    def compile_encoder(self) -> None:
-        """Compile the encoder for any batch and length."""
-        self._encode = torch.compile(self._plain, dynamic=True)
+    def compile_encoder(self, backend: str = "inductor") -> None:
+        """Compile the encoder for any batch and length, with a backend of ``torch.compile``."""
+        self._encode = torch.compile(self._plain, dynamic=True, backend=backend)
 
     @property
     def width(self) -> int:

@@ -64,6 +64,8 @@ class DataConfig(_Section):
     are shown as, and mean, another concept of the whole graph; ``abbreviated`` that of mentions of
     several words that are shown by their initials, most of which are defined beside or before.
 
+    ``graph_length`` is that of a linearised subgraph.
+
     ``hard_negatives`` concepts, half of them siblings and half with names that look alike, are
     contrasted with each concept that is mentioned. The sentences of ``dev_batches`` are held out
     of training, to evaluate on; so are ``withheld`` synonyms and ``withheld_edges``, fractions of
@@ -80,6 +82,7 @@ class DataConfig(_Section):
     batch_size: Count = 32
     max_length: Annotated[int, Field(ge=8)] = 128
     name_length: Annotated[int, Field(ge=4)] = 32
+    graph_length: Annotated[int, Field(ge=8)] = 128
     neighbours: Annotated[int, Field(ge=0, le=64)] = 3
     hops: Count = 1
     further_concepts: Annotated[int, Field(ge=0, le=65_536)] = 0

@@ -116,6 +116,7 @@ def _choices(config: Config, settings: Settings) -> dict[str, Any]:
         "batch_size": config.data.batch_size,
         "max_length": config.data.max_length,
         "name_length": config.data.name_length,
+        "graph_length": config.data.graph_length,
         "neighbours": config.data.neighbours,
         "hops": config.data.hops,
         "withheld": config.data.withheld,
