@@ -84,7 +84,7 @@ class DataConfig(_Section):
     name_length: Annotated[int, Field(ge=4)] = 32
     graph_length: Annotated[int, Field(ge=8)] = 128
     neighbours: Annotated[int, Field(ge=0, le=64)] = 3
-    hops: Count = 1
+    hops: Annotated[int, Field(ge=1, le=4)] = 1
     further_concepts: Annotated[int, Field(ge=0, le=65_536)] = 0
     mention_texts: bool = False
     swapped: Fraction = 0.0
