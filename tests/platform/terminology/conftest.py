@@ -17,6 +17,7 @@ SCHEMA = (
     "CREATE CONSTRAINT retired_cui IF NOT EXISTS FOR (n:RetiredConcept) REQUIRE n.cui IS UNIQUE",
     "CREATE INDEX atom_code IF NOT EXISTS FOR (n:Atom) ON (n.sab, n.code)",
     "CREATE FULLTEXT INDEX concept_names IF NOT EXISTS FOR (n:Concept) ON EACH [n.names]",
+    "CREATE FULLTEXT INDEX definitions IF NOT EXISTS FOR (n:Definition) ON EACH [n.text]",
 )
 TYPES = {"T047": ("Disease or Syndrome", "Disorders"), "T121": ("Substance", "Chemicals")}
 # CUI, group, semantic type, and its atoms: source, code, term type, name.
