@@ -46,6 +46,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "code_of_concepts": {"cuis": [HUB], "sources": ["MSH"]},
     "code_positions": {"cui": "C0000050"},
     "code_sources_used": {},
+    "concept_facts": {},
     "concepts": {"cuis": [HUB]},
     "concepts_with_synonyms": {},
     "definitions": {},
