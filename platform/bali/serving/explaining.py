@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from bali.serving.mentions import MentionFinder, Mentions
 from bali.serving.model import ServedModel
 from bali_platform.base.errors import BaliError
+from bali_platform.graph.vectors import NoVectorsError
 
 if TYPE_CHECKING:
     from bali_trainers.inference.explain import Explained, Explainer, Explanation
@@ -64,7 +65,7 @@ class ServedExplainer:
     def explain(
         self, texts: Sequence[str], neighbours: int | None = None, seed: int = 0
     ) -> list[SentenceExplanation]:
-        """Explain each text; raises :class:`BaliError` for a model without a graph encoder."""
+        """Explain each text; raises :class:`NoVectorsError` for a model without a graph encoder."""
         mentions = [self._finder.find(text) for text in texts]
         meanings = self._meanings(texts, mentions)
 
@@ -97,11 +98,14 @@ class ServedExplainer:
         if self._explainer is None or self._explainer[:2] != (maker.digest, graph.version):
             folder = Path(maker.model)
             if not folder.is_dir():
-                raise BaliError(
+                raise NoVectorsError(
                     f"{maker.model} has no graph encoder: make the graph's vectors with a folder "
                     "that `bali export` made"
                 )
-            explainer = Explainer(folder, GraphNeighbourhoods(graph))
+            try:
+                explainer = Explainer(folder, GraphNeighbourhoods(graph))
+            except BaliError as error:  # a folder without a graph encoder
+                raise NoVectorsError(str(error)) from error
             self._explainer = maker.digest, graph.version, explainer
         return self._explainer[2]
 

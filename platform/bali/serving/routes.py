@@ -96,7 +96,7 @@ def model_routes(model: ServedModel, finder: MentionFinder) -> APIRouter:
     router = APIRouter(tags=["model"])
     explainer = ServedExplainer(model, finder)
 
-    @router.post("/embed", responses=documented("busy"))
+    @router.post("/embed", responses=documented("busy", "no-vectors"))
     def embed_texts(request: EmbedRequest) -> Embeddings:
         """Make vectors of texts with the model that the graph's vectors are of."""
         with _busy_told():
@@ -109,7 +109,7 @@ def model_routes(model: ServedModel, finder: MentionFinder) -> APIRouter:
             vectors=made.vectors.astype(float).round(7).tolist(),
         )
 
-    @router.post("/similar", responses=documented("busy"))
+    @router.post("/similar", responses=documented("busy", "no-vectors"))
     def find_similar(request: SimilarRequest) -> Similars:
         """Find the concepts nearest in meaning to texts and to concepts."""
         with _busy_told():
@@ -119,7 +119,7 @@ def model_routes(model: ServedModel, finder: MentionFinder) -> APIRouter:
             graph_version=model.graph().version, results=likes + others, missing=missing
         )
 
-    @router.post("/explain", responses=documented("busy"))
+    @router.post("/explain", responses=documented("busy", "no-vectors"))
     def explain_sentences(request: ExplainRequest) -> Explanations:
         """Show what the model makes of sentences: mentions, subgraphs, attention."""
         with _busy_told():

@@ -23,6 +23,7 @@ from bali_platform.graph.cypher import (
     NotReadOnlyError,
     TimeLimitError,
 )
+from bali_platform.graph.vectors import NoVectorsError
 from bali_platform.jobs import JobNotFoundError
 
 MEDIA_TYPE = "application/problem+json"
@@ -43,6 +44,7 @@ _TITLES = {
     "method-not-allowed": (405, "This address does not take that method"),
     "unsupported-media-type": (415, "The body is not of a type that is read here"),
     "conflict": (409, "The job's state does not allow this"),
+    "no-vectors": (409, "The graph has no vectors for this"),
     "too-large": (413, "The request is too large"),
     "busy": (429, "More is waiting than the server takes on"),
     "unavailable": (503, "A service that is needed does not answer"),
@@ -139,6 +141,8 @@ def _known(request: Request, error: Exception) -> Response:
             return render("unknown-job", str(error))
         case NotFoundError():
             return render("unknown-concept", str(error))
+        case NoVectorsError():
+            return render("no-vectors", str(error))
         case UsageError():
             return render("invalid-request", str(error))
         case RedisError():

@@ -21,6 +21,10 @@ CANDIDATES = 100
 PATIENCE_S = 4 * 3600
 
 
+class NoVectorsError(BaliError):
+    """The graph has no vectors that an answer could be made with, or not all of them yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Maker:
     """The model that made vectors.
@@ -198,12 +202,12 @@ class Vectors:
         return [Records(map(_candidate, rows.get(i, ()))) for i in range(len(mentions))]
 
     def require(self) -> Maker:
-        """Return whose vectors the graph holds; :class:`BaliError` unless they are all there."""
+        """Return who made the graph's vectors; :class:`NoVectorsError` unless all are there."""
         maker = self.maker()
         if maker is None:
-            raise BaliError("the concepts have no vectors: make some with `bali embed MODEL`")
+            raise NoVectorsError("the concepts have no vectors: make some with `bali embed MODEL`")
         if not self._state()["complete"]:
-            raise BaliError(
+            raise NoVectorsError(
                 f"the vectors of {maker.model} are not all written: run `bali embed` with it again"
             )
         return maker

@@ -106,6 +106,8 @@ class Codes:
     ) -> list[Validation]:
         """Tell of each written code whether it is one, and whether its display is a term of it."""
         resolved = self.resolve(texts, source)
+        if len(displays) > len(resolved):
+            raise UsageError(f"{len(displays)} displays for {len(resolved)} codes: give one a code")
         wanted = [*displays, *[""] * (len(resolved) - len(displays))]
         return [self._validation(*each) for each in zip(resolved, wanted, strict=True)]
 

@@ -103,7 +103,7 @@ def test_texts_and_concepts_have_likes(client: TestClient, models: list[str]) ->
 
 def test_what_cannot_be_explained_says_why(client: TestClient) -> None:
     answer = client.post("/explain", json={"texts": ["Aspirin for a heart attack"]})
-    assert answer.status_code == 503
+    assert answer.status_code == 409
     assert "graph encoder" in answer.json()["detail"]
 
 
@@ -129,7 +129,7 @@ def test_another_models_vectors_bring_that_model(
     assert before["model"] == models[0] and after["model"] == models[1]
     np.testing.assert_allclose(after["vectors"], ConceptEncoder(models[1]).encode(["Fever"]), 1e-4)
     assert near["results"][0]["nodes"][0]["cui"] == "C4"
-    assert without.status_code == 503 and "bali embed" in without.json()["detail"]
+    assert without.status_code == 409 and "bali embed" in without.json()["detail"]
 
 
 def test_who_comes_when_too_much_waits_is_told_when_to_come_again(
