@@ -137,7 +137,7 @@ def test_metrics_show_jobs_requests_and_services(api, job) -> None:
     assert before['bali_queue_depth{queue="gpu"}'] == 0
     for _ in range(3):
         api.get("/concepts/C0000001")
-        api.get("/concepts/C0000002?unknown=1")
+        api.get("/concepts/C0000002")
     name = 'bali_requests_total{method="GET",route="/concepts/{cui}",status="200"}'
     after = metrics()
     assert after[name] - before.get(name, 0) == 6
