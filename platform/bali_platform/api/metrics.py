@@ -81,7 +81,8 @@ class Measured:
 
 
 def _route(scope: Scope) -> str:
-    return getattr(scope.get("route"), "path", "none")
+    # As OpenAPI writes it: "{cui:path}", which lets an id hold slashes, is "{cui}" to a reader.
+    return str(getattr(scope.get("route"), "path", "none")).replace(":path}", "}")
 
 
 def _method(scope: Scope) -> str:
