@@ -17,6 +17,7 @@ import psutil
 from bali_platform.base.errors import BaliError
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+CLOCK_TOLERANCE_S = 1.0
 KILL_PATIENCE_S = 10
 POLL_S = 0.1
 
@@ -91,7 +92,7 @@ class ManagedProcess:
         try:
             entry = json.loads(self.record.read_text(encoding="utf-8"))
             process = psutil.Process(entry["pid"])
-            if _started(process.pid) != entry["started"]:
+            if not _is_recorded(process, entry):
                 return None
             if process.status() == psutil.STATUS_ZOMBIE:
                 _reap(process.pid)
@@ -146,6 +147,13 @@ def _started(pid: int) -> str:
         return str(psutil.Process(pid).create_time())
     # The name before it, in brackets, may hold anything.
     return f"{boot} {fields.rpartition(')')[2].split()[19]}"
+
+
+def _is_recorded(process: psutil.Process, entry: Mapping[str, str | float]) -> bool:
+    """Tell whether ``process`` is the one that ``entry`` was written for."""
+    if "created" in entry:  # version 1 recorded the time of day, which may drift a little
+        return abs(process.create_time() - float(entry["created"])) <= CLOCK_TOLERANCE_S
+    return _started(process.pid) == entry["started"]
 
 
 class LockedError(BaliError):

@@ -59,6 +59,16 @@ def test_start_find_stop(process: ManagedProcess) -> None:
     assert not process.stop()
 
 
+@pytest.mark.parametrize(("seconds_off", "known"), [(0.0, True), (0.2, True), (60.0, False)])
+def test_a_record_of_version_1_is_understood(
+    process: ManagedProcess, stranger: psutil.Process, seconds_off: float, known: bool
+) -> None:
+    created = stranger.create_time() + seconds_off
+    write_atomically(process.record, json.dumps({"pid": stranger.pid, "created": created}))
+    assert (process.find() is not None) == known
+    assert process.stop() == known
+
+
 STOP = """
 import sys
 from pathlib import Path
