@@ -143,6 +143,7 @@ def test_tables_become_concepts_and_facts(kitchen: Settings, bali: Bali) -> None
         }
         assert sum(1 for _ in graph.names()) == len(INGREDIENTS) + len(KINDS) + len(DISHES)
     assert "the graph is what the release says" in bali("verify", str(kitchen.home / "release"))
+    assert "spicy soup of the house" in bali("concept", "show", "d0")
 
 
 def test_concept_vectors_are_what_others_read_from_the_model(

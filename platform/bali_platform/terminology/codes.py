@@ -216,7 +216,7 @@ class Codes:
     def _resolved(
         self, text: str, found: dict[str, Codings], told: dict[str, Resolved]
     ) -> Resolved:
-        codes = found.get(text, ())
+        codes = _without_echoes(found.get(text, ()))
         if len(codes) == 1:
             return Resolved(text, "found", codes, (), self._note(text, codes[0]))
         if codes:
@@ -279,6 +279,12 @@ class Codes:
         atoms = self.graph.query("code_atoms", cui=code.cui)
         same = (a for a in atoms if code.source == UMLS or _pair(a) == (code.source, code.code))
         return {name_key(atom["term"]) for atom in same}
+
+
+def _without_echoes(codes: Codings) -> Codings:
+    """Leave out codes that repeat their concept's identifier, as those of `release tables` do."""
+    own = tuple(code for code in codes if code.source == UMLS)
+    return own if own and len({code.cui for code in codes}) == 1 else codes
 
 
 def parts(items: Iterable[T]) -> Iterator[list[T]]:
