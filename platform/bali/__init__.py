@@ -25,6 +25,7 @@ _HOMES = {
     # text
     "build_corpus": "bali_loaders.corpora",
     "find_abbreviations": "bali_platform.text.abbreviations",
+    "link": "bali.linking",
     "open_corpus": "bali_platform.text.corpus",
     "read_documents": "bali_loaders.corpora",
     "read_sentences": "bali_platform.text.corpus",

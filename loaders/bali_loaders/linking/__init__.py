@@ -12,7 +12,7 @@ from bali_loaders.linking.linker import (
     graph_linker,
 )
 from bali_loaders.linking.matcher import Match, Matcher, Matches, Overlaps
-from bali_loaders.linking.options import PRESETS, LinkOptions, Preset
+from bali_loaders.linking.options import PRESETS, LinkOptions, Preset, chosen_options
 from bali_loaders.linking.reranking import Encoder, Question, Reranker, RerankerSource
 from bali_loaders.linking.scoring import LinkerScore, Score, score_documents, score_linker
 
@@ -39,6 +39,7 @@ __all__ = [
     "Score",
     "TextLinker",
     "Unlinked",
+    "chosen_options",
     "compile_dictionary",
     "compile_facts",
     "drop_withheld",

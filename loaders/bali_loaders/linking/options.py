@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
+
+from bali_platform.base.errors import UsageError, did_you_mean
 
 Preset = Literal["clinical", "literature"]
 
@@ -42,3 +45,27 @@ PRESETS: MappingProxyType[Preset, LinkOptions] = MappingProxyType(
         "literature": LinkOptions(stops=True),
     }
 )
+
+
+def chosen_options(
+    preset: Preset,
+    *,
+    types: Collection[str] = (),
+    groups: Collection[str] = (),
+    sources: Collection[str] = (),
+    nil: float = 0.0,
+) -> LinkOptions:
+    """Return a preset with filters of the user's own; groups or types replace its groups.
+
+    Raises :class:`UsageError` for a preset that is none.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"no preset '{preset}'{did_you_mean(preset, PRESETS)}")
+    base = PRESETS[preset]
+    return replace(
+        base,
+        types=frozenset(types),
+        groups=frozenset(groups or (() if types else base.groups)),
+        sources=frozenset(sources),
+        nil=nil,
+    )

@@ -199,23 +199,22 @@ def _chosen(
     stop: Path | None,
     nil: float,
 ) -> LinkOptions:
-    from bali_loaders.linking import PRESETS
+    from bali_loaders.linking import chosen_options
     from bali_platform.base.errors import UsageError
 
-    base = PRESETS["clinical" if preset == Preset.clinical else "literature"]
     try:
         lines = stop.read_text(encoding="utf-8-sig").splitlines() if stop else []
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {stop}: {error}") from None
-    return replace(
-        base,
-        groups=frozenset(group or (() if type_ else base.groups)),
-        types=frozenset(type_ or ()),
-        sources=frozenset(source or ()),
-        min_length=min_length,
-        stop_names=frozenset(filter(None, map(str.strip, lines))),
+    base = chosen_options(
+        "clinical" if preset == Preset.clinical else "literature",
+        types=type_ or (),
+        groups=group or (),
+        sources=source or (),
         nil=nil,
     )
+    stop_names = frozenset(filter(None, map(str.strip, lines)))
+    return replace(base, min_length=min_length, stop_names=stop_names)
 
 
 def _documents(options: LinkOptions) -> tuple[str, Conversion]:

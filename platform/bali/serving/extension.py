@@ -1,4 +1,4 @@
-"""What the front adds to `bali serve`: the model of the graph's vectors, and tools for agents."""
+"""What the front adds to `bali serve`: the linker, the model of vectors, and tools for agents."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from importlib.util import find_spec
 
 from fastapi import APIRouter
 
+from bali.linking import SharedLinkers
+from bali.serving.linking import link_routes
 from bali.serving.mentions import MentionFinder
 from bali.serving.model import ServedModel
 from bali.serving.routes import model_routes
@@ -19,6 +21,8 @@ def extension(device: str = "auto", model: str | None = None) -> Extension:
         served = ServedModel(lambda: backend.graph, device, model)
         finder = MentionFinder(lambda: backend.graph)
         router = APIRouter()
+        linkers = SharedLinkers(backend.settings.home / "cache")
+        router.include_router(link_routes(lambda: backend.graph, linkers))
         router.include_router(model_routes(served, finder))
         if find_spec("mcp"):
             from bali.agents.desk import Desk

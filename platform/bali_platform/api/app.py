@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,8 +18,9 @@ from bali_platform import __version__
 from bali_platform.api import problems
 from bali_platform.api.answers import TaggedAnswers
 from bali_platform.api.backend import Backend, Extension
-from bali_platform.api.guard import Access, Guard
+from bali_platform.api.guard import BODY_LIMIT, MAX_BODY_BYTES, Access, Guard
 from bali_platform.api.manners import VERSION, Manners, known_parameters
+from bali_platform.api.methods import flat
 from bali_platform.api.metrics import Measured
 from bali_platform.api.routes import (
     cypher,
@@ -106,7 +107,7 @@ def create_app(backend: Backend, access: Access, extensions: Sequence[Extension]
     app.add_middleware(TaggedAnswers, cache=backend.answers, live_tag=lambda: backend.etag)
     app.add_middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED, compresslevel=4)
     app.add_middleware(Manners, routes=app.router.routes)
-    app.add_middleware(Guard, access=access)
+    app.add_middleware(Guard, access=access, bodies=dict(_large_bodies(app)))
     if access.origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=access.origins, allow_methods=["*"],
@@ -114,6 +115,12 @@ def create_app(backend: Backend, access: Access, extensions: Sequence[Extension]
         )  # fmt: skip
     app.add_middleware(Measured, metrics=backend.metrics)
     return app
+
+
+def _large_bodies(app: FastAPI) -> Iterator[tuple[str, int]]:
+    for route in flat(app.router.routes):
+        if isinstance(route, APIRoute) and route.openapi_extra:
+            yield route.path, route.openapi_extra.get(BODY_LIMIT, MAX_BODY_BYTES)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -13,6 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bali_platform.api.problems import ProblemError, render
 
 MAX_BODY_BYTES = 2**20
+BODY_LIMIT = "x-max-body-bytes"
+"""Key of a route's OpenAPI extras: bytes of a body there, where more than elsewhere are taken."""
+
 MAX_QUERY_BYTES = 16 * 2**10
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 MEDIA_TYPES = r"application/([\w.-]+\+)?json"
@@ -46,7 +51,7 @@ class Access:
     public: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
 
-    def check(self, scope: Scope) -> None:
+    def check(self, scope: Scope, max_body: int = MAX_BODY_BYTES) -> None:
         """Raise :class:`ProblemError` if the request may not go on."""
         headers = Headers(scope=scope)
         if self.loopback:
@@ -64,8 +69,8 @@ class Access:
             self._check_token(headers.get("authorization", ""))
         if len(scope["query_string"]) > MAX_QUERY_BYTES:
             raise ProblemError("too-large", f"the query string exceeds {MAX_QUERY_BYTES} bytes")
-        if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
-            raise _too_large()
+        if int(headers.get("content-length", "0")) > max_body:
+            raise _too_large(max_body)
 
     def _check_origin(self, headers: Headers) -> None:
         if self._lets_in(headers):
@@ -101,15 +106,21 @@ def _check_media_type(headers: Headers) -> None:
         raise ProblemError("unsupported-media-type", f"send application/json, not {given[:100]}")
 
 
-def _too_large() -> ProblemError:
-    return ProblemError("too-large", f"the body exceeds {MAX_BODY_BYTES} bytes: send less at once")
+def _too_large(most: int) -> ProblemError:
+    return ProblemError("too-large", f"the body exceeds {most} bytes: send less at once")
 
 
 class Guard:
-    """Middleware: refuses what :class:`Access` forbids, and adds security headers to the rest."""
+    """Middleware: refuses what :class:`Access` forbids, and adds security headers to the rest.
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
-        self._app, self._access = app, access
+    Args:
+        bodies: bytes of a body by path, for paths that take more than others.
+    """
+
+    def __init__(
+        self, app: ASGIApp, access: Access, bodies: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
+        self._app, self._access, self._bodies = app, access, bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, or answer it with a problem."""
@@ -122,15 +133,16 @@ class Guard:
                 message["headers"] = [*message["headers"], *_HEADERS]
             await send(message)
 
+        max_body = self._bodies.get(scope["path"].removeprefix("/v1"), MAX_BODY_BYTES)
         try:
-            self._access.check(scope)
+            self._access.check(scope, max_body)
         except ProblemError as problem:
             await render(problem.kind, problem.detail)(scope, receive, send_secured)
         else:
-            await self._app(scope, _limited(receive), send_secured)
+            await self._app(scope, _limited(receive, max_body), send_secured)
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, most: int) -> Receive:
     """Count the body as it arrives: its declared length may be missing."""
     arrived = 0
 
@@ -138,8 +150,8 @@ def _limited(receive: Receive) -> Receive:
         nonlocal arrived
         message = await receive()
         arrived += len(message.get("body", b""))
-        if arrived > MAX_BODY_BYTES:
-            raise _too_large()
+        if arrived > most:
+            raise _too_large(most)
         return message
 
     return receive_counted

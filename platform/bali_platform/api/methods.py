@@ -13,7 +13,7 @@ def allowed(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
     asked = {**scope, "method": "OPTIONS"}
     found = {
         method
-        for route in _flat(routes)
+        for route in flat(routes)
         if route.matches(asked)[0] is not Match.NONE
         for method in getattr(route, "methods", None) or ("GET",)
     }
@@ -22,8 +22,8 @@ def allowed(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
     return sorted(found | {"OPTIONS"}) if found else []
 
 
-def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+def flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
     """Yield routes, and in place of a router that FastAPI holds as one, its own."""
     for route in routes:
         router = getattr(route, "original_router", None)
-        yield from _flat(router.routes) if router else [route]
+        yield from flat(router.routes) if router else [route]

@@ -1,0 +1,183 @@
+"""Texts linked over HTTP and from Python: the same answers, of the graph that is live."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import neo4j
+import pytest
+from fastapi.testclient import TestClient
+
+import bali
+from bali.linking import SharedLinkers
+from bali.serving.linking import MAX_BODY_BYTES, MAX_TEXTS, link_routes
+from bali_loaders.linking import Preset
+from bali_platform.api.app import create_app
+from bali_platform.api.backend import Backend
+from bali_platform.api.guard import MAX_BODY_BYTES as MAX_USUAL_BODY_BYTES
+from bali_platform.api.guard import Access
+from bali_platform.base.errors import UsageError
+from bali_platform.base.settings import Settings
+from bali_platform.graph import Graph
+
+pytestmark = pytest.mark.services
+
+CONCEPTS = [
+    ("C01", "Disorder", ["Myocardial infarction", "heart attack"]),
+    ("C02", "Disorder", ["Fever"]),
+    ("C03", "ChemicalOrDrug", ["Aspirin"]),
+    ("C04", "Phenomenon", ["Cold temperature", "Cold snap"]),
+    ("C05", "Disorder", ["Common cold", "Cold snap"]),
+    ("C06", "Procedure", ["Ultrasonography"]),
+]
+TEXTS = [
+    "🩺 Denies fever.\nMother had a heart\nattack; ultrasonography is planned.",
+    "FAMILY HISTORY:\nHeart attack (HA).\n\nPLAN:\nAspirin for HA, cold snap.",
+    "",
+]
+
+
+@pytest.fixture(scope="module")
+def live(driver: neo4j.Driver, settings: Settings) -> Iterator[list[Graph]]:
+    """The graph that is live, as the only item: tests may put another one in its place."""
+    driver.execute_query("MATCH (n) DETACH DELETE n")
+    driver.execute_query(
+        "UNWIND $rows AS row CREATE (c:Concept {cui: row[0], name: row[2][0], names: row[2], "
+        "semantic_types: [row[1]], sources: ['S']}) SET c:$(row[1])",
+        rows=CONCEPTS,
+    )
+    driver.execute_query(
+        "CREATE (:Release {version: '2026AA', graph_version: 'first', relation_types: []})"
+    )
+    with Graph.connect(settings) as graph, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BALI_HOME", str(settings.home))
+        yield [graph]
+
+
+@pytest.fixture(scope="module")
+def client(live: list[Graph], settings: Settings) -> Iterator[TestClient]:
+    linkers = SharedLinkers(settings.home / "cache")
+    routes = [lambda _: link_routes(lambda: live[0], linkers)]
+    with TestClient(create_app(Backend(settings), Access(loopback=False), routes)) as client:
+        yield client
+
+
+def ask(client: TestClient, **body: Any) -> Any:
+    answer = client.post("/v1/link", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def plain(value: Any) -> Any:
+    return json.loads(json.dumps(asdict(value)))
+
+
+@pytest.mark.parametrize("preset", ["clinical", "literature"])
+def test_http_and_python_answer_the_same(client: TestClient, preset: Preset) -> None:
+    answer = ask(client, texts=TEXTS, preset=preset)
+    assert (answer["graph_version"], answer["release"]) == ("first", "2026AA")
+    assert answer["results"] == [plain(one) for one in bali.link(TEXTS, preset)]
+    alone = [ask(client, text=text, preset=preset)["results"] for text in TEXTS]
+    assert alone == [[plain(bali.link(text, preset))] for text in TEXTS]
+    assert alone == [[one] for one in answer["results"]]
+
+
+def test_mentions_are_told_in_full(client: TestClient) -> None:
+    first, second, empty = ask(client, texts=TEXTS, preset="clinical")["results"]
+    for text, result in zip(TEXTS, (first, second), strict=False):
+        for one in result["mentions"]:
+            assert text[one["start"] : one["end"]] == one["text"]
+    assert [(one["text"], one["cui"], one["attributes"]) for one in first["mentions"]] == [
+        ("fever", "C02", ["negated"]),
+        ("heart\nattack", "C01", ["family"]),
+    ]
+    history, defined, drug, again, cold = second["mentions"]
+    assert history["name"] == "Myocardial infarction" and history["section"] == "family"
+    assert (defined["text"], again["text"]) == ("HA", "HA") and defined["cui"] == again["cui"]
+    assert (drug["cui"], drug["attributes"]) == ("C03", [])
+    assert cold["text"] == "cold snap" and 0 < cold["score"] <= 1
+    assert empty == {"mentions": [], "omitted": []}
+
+
+def test_filters_choose_what_is_linked(client: TestClient) -> None:
+    def found(**body: Any) -> set[str]:
+        (result,) = ask(client, text=TEXTS[0], **body)["results"]
+        return {one["cui"] for one in result["mentions"]}
+
+    assert found() == {"C01", "C02", "C06"}
+    assert found(groups=["procedure"], preset="clinical") == {"C06"}
+    assert found(types=["Disorder"]) == {"C01", "C02"}
+    assert found(sources=["S"], preset="clinical") == {"C01", "C02"}
+    (result,) = ask(client, text="a cold snap", nil=1.0)["results"]
+    (omitted,) = result["omitted"]
+    assert result["mentions"] == [] and omitted["text"] == "cold snap"
+    assert sorted(omitted["candidates"]) == ["C04", "C05"]
+    assert plain(bali.link("a cold snap", nil=1.0)) == result
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"text": "x", "preset": "clincal"}, "clinical"),
+        ({"text": "fever", "groups": ["Disorders"]}, "Disorder"),
+        ({"text": "fever", "types": ["Nonsense"]}, "Nonsense"),
+        ({}, "either text or texts"),
+        ({"text": "x", "texts": ["x"]}, "either text or texts"),
+        ({"texts": []}, "texts"),
+        ({"texts": ["x"] * (MAX_TEXTS + 1)}, str(MAX_TEXTS)),
+        ({"text": "x", "nil": 1.5}, "nil"),
+        ({"text": "x", "presets": "clinical"}, "presets"),
+    ],
+)
+def test_bad_requests_are_refused(client: TestClient, body: dict[str, Any], told: str) -> None:
+    answer = client.post("/link", json=body)
+    assert answer.status_code == 422
+    assert told in answer.json()["detail"]
+
+
+def test_python_refuses_a_preset_that_is_none(live: list[Graph]) -> None:
+    with pytest.raises(UsageError, match="clinical"):
+        bali.link("fever", "clincal", live[0])
+
+
+def test_large_bodies_are_taken_up_to_the_limit(client: TestClient) -> None:
+    (result,) = ask(client, text="fever " + " " * MAX_USUAL_BODY_BYTES + "aspirin")["results"]
+    assert [one["cui"] for one in result["mentions"]] == ["C02", "C03"]
+    body = json.dumps({"text": " " * MAX_BODY_BYTES}).encode()
+    for sent in (body, iter([body[:1000], body[1000:]])):
+        headers = {"content-type": "application/json"}
+        answer = client.post("/v1/link", content=sent, headers=headers)
+        assert answer.status_code == 413
+        assert answer.json()["type"] == "urn:bali:problem:too-large"
+
+
+def test_the_route_is_documented(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    operation = document["paths"]["/link"]["post"]
+    assert operation["x-max-body-bytes"] == MAX_BODY_BYTES
+    assert {"200", "413", "422", "503"} <= operation["responses"].keys()
+    told = document["components"]["schemas"]
+    assert {"text", "cui", "alternatives", "attributes"} <= told["Mention"]["properties"].keys()
+
+
+def test_a_new_graph_brings_its_names(
+    client: TestClient, live: list[Graph], driver: neo4j.Driver, settings: Settings
+) -> None:
+    def found() -> tuple[str, list[str]]:
+        answer = ask(client, text="a feverish cold snap")
+        return answer["graph_version"], [one["cui"] for one in answer["results"][0]["mentions"]]
+
+    before = found()
+    driver.execute_query("MATCH (c:Concept {cui: 'C02'}) SET c.names = ['Fever', 'Feverish']")
+    driver.execute_query("MATCH (r:Release) SET r.graph_version = 'second'")
+    with Graph.connect(settings) as new:
+        old, live[0] = live[0], new
+        after = found()
+        python = [one.cui for one in bali.link("a feverish cold snap").mentions]
+        live[0] = old
+    assert before[0] == "first" and "C02" not in before[1]
+    assert after[0] == "second" and "C02" in after[1]
+    assert python == after[1]
