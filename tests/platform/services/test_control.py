@@ -271,7 +271,7 @@ def test_workers_are_started_noticed_and_repaired(with_workers: Settings) -> Non
     second = pids(with_workers, "worker-subgraphs", "worker-gpu")
     assert (second[0] != first[0], second[1]) == (True, first[1])
 
-    assert down(with_workers) == ["worker-subgraphs", "worker-gpu", "redis"]
+    assert down(with_workers) == ["worker-gpu", "worker-subgraphs", "redis"]
     assert status(with_workers).workers == {}
 
 
