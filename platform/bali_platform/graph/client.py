@@ -115,16 +115,16 @@ class Graph:
         return self.read(work)
 
     def map(
-        self, name: str, parse: Callable[..., T], cuis: Sequence[str], **parameters: Any
+        self, name: str, parse: Callable[..., T], asked: Sequence[Any], **parameters: Any
     ) -> list[T]:
-        """Return ``parse(*row)`` of every row that a statement about many CUIs returns, in order.
+        """Return ``parse(*row)`` of every row that a statement about many ids returns, in order.
 
-        The statement takes ``$chunks``, lists of CUIs, and returns for each a list ``rows``: the
+        The statement takes ``$chunks``, lists of ids, and returns for each a list ``rows``: the
         driver takes longer for a record than to decode what is in it. Rows are parsed as they
         arrive, while the server works on the next ones, and on those of another session.
         """
 
-        def ask(part: Sequence[str]) -> list[T]:
+        def ask(part: Sequence[Any]) -> list[T]:
             def work(transaction: neo4j.ManagedTransaction) -> list[T]:
                 chunks = _split(part, CUIS_A_RECORD)
                 records = transaction.run(statement(name), parameters, chunks=chunks)
@@ -132,10 +132,10 @@ class Graph:
 
             return self.read(work)
 
-        if len(cuis) < 2 * CUIS_A_TRANSACTION:
-            return ask(cuis)
+        if len(asked) < 2 * CUIS_A_TRANSACTION:
+            return ask(asked)
         with ThreadPoolExecutor(SESSIONS) as pool:
-            return list(chain.from_iterable(pool.map(ask, _split(cuis, CUIS_A_TRANSACTION))))
+            return list(chain.from_iterable(pool.map(ask, _split(asked, CUIS_A_TRANSACTION))))
 
     def stream(self, name: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """Run the shipped statement ``name`` and yield its rows as they arrive; never retried."""
@@ -323,8 +323,8 @@ def _explained(error: Exception) -> str:
     return f"Neo4j: {message}"
 
 
-def _split(cuis: Sequence[str], size: int) -> list[Sequence[str]]:
-    return [cuis[at : at + size] for at in range(0, len(cuis), size)]
+def _split(ids: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    return [ids[at : at + size] for at in range(0, len(ids), size)]
 
 
 def _listed(values: Collection[str] | None) -> list[str] | None:

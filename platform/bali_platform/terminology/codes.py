@@ -33,6 +33,7 @@ EXPLAINED = 20
 """Unknown codes of a batch for which near misses are looked for."""
 
 MAX_SUGGESTIONS = 5
+_COLUMNS = ("source", "code", "cui", "concept", "semantic_types", "groups", "atoms")
 
 
 class Codes:
@@ -119,9 +120,8 @@ class Codes:
         """Return what exactly these (SAB, code) pairs stand for; unknown ones are left out."""
         wanted = dict.fromkeys(pairs)
         found = self._concepts([code for sab, code in wanted if sab == UMLS])
-        for part in parts(pair for pair in wanted if pair[0] != UMLS):
-            found |= coded(self.graph.query("code_find", codes=[list(pair) for pair in part]))
-        return found
+        pairs = [pair for pair in wanted if pair[0] != UMLS]
+        return found | coded(self.graph.map("code_find", _row, pairs))
 
     def codes_of(self, cuis: Iterable[str], sources: Iterable[str]) -> list[CodedConcept]:
         """Return the codes that vocabularies give to concepts, also by less preferred terms."""
@@ -325,6 +325,10 @@ def _coded(rows: list[dict[str, Any]]) -> CodedConcept:
         others=tuple(sorted(other["cui"] for other in rows if other is not row)),
         preferred=atom.rank == 0,
     )
+
+
+def _row(*values: Any) -> dict[str, Any]:
+    return dict(zip(_COLUMNS, values, strict=True))
 
 
 def _pair(row: dict[str, Any]) -> Pair:

@@ -26,6 +26,8 @@ from bali_platform.terminology.records import (
 Direction = Literal["up", "down"]
 Steps = dict[str, int]
 MAX_CYCLES = 100
+FEW = 100
+"""Nodes whose whole way is read at once; the ways of more overlap, so they go level by level."""
 
 
 class Walk(NamedTuple):
@@ -96,22 +98,32 @@ class Hierarchies(Codes):
     def walk(
         self, source: str, starts: Iterable[str], direction: Direction, depth: int | None = None
     ) -> Walk:
-        """Go from nodes to all that can be reached, one level at a time, visiting each once."""
-        kind = "atoms" if self.basis(source) == "MRHIER" else "relations"
+        """Go from nodes to all that can be reached, visiting each once."""
         frontier = list(dict.fromkeys(starts))
         found = Walk(dict.fromkeys(frontier, 0), defaultdict(list))
+        one_by_one = depth is not None or len(frontier) > FEW or self.basis(source) == "MRHIER"
+        if not one_by_one:
+            self._take(f"relations_all_{direction}", source, frontier, found.edges)
         step = 0
         while frontier and (depth is None or step < depth):
             step += 1
-            reached: dict[str, None] = {}
-            for part in parts(frontier):
-                name = f"hierarchy_{kind}_{direction}"
-                for row in self.graph.query(name, nodes=list(part), source=source):
-                    found.edges[row["start"]].append(row["next"])
-                    reached[row["next"]] = None
+            if one_by_one:
+                self._take(self._step(source, direction), source, frontier, found.edges)
+            reached = dict.fromkeys(
+                next_ for node in frontier for next_ in found.edges.get(node, ())
+            )
             frontier = [node for node in reached if node not in found.steps]
             found.steps.update(dict.fromkeys(frontier, step))
         return found
+
+    def _step(self, source: str, direction: Direction) -> str:
+        kind = "atoms" if self.basis(source) == "MRHIER" else "relations"
+        return f"{kind}_{direction}"
+
+    def _take(self, what: str, source: str, nodes: list[str], edges: dict[str, list[str]]) -> None:
+        for part in parts(nodes):
+            for row in self.graph.query(f"hierarchy_{what}", nodes=part, source=source):
+                edges[row["start"]].append(row["next"])
 
     def members(self, source: str, steps: Mapping[str, int]) -> Records[Member]:
         """Return the codes of a vocabulary at some nodes, nearest first."""

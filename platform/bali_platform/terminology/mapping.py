@@ -87,7 +87,8 @@ class Mappings(Hierarchies):
     def _by_concept(self, codes: Mapping[Pair, CodedConcept], targets: Sequence[str]) -> Matches:
         cuis = {cui for code in codes.values() for cui in (code.cui, *code.others)}
         there = defaultdict(list)
-        for target in self.codes_of(cuis, [name for name in targets if name != UMLS]):
+        held = self.codes_of(cuis, [name for name in targets if name != UMLS])
+        for target in sorted(held, key=lambda code: (targets.index(code.source), code.code)):
             there[target.cui].append(target)
         if UMLS in targets:
             for (_, cui), concept in self.find_codes((UMLS, cui) for cui in cuis).items():

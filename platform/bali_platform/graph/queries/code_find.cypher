@@ -1,11 +1,13 @@
-// The concepts whose atoms carry the given [source, code] pairs, with those atoms.
-UNWIND $codes AS pair
-MATCH (atom:Atom {sab: pair[0], code: pair[1]})<-[:HAS_ATOM]-(concept:Concept)
-WITH pair, concept, collect([atom.name, atom.tty, atom.suppress, atom.aui]) AS atoms
-RETURN pair[0] AS source,
-       pair[1] AS code,
-       concept.cui AS cui,
-       concept.name AS concept,
-       concept.semantic_types AS semantic_types,
-       [label IN labels(concept) WHERE label <> 'Concept'] AS groups,
-       atoms
+// The concepts whose atoms carry [source, code] pairs, with those atoms: a list of rows for each
+// list of pairs.
+UNWIND $chunks AS pairs
+CALL (pairs) {
+  UNWIND pairs AS pair
+  MATCH (atom:Atom {sab: pair[0], code: pair[1]})<-[:HAS_ATOM]-(concept:Concept)
+  WITH pair, concept, collect([atom.name, atom.tty, atom.suppress, atom.aui]) AS atoms
+  RETURN collect([
+    pair[0], pair[1], concept.cui, concept.name, concept.semantic_types,
+    [label IN labels(concept) WHERE label <> 'Concept'], atoms
+  ]) AS rows
+}
+RETURN rows
