@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.counting import count_calls
 
 from bali_loaders.linking import (
     PRESETS,
@@ -175,18 +175,7 @@ def test_stop_names_of_the_user_stop_words_of_the_tables_too(linker: TextLinker)
 @pytest.mark.parametrize("unit", ["(RA) ", "fever\n", "x", "漢", "QUJD", "[[(", ". ", "no fever, "])
 def test_work_grows_with_the_text_alone(linker: TextLinker, unit: str) -> None:
     def calls(text: str) -> int:
-        count = 0
-
-        def note(*_: object) -> None:
-            nonlocal count
-            count += 1
-
-        sys.setprofile(note)
-        try:
-            linker.link(text)
-        finally:
-            sys.setprofile(None)
-        return count
+        return count_calls(lambda: linker.link(text))
 
     linker.link(unit)
     assert calls(unit * 800) <= 2.3 * calls(unit * 400) + 500

@@ -11,18 +11,11 @@ from typing import NamedTuple
 
 import neo4j
 import pytest
+from tests.platform.schema import SCHEMA
 
 from bali_platform.base.settings import Settings
 from bali_platform.graph import Graph
 
-SCHEMA = (
-    "CREATE CONSTRAINT concept_cui IF NOT EXISTS FOR (n:Concept) REQUIRE n.cui IS UNIQUE",
-    "CREATE CONSTRAINT atom_aui IF NOT EXISTS FOR (n:Atom) REQUIRE n.aui IS UNIQUE",
-    "CREATE CONSTRAINT retired_cui IF NOT EXISTS FOR (n:RetiredConcept) REQUIRE n.cui IS UNIQUE",
-    "CREATE INDEX atom_code IF NOT EXISTS FOR (n:Atom) ON (n.sab, n.code)",
-    "CREATE FULLTEXT INDEX concept_names IF NOT EXISTS FOR (n:Concept) ON EACH [n.names]",
-    "CREATE FULLTEXT INDEX definitions IF NOT EXISTS FOR (n:Definition) ON EACH [n.text]",
-)
 TYPES = ("CHD", "ISA", "MAY_TREAT", "PART_OF", "RO")
 SOURCES = ("GO", "MSH", "SNOMEDCT_US")
 GROUPS = ("Anatomy", "ChemicalOrDrug", "Disorder")

@@ -6,19 +6,12 @@ from collections.abc import Iterator
 
 import neo4j
 import pytest
+from tests.platform.schema import SCHEMA
 
 from bali_platform.base.settings import Settings
 from bali_platform.graph import Graph
 from bali_platform.terminology import Terminology
 
-SCHEMA = (
-    "CREATE CONSTRAINT concept_cui IF NOT EXISTS FOR (n:Concept) REQUIRE n.cui IS UNIQUE",
-    "CREATE CONSTRAINT atom_aui IF NOT EXISTS FOR (n:Atom) REQUIRE n.aui IS UNIQUE",
-    "CREATE CONSTRAINT retired_cui IF NOT EXISTS FOR (n:RetiredConcept) REQUIRE n.cui IS UNIQUE",
-    "CREATE INDEX atom_code IF NOT EXISTS FOR (n:Atom) ON (n.sab, n.code)",
-    "CREATE FULLTEXT INDEX concept_names IF NOT EXISTS FOR (n:Concept) ON EACH [n.names]",
-    "CREATE FULLTEXT INDEX definitions IF NOT EXISTS FOR (n:Definition) ON EACH [n.text]",
-)
 TYPES = {"T047": ("Disease or Syndrome", "Disorders"), "T121": ("Substance", "Chemicals")}
 # CUI, group, semantic type, and its atoms: source, code, term type, name.
 CONCEPTS = [

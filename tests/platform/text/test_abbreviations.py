@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.counting import count_calls
 
 from bali_platform.text.abbreviations import definition, definitions_for, find_abbreviations
 
@@ -66,18 +65,7 @@ def test_any_text_gives_long_forms_that_stand_in_it(text: str) -> None:
 @pytest.mark.parametrize("unit", ["(Fig 1) HSP ", "(((", "[(HSP)", "(a", "HSP (", "()", "x"])
 def test_work_grows_with_the_text_alone(unit: str) -> None:
     def calls(text: str) -> int:
-        count = 0
-
-        def note(*_: object) -> None:
-            nonlocal count
-            count += 1
-
-        sys.setprofile(note)
-        try:
-            find_abbreviations(text)
-        finally:
-            sys.setprofile(None)
-        return count
+        return count_calls(lambda: find_abbreviations(text))
 
     assert calls(unit * 2000) <= 2.2 * calls(unit * 1000) + 50
 
