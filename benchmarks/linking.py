@@ -39,6 +39,7 @@ from bali_loaders.corpora import ImportAnnotations, build_corpus, read_documents
 from bali_loaders.linking import Linker, Matcher, compile_dictionary, open_dictionary, score_linker
 from bali_loaders.linking.linker import Unlinked
 from bali_loaders.linking.scoring import Score
+from bali_loaders.linking.words import chunks
 from bali_platform.base.settings import load_settings
 from bali_platform.graph import Graph
 from bali_platform.text.corpus import Sentence, read_sentences
@@ -105,7 +106,7 @@ def measure_here(folder: Path, texts: Path) -> None:
     speeds: dict[str, list[float]] = {"match": [], "link": []}
     for _ in range(REPEATS):
         started = process_time()
-        names = sum(map(len, map(matcher.match, chunks(sentences))))
+        names = sum(map(len, map(matcher.match, chunks(sentences, str))))
         speeds["match"].append(size / (process_time() - started))
         started = process_time()
         for _sentence in Linker(matcher.dictionary).link(whole):
@@ -125,20 +126,6 @@ def peak_mb() -> int:
     """Return the most memory that this process ever held, mapped files included."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024 // MEGABYTE
-
-
-def chunks(sentences: Sequence[str], characters: int = 500_000) -> Iterator[list[str]]:
-    """Cut sentences into pieces of the size that the linker works on."""
-    chunk: list[str] = []
-    size = 0
-    for sentence in sentences:
-        chunk.append(sentence)
-        size += len(sentence)
-        if size >= characters:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
 
 
 def compare(

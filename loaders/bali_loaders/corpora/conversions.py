@@ -53,8 +53,13 @@ class LinkDocuments:
 
     def __call__(self, documents: Iterable[Document], notes: Notes) -> Iterator[Sentence]:
         """Yield the linked sentences."""
+        return document_sentences(documents, self.linker(), notes.counts)
+
+    def linker(self) -> TextLinker:
+        """Return the linker of these folders; raises :class:`UsageError` for a wrong option."""
         linker = TextLinker(open_dictionary(self.dictionary), open_facts(self.facts), self.options)
-        return document_sentences(documents, linker, notes.counts)
+        linker.link("")  # which reads the options
+        return linker
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,12 @@ from bali_loaders.linking.lexicon import Sense, senses, stop_names
 from bali_loaders.linking.matcher import best_entries, find_names
 from bali_loaders.linking.notes import Note, read_note
 from bali_loaders.linking.options import PRESETS, LinkOptions
-from bali_loaders.linking.words import Words, read_words
+from bali_loaders.linking.words import Words, chunks, read_words
 from bali_platform.text.abbreviations import find_abbreviations
 
 Positions = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 _WORD = re.compile(r"[a-z0-9][a-z0-9-]*")
-_CHARACTERS_AT_ONCE = 500_000
 _RUN = re.compile(r"[^\W_]+")
 _AROUND = 100
 """Characters on both sides of such a break that are read again."""
@@ -97,7 +96,7 @@ class TextLinker:
 
     def link_all(self, texts: Sequence[str]) -> list[Linked]:
         """Link several documents at once, which is faster; none knows of another."""
-        return [linked for chunk in _chunks(texts) for linked in self._link(chunk)]
+        return [linked for chunk in chunks(texts, str) for linked in self._link(chunk)]
 
     def _link(self, texts: Sequence[str]) -> Iterator[Linked]:
         notes = [read_note(text, clinical=self.options.clinical) for text in texts]
@@ -387,16 +386,3 @@ def _windows(text: str) -> list[tuple[int, int]]:
 def _joined(parted: re.Match[str]) -> str:
     """Put a space where a zero-width one was, and let a word go on after a hyphen."""
     return " " if len(parted[0]) == 1 else "\xad" * len(parted[0])
-
-
-def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
-    chunk: list[str] = []
-    size = 0
-    for text in texts:
-        chunk.append(text)
-        size += len(text)
-        if size >= _CHARACTERS_AT_ONCE:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk

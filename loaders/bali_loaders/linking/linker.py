@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import compress
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -21,13 +22,13 @@ from bali_loaders.linking.facts import compile_facts, open_facts
 from bali_loaders.linking.matcher import Match, Matcher
 from bali_loaders.linking.options import LinkOptions
 from bali_loaders.linking.reranking import Question, Reranker
+from bali_loaders.linking.words import chunks
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph.client import Graph
 from bali_platform.text.abbreviations import occurrences
 from bali_platform.text.corpus import Mention, Sentence
 
 Ambiguous = Literal["skip", "first", "all"]
-_CHARACTERS_AT_ONCE = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Linker:
     def link(self, sentences: Iterable[Unlinked]) -> Iterator[Sentence]:
         """Yield the sentences without withheld names, with what they mention, in order."""
         matcher = Matcher(self.dictionary)
-        for chunk in _chunks(sentences):
+        for chunk in chunks(sentences, attrgetter("text")):
             found = matcher.match([sentence.text for sentence in chunk])
             meanings = self._meanings(matcher, chunk)
             shown = ~found.withheld
@@ -143,7 +144,7 @@ def drop_withheld(
 ) -> Iterator[Sentence]:
     """Yield the sentences that hold no withheld name, counting the others."""
     matcher = Matcher(dictionary)
-    for chunk in _chunks(sentences):
+    for chunk in chunks(sentences, attrgetter("text")):
         hidden = matcher.match([sentence.text for sentence in chunk]).withheld
         counts["sentences with a withheld name"] += int(hidden.sum())
         yield from compress(chunk, ~hidden)
@@ -181,16 +182,3 @@ def graph_facts(graph: Graph, cache: Path, reporter: Reporter = QUIET) -> Path:
 
 def _overlap(one: Match, other: Match) -> bool:
     return one.start < other.end and other.start < one.end
-
-
-def _chunks(sentences: Iterable[Text]) -> Iterator[list[Text]]:
-    chunk: list[Text] = []
-    size = 0
-    for sentence in sentences:
-        chunk.append(sentence)
-        size += len(sentence.text)
-        if size >= _CHARACTERS_AT_ONCE:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk

@@ -7,9 +7,10 @@ once case, accents, plural endings and possessives are taken away.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,24 @@ Hashes = NDArray[np.uint64]
 Positions = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+T = TypeVar("T")
+
+CHARACTERS_AT_ONCE = 500_000  # more are read no faster, and take more memory
 _BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
+
+
+def chunks(items: Iterable[T], text: Callable[[T], str]) -> Iterator[list[T]]:
+    """Cut items into lists whose texts are read at once; none is empty."""
+    chunk: list[T] = []
+    size = 0
+    for item in items:
+        chunk.append(item)
+        size += len(text(item))
+        if size >= CHARACTERS_AT_ONCE:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 @dataclass(frozen=True)

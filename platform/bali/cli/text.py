@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,23 +12,15 @@ from bali.cli import evaluation
 from bali.cli.common import JsonOption, err, fields, out, print_json, reporter, table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from bali_loaders.corpora import Conversion, Reading
-    from bali_loaders.linking import Dictionary, LinkOptions, Reranker, TextLinker
-    from bali_platform.base.settings import Settings
+    from bali.reranking import ModelReranker
+    from bali_loaders.corpora import Conversion, LinkDocuments, Reading
+    from bali_loaders.linking import Dictionary, LinkOptions
 
 
-class Ambiguity(StrEnum):
-    """What becomes of a name that several concepts share."""
-
-    skip = "skip"
-    first = "first"
-    all = "all"
-
+Ambiguity = Literal["skip", "first", "all"]
+Preset = Literal["clinical", "literature", "training"]
 
 Files = Annotated[
     list[Path],
@@ -55,14 +46,6 @@ Withheld = Annotated[
 ]
 
 
-class Preset(StrEnum):
-    """What a linker is for."""
-
-    clinical = "clinical"
-    literature = "literature"
-    training = "training"
-
-
 Group = Annotated[
     list[str] | None, typer.Option("--group", help="Semantic group to link; may be repeated.")
 ]
@@ -83,31 +66,6 @@ Threshold = Annotated[
     float,
     typer.Option(min=-1, max=1, help="With --model: least cosine of sentence and concept, or NIL."),
 ]
-
-
-@dataclass(frozen=True)
-class ModelReranker:
-    """Makes the reranker of a model and the live graph, in whatever process needs it."""
-
-    model: str
-    threshold: float
-    settings: Settings
-
-    def __call__(self) -> Reranker:
-        """Load the model and connect to the graph."""
-        from bali_loaders.linking import Reranker
-        from bali_platform.graph.client import Graph
-        from bali_platform.subgraphs import GraphNeighbourhoods
-        from bali_trainers.inference.embedding import NameEncoder
-
-        encoder = NameEncoder(self.model, name_length=128)
-
-        def encode(texts: Sequence[str]) -> NDArray[np.floating]:
-            embedded = encoder.encode(texts)
-            return embedded.vectors[embedded.row]
-
-        source = GraphNeighbourhoods(Graph.connect(self.settings))
-        return Reranker(encode, source.names, self.threshold)
 
 
 def definitions(
@@ -172,26 +130,29 @@ def link(
 
     for_training = (ambiguous, model, withheld) != (None, None, None)
     for_reading = any((group, type_, source, stop, nil, min_length != 2))
-    purpose = preset or (Preset.training if for_training else Preset.literature)
+    purpose = preset or ("training" if for_training else "literature")
     share = 0.0
-    if purpose != Preset.training:
+    convert: Conversion
+    if purpose != "training":
         if for_training:
             raise UsageError("--ambiguous, --model and --withheld need --preset training")
         chosen = _chosen(purpose, group, type_, source, min_length, stop, nil)
-        version, convert = _documents(chosen)
+        version, documents = _documents(chosen)
+        documents.linker()  # a wrong option is told before any file is read
+        convert = documents
     elif for_reading:
         raise UsageError("a corpus to train on holds every name: leave the filters away")
     else:
         share = 0.1 if withheld is None else withheld
         dictionary = _dictionary(share)
-        version, decide = dictionary.graph_version, ambiguous or Ambiguity.skip
-        convert = LinkNames(dictionary.folder, decide.value, _reranker(model, threshold))
+        version, decide = dictionary.graph_version, ambiguous or "skip"
+        convert = LinkNames(dictionary.folder, decide, _reranker(model, threshold))
     _build(files, folder, convert, version, share, _reading(encoding, strict), jobs)
     show(folder, as_json)
 
 
 def _chosen(
-    preset: Preset,
+    preset: Literal["clinical", "literature"],
     group: list[str] | None,
     type_: list[str] | None,
     source: list[str] | None,
@@ -207,7 +168,7 @@ def _chosen(
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {stop}: {error}") from None
     base = chosen_options(
-        "clinical" if preset == Preset.clinical else "literature",
+        preset,
         types=type_ or (),
         groups=group or (),
         sources=source or (),
@@ -217,31 +178,19 @@ def _chosen(
     return replace(base, min_length=min_length, stop_names=stop_names)
 
 
-def _documents(options: LinkOptions) -> tuple[str, Conversion]:
-    """Compile what the graph says, check the options, and return its version and the work."""
+def _documents(options: LinkOptions) -> tuple[str, LinkDocuments]:
+    """Compile what the live graph says, and return its version and the work that links."""
     from bali_loaders.corpora import LinkDocuments
-    from bali_loaders.linking.linker import graph_facts
+    from bali_loaders.linking.linker import graph_dictionary, graph_facts
     from bali_platform.base.settings import load_settings
     from bali_platform.graph.client import Graph
 
     settings = load_settings()
-    dictionary = _text_linker(options).dictionary
+    cache = settings.home / "cache"
     with Graph.connect(settings) as graph:
-        facts = graph_facts(graph, settings.home / "cache")
+        dictionary = graph_dictionary(graph, cache, reporter=reporter())
+        facts = graph_facts(graph, cache, reporter())
     return dictionary.graph_version, LinkDocuments(dictionary.folder, facts, options)
-
-
-def _text_linker(options: LinkOptions) -> TextLinker:
-    """Make the linker of the live graph, and let it check the options."""
-    from bali_loaders.linking import graph_linker
-    from bali_platform.base.settings import load_settings
-    from bali_platform.graph.client import Graph
-
-    settings = load_settings()
-    with Graph.connect(settings) as graph:
-        linker = graph_linker(graph, settings.home / "cache", options, reporter=reporter())
-    linker.link("")
-    return linker
 
 
 def import_(
@@ -303,6 +252,7 @@ def _reading(encoding: str, strict: bool) -> Reading:
 
 
 def _reranker(model: str | None, threshold: float) -> ModelReranker | None:
+    from bali.reranking import ModelReranker
     from bali_platform.base.settings import load_settings
 
     return ModelReranker(model, threshold, load_settings()) if model else None
@@ -430,7 +380,7 @@ def score(
     folder: Annotated[
         Path, typer.Argument(metavar="CORPUS", help="A corpus with marked mentions.")
     ],
-    preset: Annotated[Preset, typer.Option(help="What the linker is for.")] = Preset.literature,
+    preset: Annotated[Preset, typer.Option(help="What the linker is for.")] = "literature",
     group: Group = None,
     type_: Type = None,
     source_: Source = None,
@@ -446,13 +396,14 @@ def score(
     from bali_platform.text.corpus import read_sentences
 
     gold = read_sentences(folder)
-    if model or preset == Preset.training:
+    if model or preset == "training":
         source = _reranker(model, threshold)
         linker = Linker(_dictionary(withheld=0.0), reranker=source() if source else None)
         result = score_linker(linker, gold)
     else:
         options = _chosen(preset, group, type_, source_, 2, None, 0.0)
-        result = score_documents(_text_linker(options), gold)
+        _, documents = _documents(options)
+        result = score_documents(documents.linker(), gold)
     rows = {
         name: {"precision": s.precision, "recall": s.recall, "f1": s.f1, **s._asdict()}
         for name, s in result._asdict().items()

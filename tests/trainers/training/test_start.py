@@ -127,21 +127,29 @@ def test_a_run_learns_and_reports(job):
     assert 0 < rows[0]["padding"] < 1
 
 
-@pytest.mark.parametrize("step", [10, 35])
-def test_a_killed_run_ends_with_the_same_bits(job, step):
-    straight, killed = job("straight", run={"max_steps": 45}), job("killed", run={"max_steps": 45})
-    assert main([str(straight)]) == 0
-    process = start(killed)
-    wait_for(killed / "checkpoints" / f"step-{step:08d}", process)
+def kill_after(step: int, folder: Path) -> None:
+    process = start(folder)
+    wait_for(folder / "checkpoints" / f"step-{step:08d}", process)
     process.kill()
     process.communicate()
-    assert not (killed / "model").exists()
+    assert not (folder / "model").exists()
+
+
+def assert_goes_on_as(straight: Path, killed: Path) -> None:
     again = start(killed)
     output, errors = again.communicate()
     assert again.returncode == 0, errors
     assert "continuing after step" in output
     assert same(straight, killed)
     assert metrics(straight) == metrics(killed)
+
+
+@pytest.mark.parametrize("step", [10, 35])
+def test_a_killed_run_ends_with_the_same_bits(job, step):
+    straight, killed = job("straight", run={"max_steps": 45}), job("killed", run={"max_steps": 45})
+    assert main([str(straight)]) == 0
+    kill_after(step, killed)
+    assert_goes_on_as(straight, killed)
 
 
 def test_two_killed_processes_end_with_the_same_bits(job):
@@ -150,17 +158,8 @@ def test_two_killed_processes_end_with_the_same_bits(job):
     first = start(straight)
     _, errors = first.communicate()
     assert first.returncode == 0, errors
-    process = start(killed)
-    wait_for(killed / "checkpoints" / "step-00000010", process)
-    process.kill()
-    process.communicate()
-    assert not (killed / "model").exists()
-    again = start(killed)
-    output, errors = again.communicate()
-    assert again.returncode == 0, errors
-    assert "continuing after step" in output
-    assert same(straight, killed)
-    assert metrics(straight) == metrics(killed)
+    kill_after(10, killed)
+    assert_goes_on_as(straight, killed)
 
 
 def test_two_processes_need_no_encoder_that_nothing_trains(job):
