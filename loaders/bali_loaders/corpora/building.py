@@ -21,6 +21,7 @@ from bali_loaders.corpora.inputs import Input, find_inputs
 from bali_loaders.corpora.listing import Chosen, choose_documents, list_documents
 from bali_loaders.corpora.sources import Notes
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import new_file
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.text.corpus import CorpusInfo, Sentence, join_corpora, open_corpus, write_corpus
 from bali_platform.text.documents import text_writer
@@ -133,9 +134,8 @@ def _fingerprint(path: Path) -> tuple[str, int, int]:
 
 def _list(reading: Reading, inputs: Sequence[Input], result: Path) -> None:
     if not result.exists():
-        partial_result = result.with_suffix(".part.npy")
-        np.save(partial_result, list_documents(reading.documents(inputs, Notes())))
-        partial_result.rename(result)
+        with new_file(result) as building, building.open("wb") as file:
+            np.save(file, list_documents(reading.documents(inputs, Notes())))
 
 
 def _convert(

@@ -11,6 +11,7 @@ from pathlib import Path
 from bali_loaders.corpora.formats import READERS, format_of
 from bali_loaders.releases.members import damage_named, find_members
 from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.files import new_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,7 @@ def _unpacked(archive: Path, folder: Path) -> Path:
         return folder
     if not archive.is_file():
         raise UsageError(f"no file {archive}")
-    building = folder.with_suffix(".part")
-    shutil.rmtree(building, ignore_errors=True)
-    with ExitStack() as stack:
+    with new_folder(folder) as building, ExitStack() as stack:
         for member in find_members(archive, stack):
             target = building / member.name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +75,4 @@ def _unpacked(archive: Path, folder: Path) -> Path:
                     shutil.copyfileobj(packed, out)
             except OSError as error:
                 raise BaliError(f"{archive}: cannot be unpacked ({error.strerror})") from None
-    building.mkdir(parents=True, exist_ok=True)
-    building.rename(folder)
     return folder

@@ -8,7 +8,6 @@ longer and longer sequences only where there is something to find.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +21,7 @@ from bali_loaders.linking.characters import mix
 from bali_loaders.linking.names import is_acronym, is_linkable, name_variants
 from bali_loaders.linking.words import Words, read_words
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import new_folder
 from bali_platform.graph.names import is_withheld, name_key
 
 FORMAT = 1
@@ -124,15 +124,11 @@ def compile_dictionary(
 
     Synonyms of the withheld fraction are kept, marked, so that text that holds one can be found.
     """
-    building = folder.with_name(f".{folder.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    for name, array in _compile(names, withheld).items():
-        np.save(building / f"{name}.npy", array)
     info = {"graph_version": graph_version, "withheld": withheld}
-    (building / "dictionary.json").write_text(json.dumps(info), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    building.rename(folder)
+    with new_folder(folder) as building:
+        for name, array in _compile(names, withheld).items():
+            np.save(building / f"{name}.npy", array)
+        (building / "dictionary.json").write_text(json.dumps(info), encoding="utf-8")
     return open_dictionary(folder)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bali_platform.base.errors import BaliError, UsageError, did_you_mean
+from bali_platform.base.files import new_folder
 
 Kind = Literal["types", "groups", "sources"]
 KINDS: tuple[Kind, ...] = ("types", "groups", "sources")
@@ -81,14 +81,10 @@ class ConceptFacts:
 def compile_facts(rows: Iterable[Mapping[str, Any]], folder: Path) -> ConceptFacts:
     """Compile the rows of ``concept_facts.cypher`` into ``folder``, replacing what is there."""
     arrays, labels = _compile(rows)
-    building = folder.with_name(f".{folder.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    for name, array in arrays.items():
-        np.save(building / f"{name}.npy", array)
-    (building / "facts.json").write_text(json.dumps(labels), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    building.rename(folder)
+    with new_folder(folder) as building:
+        for name, array in arrays.items():
+            np.save(building / f"{name}.npy", array)
+        (building / "facts.json").write_text(json.dumps(labels), encoding="utf-8")
     return open_facts(folder)
 
 

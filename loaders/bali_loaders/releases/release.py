@@ -14,6 +14,7 @@ from bali_loaders.releases.layout import Layout, ReleaseFile, read_layout
 from bali_loaders.releases.members import HARMLESS, MAX_RATIO, damage_named, find_members
 from bali_loaders.releases.rrf import read_rows
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import new_file
 from bali_platform.base.progress import QUIET, Reporter
 
 __all__ = ["Release", "ReleaseFile"]
@@ -117,15 +118,14 @@ class Release:
                 f"{file.label} needs {file.size >> 20} MiB in {target.parent}, which has "
                 f"{free >> 20} MiB free; make room, or unpack the release elsewhere"
             )
-        partial = target.with_suffix(".partial")
         with (
+            new_file(target) as building,
             self._reporter.step(f"unpack {file.name}", file.size) as step,
-            partial.open("wb") as sink,
+            building.open("wb") as sink,
         ):
             for chunk in _unpacked_chunks(file):
                 sink.write(chunk)
                 step.advance(len(chunk))
-        partial.rename(target)
 
 
 def _unpacked_chunks(file: ReleaseFile) -> Iterator[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -11,7 +10,8 @@ from pathlib import Path
 
 from bali_loaders.releases.catalogue import write_catalogue
 from bali_loaders.releases.rrf import read_rows, standard_files, write_rows
-from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.errors import UsageError
+from bali_platform.base.files import new_folder, writing
 from bali_platform.base.progress import QUIET, Reporter
 
 REL = {
@@ -55,20 +55,12 @@ def new_release(
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is not empty; remove it or name another folder")
-    building = folder.absolute().with_name(f".{folder.absolute().name}.building")
-    shutil.rmtree(building, ignore_errors=True)
-    try:
-        building.mkdir(parents=True)
+    with writing(folder), new_folder(folder) as building:
         yield building
         write_catalogue(building / "META", reporter=reporter)
         lines = {"name": version, "description": description, "date": date}
         text = "".join(f"umls.release.{key}={value}\n" for key, value in lines.items())
         (building / "META" / "release.dat").write_text(text, encoding="utf-8")
-        building.replace(folder)
-    except OSError as error:
-        raise BaliError(f"cannot write {folder}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def write_file(release: Path, name: str, rows: Iterable[tuple[str, ...]] = ()) -> None:

@@ -12,6 +12,7 @@ from bali_loaders.umls.options import LoadOptions
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.transform import Limits, transform
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import new_file
 from bali_platform.base.progress import Reporter
 
 REPORT = "report.json"
@@ -58,6 +59,5 @@ def load_report(path: Path) -> Report:
 
 def save_report(report: Report, path: Path) -> None:
     """Write a report to a file, whole or not at all."""
-    building = path.with_suffix(".building")
-    building.write_text(report.model_dump_json(indent=2), encoding="utf-8")
-    building.replace(path)
+    with new_file(path) as building:
+        building.write_text(report.model_dump_json(indent=2), encoding="utf-8")

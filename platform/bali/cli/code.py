@@ -15,7 +15,8 @@ import typer
 
 from bali.cli.common import JsonOption, err, out, print_json, table
 from bali.cli.concept import open_graph
-from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.errors import UsageError
+from bali_platform.base.files import new_file, writing
 
 if TYPE_CHECKING:
     from bali_platform.terminology import Terminology
@@ -282,10 +283,9 @@ def _write(lines: Iterable[list[str]], output: Path | None, mark: str) -> None:
     if output is None:
         csv.writer(sys.stdout, delimiter=mark, lineterminator="\n").writerows(lines)
         return
-    unfinished = output.with_name(f".{output.name}.partial")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, delimiter=mark, lineterminator="\n").writerows(lines)
-        unfinished.replace(output)
-    except OSError as error:
-        raise BaliError(f"{output}: cannot be written: {error.strerror}") from error
+    with (
+        writing(output),
+        new_file(output) as building,
+        building.open("w", encoding="utf-8", newline="") as file,
+    ):
+        csv.writer(file, delimiter=mark, lineterminator="\n").writerows(lines)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -28,7 +27,8 @@ from bali.cli.concept import (
     open_graph,
 )
 from bali.cli.values import values
-from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.errors import UsageError
+from bali_platform.base.files import new_file, writing
 
 if TYPE_CHECKING:
     from bali_platform.graph.cypher import Rows
@@ -185,13 +185,8 @@ def _content(found: Subgraph, form: Format) -> bytes:
 
 
 def _replace(file: Path, content: bytes) -> None:
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(file)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise BaliError(f"{file}: cannot be written: {error.strerror}") from error
+    with writing(file), new_file(file) as building:
+        building.write_bytes(content)
 
 
 def _numbers(text: str) -> int | list[int]:

@@ -122,7 +122,7 @@ def train(
 
 def _train_here(prepared: PreparedJob, settings: Settings) -> None:
     """Train in the foreground, with batches built by the same process or replayed."""
-    from bali_platform.services.process import write_atomically
+    from bali_platform.base.files import write_atomically
     from bali_trainers.training.start import main as run
 
     if prepared.config["data"]["source"] == "workers":

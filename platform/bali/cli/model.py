@@ -172,8 +172,8 @@ def explain(
 
     The page is one file, which needs no network.
     """
+    from bali_platform.base.files import write_atomically
     from bali_platform.graph.vectors import Vectors
-    from bali_platform.services.process import write_atomically
     from bali_platform.subgraphs import GraphNeighbourhoods
     from bali_trainers.inference.explain import Explainer, Span, page
     from bali_trainers.inference.vectors import ConceptEncoder

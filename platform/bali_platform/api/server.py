@@ -19,10 +19,10 @@ from bali_platform.api.backend import Backend, Extension, Submit
 from bali_platform.api.guard import Access
 from bali_platform.api.protocol import BoundedProtocol
 from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.files import write_atomically
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
 from bali_platform.services.home import Home
-from bali_platform.services.process import write_atomically
 
 TOKEN_VARIABLE = "BALI_API_TOKEN"  # noqa: S105 (its name, not its value)
 MIN_TOKEN_LENGTH = 16

@@ -21,9 +21,9 @@ from pydantic import ValidationError
 from redis import Redis
 
 from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.files import write_atomically
 from bali_platform.jobs.code import code_version
 from bali_platform.jobs.model import Event, Job, JobState
-from bali_platform.services.process import write_atomically
 
 logger = logging.getLogger(__name__)
 

@@ -28,6 +28,7 @@ from celery import signals
 from celery.worker import state
 from redis.exceptions import RedisError
 
+from bali_platform.base.files import write_atomically
 from bali_platform.base.settings import load_settings
 from bali_platform.jobs.app import app
 from bali_platform.jobs.code import code_version, code_version_on_disk
@@ -38,7 +39,6 @@ from bali_platform.jobs.pulse import beat
 from bali_platform.jobs.reporter import HOLDER_VARIABLE
 from bali_platform.jobs.store import JobNotFoundError, JobStore
 from bali_platform.jobs.tether import tethered
-from bali_platform.services.process import write_atomically
 
 PROGRAMS = {found.name: found.value for found in entry_points(group="bali.programs")}
 """The module that runs each kind of job: ``python -m MODULE FOLDER --job ID``.

@@ -10,7 +10,7 @@ import zipfile
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from bali_platform.services.process import write_atomically
+from bali_platform.base.files import write_atomically
 
 SETUP = '<script src="bali/data.js"></script><script src="bali/setup.js"></script>'
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.files import write_atomically
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
 from bali_platform.services.distribution import provide
@@ -35,7 +36,7 @@ from bali_platform.services.neo4j_server import (
     last_error,
     run_admin,
 )
-from bali_platform.services.process import ManagedProcess, end_strays, write_atomically
+from bali_platform.services.process import ManagedProcess, end_strays
 
 if TYPE_CHECKING:
     import neo4j

@@ -12,8 +12,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import write_atomically
 from bali_platform.services.machine import free_port
-from bali_platform.services.process import ManagedProcess, write_atomically
+from bali_platform.services.process import ManagedProcess
 
 DEFAULT_PORTS = {"bolt": 7687, "http": 7474, "redis": 6379, "api": 8000}
 

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 import psutil
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import write_atomically
 from bali_platform.services import read_ahead
 from bali_platform.services.browser import install_browser
 from bali_platform.services.distribution import Distribution
 from bali_platform.services.home import Home
 from bali_platform.services.machine import LOOPBACK, PortTakenError, memory_limit
-from bali_platform.services.process import ManagedProcess, end_strays, write_atomically
+from bali_platform.services.process import ManagedProcess, end_strays
 
 if TYPE_CHECKING:
     import neo4j

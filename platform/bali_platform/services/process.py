@@ -15,24 +15,12 @@ from pathlib import Path
 import psutil
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import write_atomically
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 CLOCK_TOLERANCE_S = 1.0
 KILL_PATIENCE_S = 10
 POLL_S = 0.1
-
-
-def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
-    """Replace ``path`` so that a reader, or a crash, sees the old content or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 @dataclass(frozen=True)

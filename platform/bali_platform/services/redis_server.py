@@ -16,9 +16,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import write_atomically
 from bali_platform.services.home import Home
 from bali_platform.services.machine import LOOPBACK, PortTakenError, memory_limit
-from bali_platform.services.process import holder_of, write_atomically
+from bali_platform.services.process import holder_of
 from bali_platform.services.redis_address import RedisAddress
 
 START_PATIENCE_S = 120

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bali_platform.base.errors import BaliError, NotFoundError, UsageError, did_you_mean
+from bali_platform.base.files import write_atomically
 from bali_platform.graph.records import Records
-from bali_platform.services.process import write_atomically
 from bali_platform.terminology.records import Expansion, Member
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")

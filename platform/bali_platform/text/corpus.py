@@ -7,7 +7,6 @@ build it beside its final place and rename it, so that a corpus that exists is w
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import new_folder
 
 SCHEMA = pa.schema(
     [
@@ -124,28 +124,28 @@ def write_corpus(
 
     An existing corpus at ``folder`` is replaced once the new one is whole.
     """
-    building = _fresh(folder)
-    digest = blake2b(digest_size=16)
-    concepts: set[str] = set()
-    count = mentions = 0
-    for part, rows in enumerate(_chunks(sentences, rows_per_part)):
-        for row in rows:
-            digest.update(repr((row.document, row.sentence, row.text, row.mentions)).encode())
-            concepts.update(mention.cui for mention in row.mentions)
-            mentions += len(row.mentions)
-        count += len(rows)
-        table = pa.Table.from_pylist([_as_row(row) for row in rows], schema=SCHEMA)
-        pq.write_table(table, building / f"part-{part:05d}.parquet", compression="zstd")
-    info = CorpusInfo(
-        name=name,
-        graph_version=graph_version,
-        sentences=count,
-        mentions=mentions,
-        concepts=len(concepts),
-        sha=digest.hexdigest(),
-        details=details or {},
-    )
-    _finish(building, folder, info)
+    with new_folder(folder) as building:
+        digest = blake2b(digest_size=16)
+        concepts: set[str] = set()
+        count = mentions = 0
+        for part, rows in enumerate(_chunks(sentences, rows_per_part)):
+            for row in rows:
+                digest.update(repr((row.document, row.sentence, row.text, row.mentions)).encode())
+                concepts.update(mention.cui for mention in row.mentions)
+                mentions += len(row.mentions)
+            count += len(rows)
+            table = pa.Table.from_pylist([_as_row(row) for row in rows], schema=SCHEMA)
+            pq.write_table(table, building / f"part-{part:05d}.parquet", compression="zstd")
+        info = CorpusInfo(
+            name=name,
+            graph_version=graph_version,
+            sentences=count,
+            mentions=mentions,
+            concepts=len(concepts),
+            sha=digest.hexdigest(),
+            details=details or {},
+        )
+        _describe(building, info)
     return info
 
 
@@ -163,27 +163,27 @@ def join_corpora(
     The pieces stay as they are: their parts are linked into the new corpus, and so are ``texts``,
     files of its documents' texts.
     """
-    building = _fresh(folder)
-    infos = [open_corpus(piece) for piece in pieces]
-    concepts: set[str] = set()
-    parts = [part for piece in pieces for part in sorted(piece.glob("part-*.parquet"))]
-    for number, part in enumerate(parts):
-        (building / f"part-{number:05d}.parquet").hardlink_to(part)
-        mentions = pq.read_table(part, columns=["mentions"])["mentions"]
-        cuis = pc.struct_field(pc.list_flatten(mentions), "cui")
-        concepts.update(pc.unique(cuis).to_pylist())
-    for number, path in enumerate(texts):
-        (building / f"documents-{number:05d}.parquet").hardlink_to(path)
-    info = CorpusInfo(
-        name=name,
-        graph_version=graph_version,
-        sentences=sum(info.sentences for info in infos),
-        mentions=sum(info.mentions for info in infos),
-        concepts=len(concepts),
-        sha=blake2b("".join(info.sha for info in infos).encode(), digest_size=16).hexdigest(),
-        details=details or {},
-    )
-    _finish(building, folder, info)
+    with new_folder(folder) as building:
+        infos = [open_corpus(piece) for piece in pieces]
+        concepts: set[str] = set()
+        parts = [part for piece in pieces for part in sorted(piece.glob("part-*.parquet"))]
+        for number, part in enumerate(parts):
+            (building / f"part-{number:05d}.parquet").hardlink_to(part)
+            mentions = pq.read_table(part, columns=["mentions"])["mentions"]
+            cuis = pc.struct_field(pc.list_flatten(mentions), "cui")
+            concepts.update(pc.unique(cuis).to_pylist())
+        for number, path in enumerate(texts):
+            (building / f"documents-{number:05d}.parquet").hardlink_to(path)
+        info = CorpusInfo(
+            name=name,
+            graph_version=graph_version,
+            sentences=sum(info.sentences for info in infos),
+            mentions=sum(info.mentions for info in infos),
+            concepts=len(concepts),
+            sha=blake2b("".join(info.sha for info in infos).encode(), digest_size=16).hexdigest(),
+            details=details or {},
+        )
+        _describe(building, info)
     return info
 
 
@@ -249,17 +249,8 @@ def _omission(start: int, end: int, candidates: Sequence[str]) -> Omission:
     return Omission(start, end, tuple(candidates))
 
 
-def _fresh(folder: Path) -> Path:
-    building = folder.with_name(f".{folder.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    return building
-
-
-def _finish(building: Path, folder: Path, info: CorpusInfo) -> None:
-    (building / "corpus.json").write_text(info.model_dump_json(indent=2), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    building.rename(folder)
+def _describe(folder: Path, info: CorpusInfo) -> None:
+    (folder / "corpus.json").write_text(info.model_dump_json(indent=2), encoding="utf-8")
 
 
 def _as_row(sentence: Sentence) -> dict[str, Any]:

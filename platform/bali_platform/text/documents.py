@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bali_platform.base.files import new_file
+
 TEXTS = pa.schema(
     [pa.field("id", pa.string(), nullable=False), pa.field("text", pa.string(), nullable=False)]
 )
@@ -19,9 +21,11 @@ _LONG = 100_000
 @contextmanager
 def text_writer(path: Path) -> Iterator[Callable[[str, str], None]]:
     """Yield what takes (id, text) of documents and writes them to one file, whole or not at all."""
-    building = path.with_suffix(".building")
     rows: list[dict[str, str]] = []
-    with pq.ParquetWriter(building, TEXTS, compression="zstd") as writer:
+    with (
+        new_file(path) as building,
+        pq.ParquetWriter(building, TEXTS, compression="zstd") as writer,
+    ):
 
         def write() -> None:
             writer.write_table(pa.Table.from_pylist(rows, schema=TEXTS))
@@ -34,7 +38,6 @@ def text_writer(path: Path) -> Iterator[Callable[[str, str], None]]:
 
         yield keep
         write()
-    building.rename(path)
 
 
 def read_texts(folder: Path) -> Iterator[tuple[str, str]]:

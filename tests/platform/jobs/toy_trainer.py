@@ -13,9 +13,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from bali_platform.base.files import write_atomically
 from bali_platform.jobs import JobReporter, JobStore, connect
 from bali_platform.jobs.app import request_batch
-from bali_platform.services.process import write_atomically
 from bali_platform.streaming import BatchKey, StreamedSource
 
 

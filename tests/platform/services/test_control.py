@@ -20,11 +20,12 @@ import redis
 from pydantic import SecretStr
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import write_atomically
 from bali_platform.base.settings import Settings
 from bali_platform.services import Neo4jLogin, down, home, neo4j_login, redis_url, status, up
 from bali_platform.services.home import Home
 from bali_platform.services.logs import log_names, tail
-from bali_platform.services.process import holder_of, write_atomically
+from bali_platform.services.process import holder_of
 
 pytestmark = pytest.mark.services
 

@@ -14,12 +14,12 @@ import psutil
 import pytest
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import write_atomically
 from bali_platform.services.process import (
     LockedError,
     ManagedProcess,
     end_strays,
     holder_of,
-    write_atomically,
 )
 
 SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
@@ -175,13 +175,3 @@ def test_a_program_that_is_not_there_is_one_clear_error(process: ManagedProcess)
     with pytest.raises(BaliError, match="sleeper: cannot run /nowhere/java: No such file"):
         process.start(["/nowhere/java"], os.environ)
     assert not process.record.exists()
-
-
-def test_atomic_files_are_private_and_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "secret"
-    write_atomically(path, "old and long")
-    path.with_name("secret.partial").write_text("left by a crash", encoding="utf-8")
-    write_atomically(path, "new")
-    assert path.read_text(encoding="utf-8") == "new"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert list(tmp_path.iterdir()) == [path]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import new_folder
 from bali_platform.base.settings import load_settings
 from bali_trainers.batches.places import find_tokenizer
 from bali_trainers.batches.spec import DataSpec
@@ -87,17 +87,11 @@ def replacing(folder: Path) -> Iterator[Path]:
 
     Raises :class:`BaliError` when it cannot be written; nothing half-written stays.
     """
-    building = folder.with_name(f".{folder.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
     try:
-        building.mkdir(parents=True)
-        yield building
-        shutil.rmtree(folder, ignore_errors=True)
-        building.rename(folder)
+        with new_folder(folder) as building:
+            yield building
     except (OSError, SafetensorError) as error:
         raise BaliError(f"model could not be written to {folder} ({error})") from None
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def _write_modules(folder: Path, width: int, max_length: int) -> None:

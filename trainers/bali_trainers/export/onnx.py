@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import new_file
 from bali_trainers.models.text import quiet
 
 TOLERANCE = 1e-4
@@ -50,10 +51,8 @@ def export_onnx(model: Path) -> Path:
         encoder = AutoModel.from_pretrained(model, attn_implementation="eager")
     vectors = _Vectors(encoder).eval()
     final = model / "onnx" / "model.onnx"
-    final.parent.mkdir(exist_ok=True)
-    building = final.with_name(".model.onnx.building")
     size = torch.export.Dim.DYNAMIC
-    try:
+    with new_file(final) as building:
         with _silenced():
             torch.onnx.export(
                 vectors,
@@ -66,9 +65,6 @@ def export_onnx(model: Path) -> Path:
                 verbose=False,
             )
         _compare(building, vectors, encoder.config.vocab_size)
-        building.rename(final)
-    finally:
-        building.unlink(missing_ok=True)
     return final
 
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import new_file
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph.client import Graph
 from bali_platform.graph.vectors import Maker, Vectors
@@ -143,17 +144,14 @@ class _Parts:
     def add(self, table: pa.Table) -> None:
         """Write the next part."""
         path = self._folder / f"part-{len(self._paths()):06d}.parquet"
-        building = path.with_suffix(".building")
-        pq.write_table(table, building)
-        building.rename(path)
+        with new_file(path) as building:
+            pq.write_table(table, building)
 
     def join(self, schema: pa.Schema) -> None:
         """Make the file of all parts, and remove them."""
-        building = self._folder / "whole.building"
-        with pq.ParquetWriter(building, schema) as writer:
+        with new_file(self._file) as building, pq.ParquetWriter(building, schema) as writer:
             for path in self._paths():
                 writer.write_table(pq.read_table(path, schema=schema))
-        building.rename(self._file)
         shutil.rmtree(self._folder)
 
     def _paths(self) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.numpy import load_file, save_file
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import new_folder
 from bali_trainers.linker.candidates import Candidates, Mentions, find_candidates
 from bali_trainers.linker.features import (
     Features,
@@ -143,9 +143,6 @@ class LearnedLinker:
 
     def save(self, folder: Path, cuis: tuple[str, ...]) -> None:
         """Write it to ``folder``, replacing what is there; ``cuis`` are the dictionary's."""
-        building = folder.with_name(f".{folder.name}.building")
-        shutil.rmtree(building, ignore_errors=True)
-        building.mkdir(parents=True)
         concepts, number = np.unique(self.memory.concept, return_inverse=True)
         saved = _Saved(
             facts=self.facts,
@@ -168,12 +165,10 @@ class LearnedLinker:
             "memory.document": self.memory.document,
             "memory.in_context": self.memory.in_context,
         }
-        (building / "linker.json").write_text(saved.model_dump_json(indent=2), encoding="utf-8")
-        save_file(
-            {k: np.ascontiguousarray(v) for k, v in arrays.items()}, building / "linker.safetensors"
-        )
-        shutil.rmtree(folder, ignore_errors=True)
-        building.rename(folder)
+        stored = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        with new_folder(folder) as building:
+            (building / "linker.json").write_text(saved.model_dump_json(indent=2), encoding="utf-8")
+            save_file(stored, building / "linker.safetensors")
 
 
 def open_linker(folder: Path, number: dict[str, int]) -> LearnedLinker:

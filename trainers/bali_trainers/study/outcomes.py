@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bali_platform.base.errors import BaliError
-from bali_platform.services.process import write_atomically
+from bali_platform.base.files import new_file, write_atomically
 from bali_platform.streaming import decode, encode
 from bali_trainers.evaluation.metrics import Clusters, Values
 from bali_trainers.study.config import StudyConfig
@@ -177,7 +177,5 @@ def content_key(*content: Any) -> str:
 
 
 def _write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(encode(arrays))
-    partial.replace(path)
+    with new_file(path) as building:
+        building.write_bytes(encode(arrays))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from bali_platform.services.process import write_atomically
+from bali_platform.base.files import write_atomically
 from bali_trainers.evaluation.edge_task import LINK_RULE
 from bali_trainers.evaluation.mentions import SUBSETS
 from bali_trainers.evaluation.page import (

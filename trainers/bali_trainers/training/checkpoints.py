@@ -23,6 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import new_folder
 from bali_trainers.training import distributed
 from bali_trainers.training.average import Average
 from bali_trainers.training.tensor_file import digest_of, write_tensors
@@ -163,10 +164,7 @@ class Checkpoints:
         facts: Mapping[str, Any],
     ) -> None:
         final = self._place(step)
-        building = self._folder / f".{final.name}.building"
-        shutil.rmtree(building, ignore_errors=True)
-        building.mkdir(parents=True)
-        try:
+        with new_folder(final) as building:
             files = {}
             for name, values in tensors.items():
                 path = building / f"{name}.safetensors"
@@ -180,10 +178,6 @@ class Checkpoints:
             }
             (building / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")
             _flush(building)
-            shutil.rmtree(final, ignore_errors=True)
-            building.rename(final)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
 
     def _prune(self, spared: int) -> None:
         for old in self._folders()[: -self._keep]:

