@@ -21,7 +21,6 @@ from time import perf_counter
 from typing import Any
 
 from bali.retrieval import count_tokens, retrieve
-from bali.serving.mentions import MentionFinder
 from bali_platform.graph import Graph
 from bali_platform.graph.cypher import run_cypher
 from bali_platform.subgraphs import induced
@@ -106,10 +105,9 @@ def _asked(graph: Graph, row: dict[str, Any], cuis: dict[str, str]) -> Asked:
 
 def facts_of(graph: Graph) -> Callable[[str, int], Held]:
     """Return retrieval of facts."""
-    finder = MentionFinder(lambda: graph)
 
     def held(question: str, budget: int) -> Held:
-        context = retrieve(question, graph, finder, max_tokens=budget)
+        context = retrieve(question, graph, max_tokens=budget)
         facts = frozenset(frozenset(fact.cuis) for fact in context.facts if fact.other)
         return Held(frozenset().union(*(fact.cuis for fact in context.facts)), facts)
 

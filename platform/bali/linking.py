@@ -1,14 +1,20 @@
-"""What texts mention, by the names of a graph, in Python and for the REST API."""
+"""What texts mention, by the names of a graph: in Python, and behind every other door."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 from threading import Lock
 from typing import TypedDict, Unpack, overload
 
-from bali_loaders.linking import LinkOptions, Preset, TextLinker, chosen_options, graph_linker
+from bali_loaders.linking import (
+    Linked,
+    LinkOptions,
+    Preset,
+    TextLinker,
+    chosen_options,
+    graph_linker,
+)
 from bali_platform.base.settings import load_settings
 from bali_platform.graph import Graph
 
@@ -39,6 +45,11 @@ class Mention:
     attributes: tuple[str, ...]
     section: str
 
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Every concept of that name, the likeliest first."""
+        return (self.cui, *self.alternatives)
+
 
 @dataclass(frozen=True, slots=True)
 class OmittedMention:
@@ -68,52 +79,8 @@ class Filters(TypedDict, total=False):
     nil: float
 
 
-class SharedLinkers:
-    """Linkers of the live graph, for many who ask; any thread may.
-
-    The graph's names are opened once, and again when another version of the graph is live.
-
-    Args:
-        cache: folder of what is compiled.
-    """
-
-    def __init__(self, cache: Path) -> None:
-        self._cache = cache
-        self._lock = Lock()
-        self._version = ""
-        self._linkers: dict[LinkOptions, TextLinker] = {}
-
-    def link(self, graph: Graph, texts: Sequence[str], options: LinkOptions) -> list[LinkedText]:
-        """Return what each text mentions."""
-        linked = self._linker(graph, options).link_all(texts)
-        return [
-            LinkedText(
-                [
-                    Mention(one.start, one.end, text[one.start : one.end], *one[2:])
-                    for one in found.mentions
-                ],
-                [
-                    OmittedMention(one.start, one.end, text[one.start : one.end], *one[2:])
-                    for one in found.omitted
-                ],
-            )
-            for text, found in zip(texts, linked, strict=True)
-        ]
-
-    def _linker(self, graph: Graph, options: LinkOptions) -> TextLinker:
-        with self._lock:
-            if self._version != graph.version:
-                self._linkers = {options: graph_linker(graph, self._cache, options)}
-                self._version = graph.version
-            elif options not in self._linkers:
-                kept = next(iter(self._linkers.values()))
-                if len(self._linkers) == MAX_CHOICES:
-                    del self._linkers[next(iter(self._linkers))]
-                self._linkers[options] = replace(kept, options=options)
-            return self._linkers[options]
-
-
-_linkers: dict[Path, SharedLinkers] = {}
+_lock = Lock()
+_linkers: dict[tuple[str, LinkOptions], TextLinker] = {}
 
 
 @overload
@@ -142,7 +109,8 @@ def link(
     Args:
         texts: one text, or several, which is faster than one after the other.
         preset: what they are: ``clinical`` notes, or ``literature``.
-        graph: the configured one by default; its names stay open for the next call.
+        graph: the configured one by default. Its names stay open for the next call, until another
+            version of it is live. Threads may share them.
         filters: ``types``, ``groups`` and ``sources`` that concepts must have one of, and
             ``nil``, the least score of a mention.
 
@@ -154,8 +122,40 @@ def link(
     if graph is None:
         with Graph.connect() as own:
             return link(texts, preset, own, **filters)
-    cache = load_settings().home / "cache"
-    shared = _linkers.setdefault(cache, SharedLinkers(cache))
+    linker = _linker(graph, options)
     if isinstance(texts, str):
-        return shared.link(graph, [texts], options)[0]
-    return shared.link(graph, texts, options)
+        return _told(texts, linker.link_all([texts])[0])
+    return list(map(_told, texts, linker.link_all(texts)))
+
+
+def _linker(graph: Graph, options: LinkOptions) -> TextLinker:
+    """Return the linker of the live graph, whose names all choices of options share."""
+    with _lock:
+        version = graph.version
+        if linker := _linkers.get((version, options)):
+            return linker
+        kept = next((own for (of, _), own in _linkers.items() if of == version), None)
+        if kept is None:
+            _linkers.clear()
+        elif len(_linkers) == MAX_CHOICES:
+            del _linkers[next(iter(_linkers))]
+        made = replace(kept, options=options) if kept else _opened(graph, options)
+        _linkers[version, options] = made
+        return made
+
+
+def _opened(graph: Graph, options: LinkOptions) -> TextLinker:
+    return graph_linker(graph, load_settings().home / "cache", options)
+
+
+def _told(text: str, found: Linked) -> LinkedText:
+    return LinkedText(
+        [
+            Mention(one.start, one.end, text[one.start : one.end], *one[2:])
+            for one in found.mentions
+        ],
+        [
+            OmittedMention(one.start, one.end, text[one.start : one.end], *one[2:])
+            for one in found.omitted
+        ],
+    )

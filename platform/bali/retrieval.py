@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations, islice
 from math import ceil
 
+from bali.linking import link
 from bali.quoting import quoted
-from bali.serving.mentions import MentionFinder
 from bali_platform.graph import Graph, Link
 from bali_platform.graph.names import name_key
 from bali_platform.subgraphs import explore
@@ -107,7 +107,6 @@ class Context:
 def retrieve(
     question: str,
     graph: Graph | None = None,
-    finder: MentionFinder | None = None,
     *,
     max_tokens: int = 2_000,
     max_facts: int = 500,
@@ -118,7 +117,6 @@ def retrieve(
     Args:
         question: in plain words.
         graph: the configured one by default.
-        finder: finds the graph's names; one for many questions saves opening its dictionary.
         max_tokens: of the context's text.
         max_facts: facts at most.
         count: counts a text's tokens; a token has three characters by default.
@@ -129,7 +127,7 @@ def retrieve(
     if graph is None:
         with Graph.connect() as own:
             return retrieve(question, own, max_tokens=max_tokens, max_facts=max_facts, count=count)
-    concepts = question_concepts(question, graph, finder or MentionFinder(lambda: graph))
+    concepts = question_concepts(question, graph)
     release = str(graph.release["version"])
     room = max_tokens - count(_heading(release))
     ranked = _ranked(question, graph, concepts, 1 + max_tokens // TOKENS_A_RELATED)
@@ -139,20 +137,15 @@ def retrieve(
     )
 
 
-def question_concepts(question: str, graph: Graph, finder: MentionFinder) -> list[str]:
+def question_concepts(question: str, graph: Graph) -> list[str]:
     """Return the concepts that a question names; where it names none, the best of a search."""
     named = [
         cui
-        for (start, end), cuis in finder.find(question).items()
-        if _tells(question[start:end])
-        for cui in cuis[:BEARERS]
+        for mention in link(question, graph=graph).mentions
+        for cui in mention.candidates[:BEARERS]
     ]
     found = named or [hit.cui for hit in graph.search(question, 3)]
     return list(dict.fromkeys(found))[:MAX_CONCEPTS]
-
-
-def _tells(mention: str) -> bool:
-    return len(mention) > 1 and mention.casefold() not in FUNCTION_WORDS
 
 
 def _ranked(question: str, graph: Graph, concepts: Sequence[str], related: int) -> list[Fact]:
@@ -198,8 +191,8 @@ def _definitions(graph: Graph, cuis: Sequence[str]) -> Iterator[Fact]:
 def _relations(graph: Graph, concepts: Sequence[str]) -> Iterator[Fact]:
     around = explore(graph, concepts, hops=1, fanout=FANOUT)
     names = {node.cui: node.name for node in around.nodes}
-    for link in around.edges:
-        yield _fact(link, names)
+    for edge in around.edges:
+        yield _fact(edge, names)
 
 
 def _paths(graph: Graph, concepts: Sequence[str]) -> Iterator[Fact]:
@@ -207,13 +200,13 @@ def _paths(graph: Graph, concepts: Sequence[str]) -> Iterator[Fact]:
     for one, other in islice(combinations(concepts, 2), PAIRS):
         for path in graph.paths(one, other, max_length=LONGEST_PATH):
             names = {node.cui: node.name for node in path.nodes}
-            for link in path.links:
-                yield _fact(link, names)
+            for edge in path.links:
+                yield _fact(edge, names)
 
 
-def _fact(link: Link, names: Mapping[str, str]) -> Fact:
-    source, target = link.source, link.target
-    return Fact(0, source, names[source], link.type, target, names[target], link.sources)
+def _fact(edge: Link, names: Mapping[str, str]) -> Fact:
+    source, target = edge.source, edge.target
+    return Fact(0, source, names[source], edge.type, target, names[target], edge.sources)
 
 
 def _within(facts: Sequence[Fact], room: int, count: Count) -> Iterator[Fact]:

@@ -9,7 +9,6 @@ from typing import Annotated
 from pydantic import Field
 
 from bali.agents.schema import Schema
-from bali.serving.mentions import MentionFinder
 from bali.serving.model import ServedModel
 from bali_platform.graph import Graph
 from bali_platform.terminology import Terminology
@@ -47,10 +46,8 @@ class Live:
 class Desk:
     """One for a server; any thread may use it."""
 
-    def __init__(
-        self, graph: Callable[[], Graph], model: ServedModel, finder: MentionFinder
-    ) -> None:
-        self._graph, self.model, self.finder = graph, model, finder
+    def __init__(self, graph: Callable[[], Graph], model: ServedModel) -> None:
+        self._graph, self.model = graph, model
         self._live: Live | None = None
 
     @property

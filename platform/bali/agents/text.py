@@ -8,45 +8,45 @@ from pydantic import Field
 
 from bali.agents.answers import Table
 from bali.agents.desk import Desk
+from bali.linking import link
 from bali.retrieval import retrieve
-from bali_platform.base.errors import BaliError
+from bali_loaders.linking import Preset
 from bali_platform.graph.vectors import Vectors
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
-NEAREST = 3
 
 
-def link_text(desk: Desk, text: Text) -> Table:
-    """Find the concepts that a text mentions by name: where, what, and every concept of that name.
+def link_text(
+    desk: Desk,
+    text: Text,
+    preset: Annotated[Preset, Field(description="clinical for notes, else literature.")] = (
+        "literature"
+    ),
+) -> Table:
+    """Find the concepts that a text mentions by name: where, what, what is said of it, what else.
 
-    Best first where the graph has vectors. Names that are not in the graph are not found: try
-    find_similar for those.
+    Attributes are negated, uncertain, historical, family and hypothetical. Names that are not in
+    the graph are not found: try find_similar for those.
     """
-    spans = desk.finder.find(text)
-    asked = [(text[start:end], cuis) for (start, end), cuis in spans.items()]
-    notes: list[str] = []
-    try:
-        ranked = [
-            [one.cui for one in some if one.named][:NEAREST]
-            for some in (desk.model.link(asked, NEAREST) if asked else ())
-        ]
-    except BaliError as error:
-        ranked = [cuis[:NEAREST] for _, cuis in asked]
-        notes = [f"concepts of one name are in no order: {error}"]
-    names = desk.graph.concepts([cui for cuis in ranked for cui in cuis])
     rows = [
-        (start, end, text[start:end], cui, names[cui].name, names[cui].semantic_types)
-        for (start, end), cuis in zip(spans, ranked, strict=True)
-        for cui in cuis
-        if cui in names
+        (
+            one.start,
+            one.end,
+            one.text,
+            one.cui,
+            one.name,
+            one.score,
+            one.attributes,
+            one.alternatives,
+        )
+        for one in link(text, preset, desk.graph).mentions
     ]
     return Table(
-        f"{len(spans)} mentions",
-        ("start", "end", "mention", "cui", "name", "semantic_types"),
+        f"{len(rows)} mentions",
+        ("start", "end", "mention", "cui", "name", "score", "attributes", "alternatives"),
         rows,
         total=len(rows),
         less="send a shorter text",
-        notes=notes,
     )
 
 
@@ -84,7 +84,7 @@ def retrieve_facts(
 
     Cite facts by number, concept, asserting vocabulary and release.
     """
-    found = retrieve(question, desk.graph, desk.finder, max_facts=facts)
+    found = retrieve(question, desk.graph, max_facts=facts)
     return Table(
         f"{len(found.facts)} facts about {', '.join(found.concepts)}"
         if found.concepts

@@ -36,17 +36,14 @@ def mcp(
     from bali.agents.http import PATH, serve_http
     from bali.agents.live import LiveGraph
     from bali.agents.server import build_server
-    from bali.serving.mentions import MentionFinder
     from bali.serving.model import ServedModel
     from bali_platform.base.settings import load_settings
 
     live = LiveGraph()
     live()  # whoever starts this without a graph is told now
-    progress = reporter()
-    served = ServedModel(live, device, model)
-    server = build_server(Desk(live, served, MentionFinder(live, progress)))
+    server = build_server(Desk(live, ServedModel(live, device, model)))
     if http:
-        progress.say(f"agents are answered at http://{host}:{port}{PATH} (Ctrl-C stops it)")
+        reporter().say(f"agents are answered at http://{host}:{port}{PATH} (Ctrl-C stops it)")
         serve_http(server, load_settings(), host, port)
     else:
         server.run()

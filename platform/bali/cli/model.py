@@ -13,11 +13,14 @@ from bali.cli.concept import LimitOption, open_graph
 from bali_platform.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from bali.serving.mentions import Mentions
+    from collections.abc import Sequence
+
     from bali_platform.graph import Graph
     from bali_platform.graph.vectors import Similar, Vectors
     from bali_trainers.inference.explain import Explanation
     from bali_trainers.inference.vectors import ConceptEncoder
+
+    Mentions = dict[tuple[int, int], Sequence[str]]
 
 
 PANEL = "Training and evidence"
@@ -224,6 +227,8 @@ def _near(
 
 def _mentions(graph: Graph, text: str) -> Mentions:
     """Find the names of the graph in a text: the concepts that each span is a name of."""
-    from bali.serving.mentions import MentionFinder
+    from bali.linking import link
 
-    return MentionFinder(lambda: graph, reporter()).find(text)
+    with reporter().step("find names"):
+        found = link(text, graph=graph)
+    return {(one.start, one.end): one.candidates for one in found.mentions}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from bali.serving.mentions import MentionFinder, Mentions
+from bali.linking import LinkedText, link
 from bali.serving.model import ServedModel
 from bali_platform.base.errors import BaliError
 from bali_platform.graph.vectors import NoVectorsError
@@ -58,16 +58,15 @@ class SentenceExplanation(_Told):
 class ServedExplainer:
     """Explains sentences with the model of the graph's vectors, if it has a graph encoder."""
 
-    def __init__(self, model: ServedModel, finder: MentionFinder) -> None:
-        self._model, self._finder = model, finder
+    def __init__(self, model: ServedModel) -> None:
+        self._model = model
         self._explainer: tuple[str, str, Explainer] | None = None
 
     def explain(
         self, texts: Sequence[str], neighbours: int | None = None, seed: int = 0
     ) -> list[SentenceExplanation]:
         """Explain each text; raises :class:`NoVectorsError` for a model without a graph encoder."""
-        mentions = [self._finder.find(text) for text in texts]
-        meanings = self._meanings(texts, mentions)
+        meanings = self._meanings(link(list(texts), graph=self._model.graph()))
 
         def work(encoder: ConceptEncoder) -> list[SentenceExplanation]:
             explainer = self._live_explainer(encoder)
@@ -78,17 +77,14 @@ class ServedExplainer:
 
         return self._model.run(work, len(texts))
 
-    def _meanings(
-        self, texts: Sequence[str], mentions: Sequence[Mentions]
-    ) -> list[dict[tuple[int, int], str]]:
+    def _meanings(self, linked: Sequence[LinkedText]) -> list[dict[tuple[int, int], str]]:
         """Choose of the concepts that bear a mention's name the one nearest to it."""
-        asked = [
-            (text[start:end], cuis)
-            for text, spans in zip(texts, mentions, strict=True)
-            for (start, end), cuis in spans.items()
-        ]
+        asked = [(one.text, one.candidates) for found in linked for one in found.mentions]
         chosen = iter(self._model.link(asked, limit=1) if asked else ())
-        return [{span: next(chosen)[0].cui for span in spans} for spans in mentions]
+        return [
+            {(one.start, one.end): next(chosen)[0].cui for one in found.mentions}
+            for found in linked
+        ]
 
     def _live_explainer(self, encoder: ConceptEncoder) -> Explainer:
         from bali_platform.subgraphs import GraphNeighbourhoods

@@ -6,9 +6,7 @@ from importlib.util import find_spec
 
 from fastapi import APIRouter
 
-from bali.linking import SharedLinkers
 from bali.serving.linking import link_routes
-from bali.serving.mentions import MentionFinder
 from bali.serving.model import ServedModel
 from bali.serving.routes import model_routes
 from bali_platform.api.backend import Backend, Extension
@@ -19,17 +17,15 @@ def extension(device: str = "auto", model: str | None = None) -> Extension:
 
     def extend(backend: Backend) -> APIRouter:
         served = ServedModel(lambda: backend.graph, device, model)
-        finder = MentionFinder(lambda: backend.graph)
         router = APIRouter()
-        linkers = SharedLinkers(backend.settings.home / "cache")
-        router.include_router(link_routes(lambda: backend.graph, linkers))
-        router.include_router(model_routes(served, finder))
+        router.include_router(link_routes(lambda: backend.graph))
+        router.include_router(model_routes(served))
         if find_spec("mcp"):
             from bali.agents.desk import Desk
             from bali.agents.http import http_routes
             from bali.agents.server import build_server
 
-            desk = Desk(lambda: backend.graph, served, finder)
+            desk = Desk(lambda: backend.graph, served)
             router.include_router(http_routes(build_server(desk)))
         return router
 

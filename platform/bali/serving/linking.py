@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bali.linking import LinkedText, SharedLinkers
-from bali_loaders.linking import Preset, chosen_options
+from bali.linking import LinkedText, link
+from bali_loaders.linking import Preset
 from bali_platform.api.guard import BODY_LIMIT
 from bali_platform.api.models import Answer, Terms
 from bali_platform.api.problems import documented
@@ -61,7 +61,7 @@ class Links(Answer):
     results: list[LinkedText]
 
 
-def link_routes(graph: Callable[[], Graph], linkers: SharedLinkers) -> APIRouter:
+def link_routes(graph: Callable[[], Graph]) -> APIRouter:
     """Return the route that links texts to the live graph."""
     router = APIRouter(tags=["text"])
 
@@ -78,17 +78,17 @@ def link_routes(graph: Callable[[], Graph], linkers: SharedLinkers) -> APIRouter
         """
         live = graph()
         texts = request.texts or [request.text or ""]
-        options = chosen_options(
+        results = link(
+            texts,
             request.preset,
+            live,
             types=request.types,
             groups=request.groups,
             sources=request.sources,
             nil=request.nil,
         )
         answer = Links(
-            graph_version=live.version,
-            release=str(live.release["version"]),
-            results=linkers.link(live, texts, options),
+            graph_version=live.version, release=str(live.release["version"]), results=results
         )
         # Written here, in the thread of the request: FastAPI would write it where all others wait.
         return Response(answer.model_dump_json(), media_type="application/json")

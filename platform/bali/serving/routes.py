@@ -10,7 +10,6 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bali.serving.explaining import SentenceExplanation, ServedExplainer
-from bali.serving.mentions import MentionFinder
 from bali.serving.model import BusyError, ServedModel
 from bali_platform.api.models import CuiText
 from bali_platform.api.problems import ProblemError, documented
@@ -91,10 +90,10 @@ class Explanations(BaseModel):
     explanations: list[SentenceExplanation]
 
 
-def model_routes(model: ServedModel, finder: MentionFinder) -> APIRouter:
+def model_routes(model: ServedModel) -> APIRouter:
     """Return the routes of one model."""
     router = APIRouter(tags=["model"])
-    explainer = ServedExplainer(model, finder)
+    explainer = ServedExplainer(model)
 
     @router.post("/embed", responses=documented("busy", "no-vectors"))
     def embed_texts(request: EmbedRequest) -> Embeddings:

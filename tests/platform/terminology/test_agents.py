@@ -26,7 +26,6 @@ from bali.agents.server import TOOLS, build_server
 from bali.quoting import quoted
 from bali.retrieval import retrieve
 from bali.serving.extension import extension
-from bali.serving.mentions import MentionFinder
 from bali.serving.model import ServedModel
 from bali_platform.api.app import create_app
 from bali_platform.api.backend import Backend
@@ -74,7 +73,7 @@ def graph(configured: Settings) -> Iterator[Graph]:
 
 @pytest.fixture(scope="module")
 def server(graph: Graph):
-    desk = Desk(lambda: graph, ServedModel(lambda: graph), MentionFinder(lambda: graph))
+    desk = Desk(lambda: graph, ServedModel(lambda: graph))
     return build_server(desk)
 
 
@@ -116,7 +115,8 @@ CONVERSATION: list[tuple[str, dict[str, Any], list[str]]] = [
     ("walk_hierarchy", {"code": "MONDO:0000006", "direction": "ancestors"}, ["a cycle:"]),
     ("expand_value_set", {"expression": "<< MSH:D006331"}, ["3 codes", "MSH:D056988"]),
     ("list_sources", {}, ["6 vocabularies", "http://snomed.info/sct"]),
-    ("link_text", {"text": "Aspirin after a heart attack"}, ["C0000005", "C0000002", "0 | 7"]),
+    ("link_text", {"text": "Aspirin; denies heart attack", "preset": "clinical"},
+     ["C0000005", "C0000002", "0 | 7", "negated"]),
     ("retrieve_facts", {"question": "Is a heart attack a heart disease?"},
      ["C0000002", "ISA", "C0000001", "MSH"]),
     ("show_schema", {}, ["201 relationship types", "(:Concept)", "family: hierarchy"]),
@@ -274,9 +274,8 @@ async def over_http(address: str, token: str) -> None:
 
 
 def test_retrieval_keeps_to_its_budget_and_cites(graph: Graph) -> None:
-    finder = MentionFinder(lambda: graph)
     question = "Is a heart attack a heart disease?"
-    whole = retrieve(question, graph, finder)
+    whole = retrieve(question, graph)
     assert set(whole.concepts) == {"C0000001", "C0000002"}
     joining = whole.facts[0]
     assert set(joining.cuis) == {"C0000001", "C0000002"}
@@ -284,7 +283,7 @@ def test_retrieval_keeps_to_its_budget_and_cites(graph: Graph) -> None:
     assert any(fact.object == "Necrosis." for fact in whole.facts)
     assert whole.release in whole.text
     for budget in (30, 60, 100):
-        small = retrieve(question, graph, finder, max_tokens=budget, count=len_of_words)
+        small = retrieve(question, graph, max_tokens=budget, count=len_of_words)
         assert len_of_words(small.text) <= budget
         assert [f.number for f in small.facts] == list(range(1, len(small.facts) + 1))
         assert small.facts[:1] == whole.facts[: len(small.facts)][:1]
@@ -295,6 +294,5 @@ def len_of_words(text: str) -> int:
 
 
 def test_a_question_that_names_nothing_is_searched(graph: Graph) -> None:
-    finder = MentionFinder(lambda: graph)
-    assert retrieve("infarctoin?", graph, finder).concepts
-    assert retrieve("???", graph, finder).facts == ()
+    assert retrieve("infarctoin?", graph).concepts
+    assert retrieve("???", graph).facts == ()

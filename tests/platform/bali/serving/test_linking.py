@@ -12,7 +12,6 @@ import pytest
 from fastapi.testclient import TestClient
 
 import bali
-from bali.linking import SharedLinkers
 from bali.serving.linking import MAX_BODY_BYTES, MAX_TEXTS, link_routes
 from bali_loaders.linking import Preset
 from bali_platform.api.app import create_app
@@ -59,8 +58,7 @@ def live(driver: neo4j.Driver, settings: Settings) -> Iterator[list[Graph]]:
 
 @pytest.fixture(scope="module")
 def client(live: list[Graph], settings: Settings) -> Iterator[TestClient]:
-    linkers = SharedLinkers(settings.home / "cache")
-    routes = [lambda _: link_routes(lambda: live[0], linkers)]
+    routes = [lambda _: link_routes(lambda: live[0])]
     with TestClient(create_app(Backend(settings), Access(loopback=False), routes)) as client:
         yield client
 

