@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from bali_loaders.linking.dictionary import Dictionary
 from bali_loaders.linking.facts import ConceptFacts, Kind
+from bali_loaders.linking.lexicon import Course, course
 from bali_platform.base.errors import UsageError
 
 Candidates = tuple[tuple[int, int], ...]
 """Concepts that share a name, each with the rank of that name among its own."""
 
+_DRUGS = "ChemicalOrDrug"
 _NARROW = re.compile(
     r"susceptib|\btype\b|congenital|familial|hereditary|inherited|autosomal|\d|isolated|neonatal"
     r"|childhood|juvenile|with |due to|inattentive",
@@ -47,8 +49,10 @@ class Chooser:
     _static: dict[tuple[int, int], float] = field(default_factory=dict)
     _certain: dict[int, Answer] = field(default_factory=dict)
     _names: dict[int, str] = field(default_factory=dict)
+    _courses: dict[int, Course] = field(default_factory=dict)
     _fact: NDArray[np.int64] = field(init=False)
     _groups: NDArray[np.int64] = field(init=False)
+    _drugs: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         """Find each concept of the dictionary among the facts."""
@@ -61,6 +65,8 @@ class Chooser:
             self._fact = np.where(self.facts.cuis[at] == self.dictionary.cuis, at, -1)
             groups = _group_bits(self.facts)
             self._groups = np.where(self._fact >= 0, groups[self._fact], 1)
+        known = self.facts and f"groups:{_DRUGS}" in self.facts.labels
+        self._drugs = self.having({"groups": {_DRUGS}}) if known else np.zeros(count, dtype=bool)
 
     def name(self, concept: int) -> str:
         """Return the preferred name of a concept, its CUI where nothing is known of it."""
@@ -74,6 +80,15 @@ class Chooser:
     def cui(self, concept: int) -> str:
         """Return the CUI of a concept."""
         return str(self.dictionary.cuis[concept].decode())
+
+    def course(self, concept: int) -> Course:
+        """Return how long what a concept stands for goes on."""
+        known = self._courses.get(concept)
+        if known is None:
+            drug = bool(self._drugs[concept])
+            known = Course.DRUG if drug else course(self.name(concept))
+            self._courses[concept] = known
+        return known
 
     def having(self, wanted: Mapping[Kind, Collection[str]]) -> NDArray[np.bool_]:
         """Tell which concepts have one of the values of each kind; raises :class:`UsageError`."""

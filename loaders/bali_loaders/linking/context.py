@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
@@ -17,32 +18,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bali_loaders.linking.dictionary import Dictionary, phrase_dictionary
-from bali_loaders.linking.lexicon import cues
+from bali_loaders.linking.lexicon import Course, cues
 from bali_loaders.linking.matcher import find_names, leftmost_longest
 from bali_loaders.linking.notes import Note
 from bali_loaders.linking.words import Words
 
-Attribute = str
 ATTRIBUTES = ("negated", "uncertain", "historical", "family", "hypothetical")
 """What can hold of a mention; bit ``i`` of a mention's flags is the ``i``-th."""
 
 Positions = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 _END = re.compile(
     r"[.!?;](?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bMrs\.)(?<!\bvs\.)(?<!e\.g\.)(?<!i\.e\.)(?=[\s\0)\]\"']|$)"
 )
 _QUESTIONED = re.compile(r"\?\s?(?=[A-Za-z])")
 _WIDEST = 400
 """Characters at most from a cue to what it speaks of."""
-_OF_SECTIONS = {"family": "family", "instructions": "hypothetical", "birth": "historical"}
+_NARROW = 30
+"""The same from what was wrong to when that was."""
+_OF_SECTIONS = {
+    "family": "family",
+    "instructions": "hypothetical",
+    "birth": "over",
+    "past": "in past",
+}
 _OF_SEVERAL = ("are ", "were ", "have ", "is ", "was ", "remains ", "has ")
+_OF_LISTS = (" of", "/o")
+_OF_ITEMS = ("historical", "over", "event", "past")
+_SAID = (*ATTRIBUTES, "over", "event", "past", "in past")
+"""What is said of mentions. Beside the attributes, of which :func:`_historical` is made: that it
+is over; that it came before something; that it was at some time; that it is in a list of the past.
+"""
 
 
 class _Table(NamedTuple):
-    """Cues as a dictionary; [phrases] masks of what each is."""
+    """Cues as a dictionary; [phrases] masks of what each is, and how far it reaches."""
 
     dictionary: Dictionary
-    kinds: dict[tuple[str, str], NDArray[np.bool_]]
-    of_several: NDArray[np.bool_]
+    kinds: defaultdict[tuple[str, str], Flags]
+    of_several: Flags
+    of_lists: Flags
 
 
 class _Scene(NamedTuple):
@@ -51,16 +66,23 @@ class _Scene(NamedTuple):
     ends: Positions
     commas: Positions
     item_ends: Positions
+    colons: Positions
     stops: dict[str, tuple[Positions, Positions]]
     """Starts and ends of what ends scopes, by attribute; the empty one is for all others."""
 
 
 def find_attributes(
-    notes: Sequence[Note], words: Words, origins: Positions, start: Positions, end: Positions
+    notes: Sequence[Note],
+    words: Words,
+    origins: Positions,
+    start: Positions,
+    end: Positions,
+    course: NDArray[np.uint8],
 ) -> NDArray[np.uint8]:
     """Return bits of :data:`ATTRIBUTES` for mentions, [M], at ``start`` to ``end``, ascending.
 
     Positions are those of all documents joined by one character; ``origins`` is where each begins.
+    ``course`` is the :class:`~bali_loaders.linking.lexicon.Course` of what is mentioned.
     """
     table = _table()
     first, last, key = find_names(table.dictionary, words)
@@ -68,20 +90,42 @@ def find_attributes(
     phrase = table.dictionary.concept[table.dictionary.offsets[key[chosen]]]
     cue_start = origins[words.text[first[chosen]]] + words.start[first[chosen]]
     cue_end = origins[words.text[last[chosen]]] + words.end[last[chosen]]
-    free = _outside(cue_start, start, end)
+    free = _free(cue_start, cue_end, start, end)
     phrase, cue_start, cue_end = phrase[free], cue_start[free], cue_end[free]
     joined = "\n".join(note.text for note in notes)
     scene = _scene(joined, notes, origins, table, phrase, cue_start, cue_end)
+    said = {}
+    for attribute in _SAID:
+        low, high = _scopes(table, attribute, phrase, cue_start, cue_end, scene)
+        more = _sections(notes, origins, attribute)
+        said[attribute] = _covered(start, np.append(low, more[0]), np.append(high, more[1]))
+    asked = np.array([m.end() for m in _QUESTIONED.finditer(joined)], dtype=np.int64)
+    said["uncertain"] |= _covered(start, asked, asked + 2)
+    times = np.array(
+        [o + at for o, note in zip(origins.tolist(), notes, strict=True) for at in note.times],
+        dtype=np.int64,
+    )
+    said["then"] = _covered(
+        start, np.maximum(_previous(scene.commas, times), times - _NARROW), times
+    )
+    said["historical"] = _historical(said, course)
     flags = np.zeros(len(start), dtype=np.uint8)
     for bit, attribute in enumerate(ATTRIBUTES):
-        low, high = _scopes(table, attribute, phrase, cue_start, cue_end, scene)
-        if attribute == "uncertain":
-            asked = np.array([m.end() for m in _QUESTIONED.finditer(joined)], dtype=np.int64)
-            low, high = np.append(low, asked), np.append(high, asked + 2)
-        more = _sections(notes, origins, attribute)
-        low, high = np.append(low, more[0]), np.append(high, more[1])
-        flags |= _covered(start, low, high).astype(np.uint8) << np.uint8(bit)
+        flags |= said[attribute].astype(np.uint8) << np.uint8(bit)
     return flags
+
+
+def _historical(said: dict[str, Flags], course: NDArray[np.uint8]) -> Flags:
+    """Tell what was there and is over; a lasting condition is only where a text says so.
+
+    What follows a drug is no sign that it is of the past: "s/p azithromycin" tells of this week.
+    """
+    lasting, episode, drug = ((course & kind) > 0 for kind in Course)
+    was = said["historical"] | (said["event"] & ~drug)
+    was |= said["in past"] & (said["past"] | said["then"] | (episode & ~said["uncertain"]))
+    was |= said["then"] & episode
+    historical: Flags = (said["over"] | (was & ~lasting)) & ~said["negated"] & ~said["family"]
+    return historical
 
 
 @cache
@@ -89,12 +133,14 @@ def _table() -> _Table:
     rows = cues()
     phrases = list(dict.fromkeys(cue.phrase for cue in rows))
     index = {phrase: at for at, phrase in enumerate(phrases)}
-    kinds: dict[tuple[str, str], NDArray[np.bool_]] = {}
+    kinds: defaultdict[tuple[str, str], Flags] = defaultdict(
+        lambda: np.zeros(len(phrases), dtype=bool)
+    )
     for cue in rows:
-        mask = kinds.setdefault((cue.attribute, cue.way), np.zeros(len(phrases), dtype=bool))
-        mask[index[cue.phrase]] = True
+        kinds[cue.attribute, cue.way][index[cue.phrase]] = True
     several = np.array([phrase.startswith(_OF_SEVERAL) for phrase in phrases])
-    return _Table(phrase_dictionary(phrases), kinds, several)
+    lists = np.array([phrase.endswith(_OF_LISTS) for phrase in phrases])
+    return _Table(phrase_dictionary(phrases), kinds, several, lists)
 
 
 def _scene(
@@ -120,6 +166,7 @@ def _scene(
         ends=np.unique(np.array(borders, dtype=np.int64)),
         commas=commas,
         item_ends=np.flatnonzero(np.isin(code, [ord(mark) for mark in ",()/"])),
+        colons=np.flatnonzero(code == ord(":")),
         stops={
             attribute: (start[mask[phrase] | after_comma], end[mask[phrase]])
             for (attribute, way), mask in table.kinds.items()
@@ -130,7 +177,7 @@ def _scene(
 
 def _scopes(
     table: _Table,
-    attribute: Attribute,
+    attribute: str,
     phrase: NDArray[np.int32],
     start: Positions,
     end: Positions,
@@ -142,17 +189,19 @@ def _scopes(
     origin, target = end[forward], start[backward]
     stop_starts, stop_ends = scene.stops.get(attribute) or scene.stops[""]
     until = np.minimum(_next(scene.ends, origin), _next(stop_starts, origin))
-    if attribute == "historical":
-        until = np.minimum(until, _next(scene.item_ends, origin + 1))
+    if attribute in _OF_ITEMS:
+        lists = table.of_lists[phrase[forward]] | np.isin(origin, scene.colons)
+        until = np.where(lists, until, np.minimum(until, _next(scene.item_ends, origin + 1)))
     since = np.maximum(_previous(scene.ends, target), _previous(stop_ends, target))
-    item = np.maximum(since, _previous(scene.commas, target))
+    comma = target - 3 if attribute == "over" else target  # "flu, resolved" is one item
+    item = np.maximum(since, _previous(scene.commas, comma))
     since = np.where(table.of_several[phrase[backward]], since, item)
     low = np.append(origin, np.maximum(since, target - _WIDEST))
     return low, np.append(np.minimum(until, origin + _WIDEST), target)
 
 
 def _sections(
-    notes: Sequence[Note], origins: Positions, attribute: Attribute
+    notes: Sequence[Note], origins: Positions, attribute: str
 ) -> tuple[list[int], list[int]]:
     """Return where the sections begin and end of which everything has an attribute.
 
@@ -174,21 +223,22 @@ def _sections(
     return low, high
 
 
-def _outside(position: Positions, start: Positions, end: Positions) -> NDArray[np.bool_]:
-    """Tell which positions no span, of ascending disjoint ones, holds."""
+def _free(cue_start: Positions, cue_end: Positions, start: Positions, end: Positions) -> Flags:
+    """Tell which cues are more than a part of a mention, of ascending disjoint ones."""
     if not len(start):
-        return np.ones(len(position), dtype=bool)
-    at = np.searchsorted(start, position, side="right") - 1
-    inside: NDArray[np.bool_] = (at >= 0) & (position < end[np.maximum(at, 0)])
-    return ~inside
+        return np.ones(len(cue_start), dtype=bool)
+    at = np.maximum(np.searchsorted(start, cue_start, side="right") - 1, 0)
+    inside = (cue_start >= start[at]) & (cue_end <= end[at])
+    free: Flags = ~inside | (cue_end - cue_start == end[at] - start[at])
+    return free
 
 
-def _covered(position: Positions, low: Positions, high: Positions) -> NDArray[np.bool_]:
+def _covered(position: Positions, low: Positions, high: Positions) -> Flags:
     """Tell which of the ascending positions some interval holds."""
     edges = np.zeros(len(position) + 1, dtype=np.int64)
     np.add.at(edges, np.searchsorted(position, low), 1)
     np.add.at(edges, np.searchsorted(position, np.maximum(high, low)), -1)
-    covered: NDArray[np.bool_] = np.cumsum(edges)[:-1] > 0
+    covered: Flags = np.cumsum(edges)[:-1] > 0
     return covered
 
 

@@ -107,7 +107,8 @@ class TextLinker:
         spans = _disjoint(spans)
         start = np.array([span.start for span in spans], dtype=np.int64)
         end = np.array([span.end for span in spans], dtype=np.int64)
-        flags = find_attributes(notes, words, origins, start, end)
+        course = np.array([self._course(span.answer) for span in spans], dtype=np.uint8)
+        flags = find_attributes(notes, words, origins, start, end, course)
         bounds = np.searchsorted(start, np.append(origins, np.iinfo(np.int64).max)).tolist()
         for at, note in enumerate(notes):
             low, high = bounds[at], bounds[at + 1]
@@ -249,6 +250,9 @@ class TextLinker:
                 )
             )
         return Linked(mentions, omitted)
+
+    def _course(self, answer: Answer | None) -> int:
+        return self._chooser.course(answer.concept) if answer else 0
 
     @cached_property
     def _chooser(self) -> Chooser:

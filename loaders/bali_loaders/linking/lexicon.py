@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from enum import IntFlag
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -31,6 +33,14 @@ class Cue(NamedTuple):
     phrase: str
     attribute: str
     way: str
+
+
+class Course(IntFlag):
+    """How long what a concept stands for goes on; where none holds, nobody knows."""
+
+    LASTING = 1
+    EPISODE = 2
+    DRUG = 4
 
 
 @cache
@@ -64,6 +74,29 @@ def cues() -> tuple[Cue, ...]:
         Cue(phrase, "" if attribute == NOTHING else attribute, way)
         for phrase, attribute, way in _rows("cues.tsv")
     )
+
+
+def course(name: str) -> Course:
+    """Return how long a condition of such a name goes on.
+
+    >>> course("Chronic heart failure"), course("Fracture of rib")
+    (<Course.LASTING: 1>, <Course.EPISODE: 2>)
+    """
+    lasting, episode = _courses()
+    if lasting.search(name):
+        return Course.LASTING
+    return Course.EPISODE if episode.search(name) else Course(0)
+
+
+@cache
+def _courses() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    rows = list(_rows("courses.tsv"))
+    patterns = (
+        r"\b(?:" + "|".join(words for words, own in rows if own == kind) + ")"
+        for kind in ("lasting", "episode")
+    )
+    lasting, episode = (re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+    return lasting, episode
 
 
 def _rows(table: str) -> Iterator[list[str]]:
