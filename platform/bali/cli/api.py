@@ -66,10 +66,8 @@ def _submitter(settings: Settings) -> Submit:
             _check_word("section", section, set(Config.model_fields) - {"name", "seed"})
         _check_bounds(overrides, settings.home)
         prepared = prepare(config, settings, **overrides)
-        folder = settings.home / "jobs"
-        job = JobStore(connect(settings)).submit(
-            "train", prepared.name, prepared.config, prepared.spec, folder, priority=priority
-        )
+        store = JobStore(connect(settings))
+        job = prepared.queue(store, settings.home / "jobs", priority=priority)
         wake()
         return job
 

@@ -102,15 +102,7 @@ def train(
         _train_here(prepared, settings)
         return
     store = job_store()
-    job = store.submit(
-        "train",
-        prepared.name,
-        prepared.config,
-        prepared.spec,
-        settings.home / "jobs",
-        priority=priority,
-        retries=retries,
-    )
+    job = prepared.queue(store, settings.home / "jobs", priority=priority, retries=retries)
     wake()
     if watch:
         _watch(store, job.id)

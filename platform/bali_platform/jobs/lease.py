@@ -8,12 +8,15 @@ job taken back, and cannot write any more.
 
 from __future__ import annotations
 
+import math
 import secrets
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bali_platform.jobs.cards import Cards, Hold
 from bali_platform.jobs.code import code_version
 from bali_platform.jobs.model import Job, JobState
 from bali_platform.jobs.store import JobNotFoundError, JobStore
@@ -73,38 +76,55 @@ class Lease:
         return now.holder == self.job.holder and _give_back(self._store, now, reason, fault=fault)
 
 
-def claim_next(store: JobStore) -> Lease | None:
-    """Take the queued job that comes first and fits this code; None when there is none.
+def claim_next(store: JobStore, cards: Cards) -> tuple[Lease, Hold] | None:
+    """Take the queued job that comes first and fits this code and the free cards, with its cards.
 
-    Of several claimants one gets it. Jobs of another version of the code are left in the queue,
-    with a message that says so.
+    Of several claimants one gets it. Jobs that no worker like this one can run are left in the
+    queue, with a message that says so. One that waits for cards to become free lets others of its
+    priority go first, but none of a lower one.
     """
+    least = -math.inf
     queued = store.list(JobState.QUEUED)
     for job in sorted(queued, key=lambda job: (-job.priority, job.created_at)):
-        if job.code_version != code_version():
-            _refuse(store, job)
-            continue
-        claimed = store.transition(
-            job,
-            "started",
-            free=True,
-            lease_s=TIME_TO_LIVE_S,
-            state=JobState.RUNNING,
-            attempt=job.attempt + 1,
-            holder=secrets.token_hex(8),
-            started_at=job.started_at or time.time(),
-            message="",
-        )
-        if claimed:
-            return Lease(store, claimed)
+        if job.priority < least:
+            break
+        if unfit := _unfit(job, cards):
+            _refuse(store, job, unfit)
+        elif (hold := cards.take(job)) is None:
+            least = job.priority
+        elif claimed := _claim(store, job, hold):
+            return Lease(store, claimed), hold
+        else:
+            hold.release()
     return None
 
 
-def _refuse(store: JobStore, job: Job) -> None:
-    message = (
+def _claim(store: JobStore, job: Job, hold: Hold) -> Job | None:
+    return store.transition(
+        job,
+        "started",
+        free=True,
+        lease_s=TIME_TO_LIVE_S,
+        state=JobState.RUNNING,
+        attempt=job.attempt + 1,
+        holder=secrets.token_hex(8),
+        place=" ".join([socket.gethostname(), *hold.names]),
+        started_at=job.started_at or time.time(),
+        message="",
+    )
+
+
+def _unfit(job: Job, cards: Cards) -> str:
+    """Return why workers like this one will never run a job; empty if they may."""
+    if job.code_version == code_version():
+        return cards.lack(job)
+    return (
         f"a worker with code {code_version()} refused this job of code {job.code_version}: "
         f"start a worker of that code, or `bali jobs adopt {job.id}` to go on with the new one"
     )
+
+
+def _refuse(store: JobStore, job: Job, message: str) -> None:
     if message != job.message:
         store.transition(job, "refused", message=message)
 

@@ -29,8 +29,9 @@ class Job(BaseModel):
 
     ``attempt`` counts how often the job was started, and ``holder`` is the random name of the one
     who started it last: nobody else may write while it runs. ``installation`` names the Redis that
-    the job was queued in. ``stalls`` counts the attempts in a row that got no
-    further than ``mark``, the step reached before them; after ``retries`` of these the job fails.
+    the job was queued in. It wants ``cards`` graphics cards of at least ``card_memory_mb`` MiB
+    each, and ``place`` says where it started last. ``stalls`` counts the attempts in a row that got
+    no further than ``mark``, the step reached before them; after ``retries`` of these it fails.
     Times are seconds since the epoch. Fields that a newer version has added are kept as they are.
     """
 
@@ -46,6 +47,8 @@ class Job(BaseModel):
     created_at: float
     priority: int = 0
     retries: int = 5
+    cards: int = 1
+    card_memory_mb: int = 0
     installation: str = ""
 
     state: JobState = JobState.QUEUED
@@ -53,6 +56,7 @@ class Job(BaseModel):
     message: str = ""
     attempt: int = 0
     holder: str = ""
+    place: str = ""
     stalls: int = 0
     mark: int = 0
     started_at: float | None = None

@@ -85,6 +85,8 @@ class JobStore:
         *,
         priority: int = 0,
         retries: int = 5,
+        cards: int = 1,
+        card_memory_mb: int = 0,
         state: JobState = JobState.QUEUED,
     ) -> Job:
         """Queue a job, in a new folder within ``folder``, to run on this version of the code.
@@ -103,6 +105,8 @@ class JobStore:
             created_at=time.time(),
             priority=priority,
             retries=retries,
+            cards=cards,
+            card_memory_mb=card_memory_mb,
             state=state,
             installation=self.installation(folder),
         )

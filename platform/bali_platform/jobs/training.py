@@ -30,7 +30,8 @@ from redis.exceptions import RedisError
 
 from bali_platform.base.files import write_atomically
 from bali_platform.base.settings import load_settings
-from bali_platform.jobs.app import app
+from bali_platform.jobs.app import app, wake
+from bali_platform.jobs.cards import Cards, Hold, inventory
 from bali_platform.jobs.code import code_version, code_version_on_disk
 from bali_platform.jobs.connection import connect
 from bali_platform.jobs.lease import HEARTBEAT_S, Lease, claim_next
@@ -64,19 +65,22 @@ def train() -> None:
     if code_version_on_disk() != code_version():
         logger.warning("the code has changed since this worker started: it stops, to be replaced")
         state.should_stop = os.EX_TEMPFAIL
-    elif not _stopping.is_set() and (lease := claim_next(JobStore(connect()))):
-        run_job(lease, _stopping)
+    elif not _stopping.is_set():
+        cards = Cards(inventory(), load_settings())
+        if claimed := claim_next(JobStore(connect()), cards):
+            wake()  # another card may be free for the next job
+            run_job(*claimed, _stopping)
 
 
-def run_job(lease: Lease, stopping: threading.Event) -> None:
-    """Run the trainer of a claimed job to its end and record how it went.
+def run_job(lease: Lease, hold: Hold, stopping: threading.Event) -> None:
+    """Run the trainer of a claimed job to its end, let go of its cards and record how it went.
 
     When ``stopping`` is set the trainer is stopped and the job goes back to the queue.
     """
     try:
         job = _settled(lease)
         with _locked(job) as lock, _log(job) as log:
-            code = _watch(_start(job, lock, log), lease, stopping)
+            code = _watch(_start(job, hold, lock, log), lease, stopping)
     except BlockingIOError:
         _insist(lambda: lease.give_back("a trainer still works in its folder", fault=False))
     except (OSError, KeyError) as error:
@@ -84,6 +88,8 @@ def run_job(lease: Lease, stopping: threading.Event) -> None:
         _insist(lambda: lease.give_back(reason))
     else:
         _insist(lambda: _conclude(lease, code, stopping.is_set()))
+    finally:
+        hold.release()
 
 
 def _settled(lease: Lease) -> Job:
@@ -115,15 +121,15 @@ def _log(job: Job) -> Iterator[IO[bytes]]:
         yield log
 
 
-def _start(job: Job, lock: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(job: Job, hold: Hold, lock: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", PROGRAMS[job.kind], str(job.folder), "--job", job.id]
     return subprocess.Popen(
         tethered(command),
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
-        env=os.environ | {HOLDER_VARIABLE: job.holder},
-        pass_fds=[lock],
+        env=os.environ | {HOLDER_VARIABLE: job.holder} | hold.environment,
+        pass_fds=[lock, *hold.locks],
         start_new_session=True,
     )
 

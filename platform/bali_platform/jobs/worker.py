@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import math
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,14 +13,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from hashlib import blake2b
+from itertools import count
 from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from bali_platform.base.errors import BaliError, UsageError, did_you_mean
+from bali_platform.base.errors import UsageError, did_you_mean
 from bali_platform.base.settings import Settings
 from bali_platform.jobs.app import wake
+from bali_platform.jobs.cards import inventory
 from bali_platform.jobs.code import code_version_on_disk
 from bali_platform.jobs.connection import connect
 from bali_platform.jobs.lease import Reaper
@@ -38,18 +37,20 @@ HUNG_AFTER_S = 90.0  # without a sign of life, while Redis answers
 STOP_WITHIN_S = 60.0
 
 logger = logging.getLogger(__name__)
+_numbers = count()
 
 
 def celery_command(queue: str, concurrency: int) -> list[str]:
     """Return the command line of the Celery worker of a queue.
 
     A training worker runs one job at a time in its main thread, and takes a message only when it is
-    free; the others have ``concurrency`` processes.
+    free: there is one for each card. The others have ``concurrency`` processes.
     """
+    name = f"{queue}-{os.getpid()}-{next(_numbers)}"
     pool = ["--pool", "solo"] if queue == GPU else ["--concurrency", str(concurrency)]
     return [
         *(sys.executable, "-m", "celery", "--quiet", "--app", "bali_platform.jobs.app", "worker"),
-        *("--queues", queue, "--hostname", f"{queue}-{os.getpid()}@%h", "--loglevel", "INFO"),
+        *("--queues", queue, "--hostname", f"{name}@%h", "--loglevel", "INFO"),
         *("--without-gossip", "--without-mingle", *pool),
     ]
 
@@ -66,11 +67,13 @@ def run_worker(
             raise UsageError(f"there is no queue '{queue}'{did_you_mean(queue, QUEUES)}")
     processes = concurrency or max(1, (os.cpu_count() or 2) // 2)
     with ExitStack() as stack:
-        if GPU in queues:
-            stack.enter_context(_device_lock(settings))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bali-worker-")))
         stopping = stack.enter_context(_listening())
-        children = [_Child(queue, command(queue, processes), folder / queue) for queue in queues]
+        children = [
+            _Child(queue, command(queue, processes), folder / f"{queue}-{number}")
+            for queue in queues
+            for number in range(max(1, len(inventory())) if queue == GPU else 1)
+        ]
         stack.callback(_stop, children)
         _tend(children, _Sweeper(settings), stopping)
 
@@ -107,6 +110,11 @@ class _Child:
         """Ask the process to finish what it is doing and end."""
         if self.process is not None:
             self.process.terminate()
+
+    def join(self, patience_s: float) -> None:
+        """Wait until the process has ended; raises :class:`subprocess.TimeoutExpired`."""
+        if self.process is not None:
+            self.process.wait(patience_s)
 
     def kill(self) -> None:
         """End the process and those that it has started."""
@@ -188,10 +196,12 @@ def _stop(children: list[_Child]) -> None:
     Training goes first: to reach its next checkpoint it may still need batches.
     """
     try:
-        for child in sorted(children, key=lambda child: child.queue != GPU):
-            child.stop()
-            if child.process is not None:
-                child.process.wait(STOP_WITHIN_S)
+        for trains in (True, False):
+            group = [child for child in children if (child.queue == GPU) == trains]
+            for child in group:
+                child.stop()
+            for child in group:
+                child.join(STOP_WITHIN_S)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
         logger.warning("the workers do not stop: killing them")
     finally:
@@ -214,24 +224,3 @@ def _listening() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _device_lock(settings: Settings) -> Iterator[None]:
-    """Keep a second training worker of this home away from the same device of this machine.
-
-    The lock lies outside of the home, which other machines with devices of their own may share.
-    """
-    devices = os.environ.get("CUDA_VISIBLE_DEVICES", "all").replace("/", "_")
-    home = blake2b(str(settings.home.resolve()).encode(), digest_size=6).hexdigest()
-    name = f"bali-{os.getuid()}-{home}-{socket.gethostname()}-{devices}.lock"
-    path = Path(tempfile.gettempdir(), name)
-    with path.open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BaliError(
-                f"another worker trains on this device already ({path} is locked): serve only "
-                "the subgraphs queue, or choose another device with CUDA_VISIBLE_DEVICES"
-            ) from None
-        yield

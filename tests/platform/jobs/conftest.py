@@ -53,9 +53,9 @@ class Farm:
         """Run some Python with the farm's settings."""
         subprocess.run([sys.executable, "-c", program], env=self.environment, check=True)
 
-    def submit(self, retries: int = 2, **config: Any) -> Job:
+    def submit(self, retries: int = 2, cards: int = 1, **config: Any) -> Job:
         folder = self.home / "jobs"
-        return self.store.submit("toy", "toy", config, {}, folder, retries=retries)
+        return self.store.submit("toy", "toy", config, {}, folder, retries=retries, cards=cards)
 
     @staticmethod
     def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:

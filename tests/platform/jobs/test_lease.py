@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from tests.platform.jobs.claims import claim as claim_job
 
 from bali_platform.base.errors import UsageError
 from bali_platform.jobs import Job, JobState, JobStore
 from bali_platform.jobs import lease as lease_module
-from bali_platform.jobs.lease import Lease, Reaper, claim_next
+from bali_platform.jobs.lease import Lease, Reaper
 
 pytestmark = pytest.mark.services
 
@@ -33,7 +34,7 @@ class Queue:
         return self.store.submit("toy", "t", {}, {}, self.folder, **options)
 
     def claim(self) -> Lease:
-        lease = claim_next(self.store)
+        lease = claim_job(self.store)
         assert lease
         return lease
 
@@ -62,7 +63,7 @@ def test_a_claim_starts_the_job(queue: Queue) -> None:
     assert lease.job == running
     assert (running.state, running.attempt) == (JobState.RUNNING, 1)
     assert queue.store.leased(job.id)
-    assert claim_next(queue.store) is None
+    assert claim_job(queue.store) is None
 
 
 def test_of_many_claimants_one_gets_the_job(queue: Queue) -> None:
@@ -72,7 +73,7 @@ def test_of_many_claimants_one_gets_the_job(queue: Queue) -> None:
 
         def claim(start: threading.Barrier = start, leases: list[Any] = leases) -> None:
             start.wait()
-            leases.append(claim_next(queue.store))
+            leases.append(claim_job(queue.store))
 
         threads = [threading.Thread(target=claim) for _ in range(8)]
         for thread in threads:
@@ -93,7 +94,7 @@ def test_a_job_of_other_code_is_refused_with_a_message(queue: Queue) -> None:
     job = queue.submit()
     queue.store.change(job.id, {"code_version": "0.0.1+00000000"})
     for _ in range(3):
-        assert claim_next(queue.store) is None
+        assert claim_job(queue.store) is None
     refused = queue.store.get(job.id)
     assert refused.state == JobState.QUEUED
     assert "refused this job of code 0.0.1+00000000" in refused.message

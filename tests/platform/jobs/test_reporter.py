@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from tests.platform.jobs.claims import claim as claim_job
 
 from bali_platform.jobs import JobReporter, JobState, JobStore, LeaseLostError
-from bali_platform.jobs.lease import Lease, claim_next
+from bali_platform.jobs.lease import Lease
 
 pytestmark = pytest.mark.services
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.services
 def claim(redis: Redis, folder: Path) -> tuple[JobStore, Lease]:
     store = JobStore(redis)
     store.submit("toy", "t", {}, {}, folder)
-    lease = claim_next(store)
+    lease = claim_job(store)
     assert lease
     return store, lease
 
@@ -81,7 +82,7 @@ def test_a_trainer_that_lost_its_job_is_stopped_and_cannot_write(
     store, lease = claim(redis_client, tmp_path)
     late = reporter(lease, redis_client)
     assert lease.give_back("its worker was lost")
-    second = claim_next(store)
+    second = claim_job(store)
     assert second
     with pytest.raises(LeaseLostError, match="was taken back from this process"):
         for _ in range(1000):

