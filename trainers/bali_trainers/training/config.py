@@ -12,11 +12,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bali_trainers.batches.spec import BatchRecipe, Count, Fraction
 from bali_trainers.training.toml_files import check, read_toml, shipped
 
-Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
-Count = Annotated[int, Field(ge=1)]
 Minutes = Annotated[str, Field(pattern=r"^\d+(\.\d+)? min$")]
 
 ENCODER_OPTIONS = {
@@ -52,51 +51,17 @@ class ModelConfig(_Section):
         return self
 
 
-class DataConfig(_Section):
-    """Text, neighbourhoods and how batches arrive.
-
-    For name_name and link_prediction, ``further_concepts`` are drawn from the whole graph for every
-    batch and rank, with neighbourhoods like those mentioned: names and edges of which the corpus
-    does not speak are learned too.
-
-    With ``mention_texts``, what the text calls a concept counts among its names: it is the second
-    name of name_name, and the name of mention_name. ``swapped`` is the fraction of mentions that
-    are shown as, and mean, another concept of the whole graph; ``abbreviated`` that of mentions of
-    several words that are shown by their initials, most of which are defined beside or before.
-
-    ``graph_length`` is that of a linearised subgraph.
-
-    ``hard_negatives`` concepts, half of them siblings and half with names that look alike, are
-    contrasted with each concept that is mentioned. The sentences of ``dev_batches`` are held out
-    of training, to evaluate on; so are ``withheld`` synonyms and ``withheld_edges``, fractions of
-    all.
-
-    Controls, from which nothing can be gained: ``graph = "shuffled"`` gives every concept the edges
-    of another, ``"random"`` edges to anything; ``links = "shuffled"`` says of every mention that it
-    means what another one does.
-    """
+class DataConfig(BatchRecipe):
+    """Text, neighbourhoods and how batches arrive."""
 
     corpus: str | None = None
+    """A linked corpus: its folder, or its name in this installation."""
     source: Literal["workers", "inline", "replay"] = "workers"
+    """Who builds batches: Celery workers, the trainer itself, or nobody (they were recorded)."""
     replay: Path | None = None
-    batch_size: Count = 32
-    max_length: Annotated[int, Field(ge=8)] = 128
-    name_length: Annotated[int, Field(ge=4)] = 32
-    graph_length: Annotated[int, Field(ge=8)] = 128
-    neighbours: Annotated[int, Field(ge=0, le=64)] = 3
-    hops: Annotated[int, Field(ge=1, le=4)] = 1
-    further_concepts: Annotated[int, Field(ge=0, le=65_536)] = 0
-    mention_texts: bool = False
-    swapped: Fraction = 0.0
-    abbreviated: Fraction = 0.0
-    withheld: Fraction = 0.1
-    withheld_edges: Fraction = 0.0
-    mlm_probability: Fraction = 0.15
-    hard_negatives: Annotated[int, Field(ge=0, le=8)] = 0
-    dev_batches: Annotated[int, Field(ge=0)] = 0
-    graph: Literal["real", "shuffled", "random"] = "real"
-    links: Literal["real", "shuffled"] = "real"
+    """A recording of ``bali stream record``."""
     window: Count = 8
+    """Batches that are asked for ahead of the one in use."""
 
     @model_validator(mode="after")
     def _replay_has_a_file(self) -> Self:

@@ -15,7 +15,7 @@ from bali_platform.jobs import Job, JobState, JobStore, code_version
 from bali_platform.streaming import ReplaySource
 from bali_platform.text.corpus import open_corpus
 from bali_trainers.batches.places import tokenizer_sha
-from bali_trainers.batches.spec import DataSpec
+from bali_trainers.batches.spec import BatchRecipe, DataSpec
 from bali_trainers.models.bases import require_fit, require_model, require_packed, tokenizer_folder
 from bali_trainers.training.config import Config, load_config
 
@@ -130,27 +130,13 @@ def _choices(config: Config, settings: Settings) -> dict[str, Any]:
     predicts = config.objectives.predicts_tokens
     beyond_text = {"name_name", "link_prediction"} & config.objectives.active.keys()
     reads_names = {"name_name", "mention_name", "mention_text"} & config.objectives.active.keys()
-    return {
+    return config.data.model_dump(include=set(BatchRecipe.model_fields)) | {
         "seed": config.seed,
         "tokenizer_sha": tokenizer_sha(_tokenizer(config, settings)),
-        "batch_size": config.data.batch_size,
-        "max_length": config.data.max_length,
-        "name_length": config.data.name_length,
-        "graph_length": config.data.graph_length,
-        "neighbours": config.data.neighbours,
-        "hops": config.data.hops,
-        "withheld": config.data.withheld,
-        "withheld_edges": config.data.withheld_edges,
         "mlm_probability": config.data.mlm_probability if predicts else 0.0,
-        "hard_negatives": config.data.hard_negatives,
         "synonyms": config.objectives.name_name is not None,
         "further_concepts": config.data.further_concepts if beyond_text else 0,
         "mention_texts": config.data.mention_texts and bool(reads_names),
-        "swapped": config.data.swapped,
-        "abbreviated": config.data.abbreviated,
-        "dev_batches": config.data.dev_batches,
-        "graph": config.data.graph,
-        "links": config.data.links,
         "world_size": config.run.processes,
         "encoder": "linearised" if config.graph_encoder.kind == "linearised" else "graph",
     }
