@@ -1,4 +1,4 @@
-"""No step waits for the device, and everything that it computes with is there."""
+"""No step waits for the device."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bali_platform.streaming import BatchKey, InlineSource, encode
-from bali_trainers.batches.batch import Batch
 from bali_trainers.batches.layout import Layout
 from bali_trainers.training.average import Average
 from bali_trainers.training.checkpoints import Checkpoints
@@ -26,7 +24,7 @@ from bali_trainers.training.config import (
     parse_config,
     shipped_configs,
 )
-from bali_trainers.training.joint_model import Task, build_task, parameter_groups
+from bali_trainers.training.joint_model import build_task, parameter_groups
 from bali_trainers.training.loop import Plan, Trainer
 
 WAITS = (
@@ -156,47 +154,3 @@ def test_no_step_of_all_objectives_waits(
     settings = settings_text(model=model, objectives=EVERY, data={"mention_texts": True})
     observer = train(parse_config(settings, "test"), make_arrays, tmp_path)
     assert observer.silent == []
-
-
-@pytest.fixture
-def elsewhere() -> Any:
-    """A GPU that is only pretended, and not the first one: nothing may be mixed with it."""
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        yield lambda tensor: torch.empty_like(tensor, device="cuda:1")
-
-
-def carry(task: Task, there: Callable[[Tensor], Tensor]) -> None:
-    moved: dict[int, nn.Parameter] = {}
-    for module in task.modules():
-        for name, parameter in module._parameters.items():
-            if parameter is not None:
-                new = nn.Parameter(there(parameter), requires_grad=parameter.requires_grad)
-                module._parameters[name] = moved.setdefault(id(parameter), new)
-        for name, buffer in module._buffers.items():
-            if buffer is not None:
-                module._buffers[name] = there(buffer)
-
-
-@pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("kind", ["gatv2", "sage", "mean"])
-def test_a_step_stays_on_its_device(kind, packed, settings_text, make_arrays, request):
-    settings = settings_text(objectives=EVERY, data={"mention_texts": True})
-    settings["graph_encoder"] = {"kind": kind}
-    config = parse_config(settings, "test")
-    task = build_task(config, 3).train()
-    batch = Batch.from_arrays(make_arrays(sentences=6, further=3), Layout(packed=packed))
-    there = request.getfixturevalue("elsewhere")
-    carry(task, there)
-    batch = batch.to(torch.device("cuda:1"))
-    average = Average(task, 0.9)
-    optimiser = torch.optim.AdamW(parameter_groups(task, config.optimiser), fused=True)
-    with Waits() as waits:
-        report = task(batch)
-        for parameter in task.parameters():
-            parameter.grad = there(parameter)
-        norm = nn.utils.clip_grad_norm_(task.parameters(), 1.0)
-        optimiser.step()
-        average.update(1)
-    assert waits.seen == []
-    found = [report.loss, report.mean, norm, *report.metrics.values(), *average.weights.values()]
-    assert {str(tensor.device) for tensor in found} == {"cuda:1"}

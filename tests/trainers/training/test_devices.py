@@ -1,0 +1,195 @@
+"""A whole run on a GPU that is only pretended, and not the first one: nothing is mixed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from bali_platform.streaming import InlineSource, encode
+from bali_trainers.batches.layout import Layout
+from bali_trainers.training.average import Average
+from bali_trainers.training.checkpoints import Checkpoints
+from bali_trainers.training.config import Config, ObjectivesConfig, parse_config
+from bali_trainers.training.joint_model import Task, build_task, parameter_groups
+from bali_trainers.training.loop import Plan, Trainer
+
+HOST, GPU = torch.device("cpu"), torch.device("cuda", 1)
+EVERY = {name: {} for name in ObjectivesConfig.model_fields}
+
+
+class Pretended(TorchDispatchMode):
+    """A GPU whose tensors have no numbers: the host computes with its own, and reads ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fake = FakeTensorMode(allow_non_fake_inputs=True)
+        self._alone = RLock()  # a fake mode is not made for two threads
+        self.generator = torch.zeros(8, dtype=torch.uint8)
+
+    @contextmanager
+    def used(self, *_: object) -> Iterator[None]:
+        """Let this thread have the GPU."""
+        with self._fake, self:
+            yield
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        with self._alone:
+            return self._answer(func, args, kwargs)
+
+    def _answer(self, func: Any, args: Any, kwargs: Any) -> Any:
+        there = any(isinstance(leaf, FakeTensor) for leaf in tree_leaves((args, kwargs)))
+        target = kwargs.get("device")
+        read = func is torch.ops.aten._local_scalar_dense.default
+        if not read and target != HOST and (there or target is not None):
+            return func(*args, **kwargs)
+        with unset_fake_temporarily():
+            if there and read:
+                return torch.ones((), dtype=args[0].dtype).item()
+            if there:
+                return torch.ones(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype)
+            return func(*args, **kwargs)
+
+
+class Stream:
+    def __init__(self, device: torch.device) -> None:
+        assert device == GPU
+
+    def wait_stream(self, other: Stream) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        pass
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Pretended:
+    pretended = Pretended()
+
+    def generator(device: torch.device) -> Tensor:
+        assert device == GPU
+        return pretended.generator
+
+    def set_generator(state: Tensor, device: torch.device) -> None:
+        assert device == GPU
+        pretended.generator = state
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", pretended.used)
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H200")
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 2**20)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", generator)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", set_generator)
+    monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
+    monkeypatch.setattr(Tensor, "record_stream", lambda tensor, stream: None)
+    return pretended
+
+
+def carried(task: Task) -> Task:
+    """The task on the GPU; weights that are tied stay so."""
+    moved: dict[int, nn.Parameter] = {}
+    for module in task.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                new = nn.Parameter(
+                    torch.empty_like(parameter, device=GPU), requires_grad=parameter.requires_grad
+                )
+                module._parameters[name] = moved.setdefault(id(parameter), new)
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = torch.empty_like(buffer, device=GPU)
+    return task
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.saves: list[int] = []
+        self.resumes: list[int] = []
+
+    def metrics(self, step: int, total: int, values: dict[str, float]) -> None:
+        self.rows.append(values)
+
+    def resumed(self, step: int) -> None:
+        self.resumes.append(step)
+
+    def saved(self, step: int) -> None:
+        self.saves.append(step)
+
+    def cancelled(self) -> bool:
+        return False
+
+
+@pytest.fixture
+def train(
+    gpu: Pretended, make_arrays: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Listener]:
+    def run(config: Config, layout: Layout, steps: int) -> Listener:
+        task = build_task(config, 3)
+        listener = Listener()
+        with gpu.used():
+            task = carried(task)
+            trained = [p for p in task.parameters() if p.requires_grad]
+
+            def backward(loss: Tensor) -> None:
+                # The engine would ask the driver for its streams.
+                assert loss.device == GPU
+                for parameter in trained:
+                    parameter.grad = torch.empty_like(parameter)
+
+            monkeypatch.setattr(Tensor, "backward", backward)
+            trainer = Trainer(
+                task=task,
+                optimiser=torch.optim.AdamW(parameter_groups(task, config.optimiser), fused=True),
+                plan=Plan(batches_per_epoch=steps, max_steps=steps, dev_batches=2),
+                source=InlineSource(
+                    lambda key: encode(make_arrays(key.index % 8, sentences=6, further=3))
+                ),
+                checkpoints=Checkpoints(tmp_path, keep=1, facts={"identity": {}}, say=print),
+                reporter=listener,
+                device=GPU,
+                run=config.run,
+                rates=config.optimiser,
+                folder=tmp_path,
+                layout=layout,
+                average=Average(task, 0.9),
+                dense_weights=task.text.dense_weights,
+            )
+            assert trainer.train()
+        state = [
+            value for moments in trainer.optimiser.state.values() for value in moments.values()
+        ]
+        assert trainer.average is not None
+        kept = [*task.state_dict().values(), *trainer.average.weights.values(), *state]
+        assert {str(tensor.device) for tensor in kept} == {"cuda:1"}
+        return listener
+
+    return run
+
+
+@pytest.mark.parametrize(("kind", "packed"), [("gatv2", True), ("sage", False)])
+def test_a_run_stays_on_its_device(kind, packed, settings_text, train):
+    settings = settings_text(objectives=EVERY, data={"mention_texts": True, "dev_batches": 2})
+    settings["graph_encoder"] = {"kind": kind, "layers": 1, "residual": True}
+    settings["run"] = {"evaluate_every": 2, "checkpoint_every": 1, "precision": "bf16"}
+    config = parse_config(settings, "test")
+    layout = Layout(packed=packed)
+    first = train(config, layout, 2)
+    assert first.saves == [1, 2]
+    assert "dev/loss" in first.rows[-1]
+    again = train(config, layout, 3)
+    assert (again.resumes, again.saves) == ([2], [3])
+    assert again.rows[-1]["memory_mib"] == 1
