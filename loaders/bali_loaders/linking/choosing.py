@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from math import exp, log1p
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from bali_loaders.linking.dictionary import Dictionary
 from bali_loaders.linking.facts import ConceptFacts, Kind
 from bali_loaders.linking.lexicon import Course, course
+from bali_loaders.linking.matcher import Indices, ranked
 from bali_platform.base.errors import UsageError
 
 Candidates = tuple[tuple[int, int], ...]
 """Concepts that share a name, each with the rank of that name among its own."""
 
+_KEPT = 100_000
 _DRUGS = "ChemicalOrDrug"
 _NARROW = re.compile(
     r"susceptib|\btype\b|congenital|familial|hereditary|inherited|autosomal|\d|isolated|neonatal"
@@ -28,16 +30,21 @@ _NARROW = re.compile(
 
 
 class Answer(NamedTuple):
-    """A concept, others of the same name, and how sure the choice is, 0 to 1. All by index."""
+    """What a name means: a concept, others of that name, and how sure the choice is, 0 to 1.
 
-    concept: int
-    alternatives: tuple[int, ...]
+    Others come by CUI, the likelier first; ``course`` is how long the condition lasts.
+    """
+
+    cui: str
+    name: str
+    alternatives: tuple[str, ...]
     score: float
+    course: int
 
 
 @dataclass
 class Chooser:
-    """Decides between the concepts of a dictionary.
+    """Decides between the concepts of a dictionary. What does not depend on context is kept.
 
     Twins, concepts of the same name whose semantic groups overlap, are one answer: the one that
     ranks the name higher, is connected better, and is not narrower than the name. Between others
@@ -47,16 +54,16 @@ class Chooser:
     dictionary: Dictionary
     facts: ConceptFacts | None
     _static: dict[tuple[int, int], float] = field(default_factory=dict)
-    _certain: dict[int, Answer] = field(default_factory=dict)
-    _names: dict[int, str] = field(default_factory=dict)
-    _courses: dict[int, Course] = field(default_factory=dict)
-    _fact: NDArray[np.int64] = field(init=False)
-    _groups: NDArray[np.int64] = field(init=False)
+    _alone: NDArray[np.object_] = field(init=False)
+    _twins: dict[Candidates, Answer | Literal[False]] = field(default_factory=dict)
+    _fact: Indices = field(init=False)
+    _groups: Indices = field(init=False)
     _drugs: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         """Find each concept of the dictionary among the facts."""
         count = len(self.dictionary.cuis)
+        self._alone = np.full(count, None)
         self._fact = np.full(count, -1)
         self._groups = np.ones(count, dtype=np.int64)
         if self.facts:
@@ -68,28 +75,6 @@ class Chooser:
         known = self.facts and f"groups:{_DRUGS}" in self.facts.labels
         self._drugs = self.having({"groups": {_DRUGS}}) if known else np.zeros(count, dtype=bool)
 
-    def name(self, concept: int) -> str:
-        """Return the preferred name of a concept, its CUI where nothing is known of it."""
-        known = self._names.get(concept)
-        if known is None:
-            at = int(self._fact[concept])
-            known = self.facts.name(at) if self.facts and at >= 0 else self.cui(concept)
-            self._names[concept] = known
-        return known
-
-    def cui(self, concept: int) -> str:
-        """Return the CUI of a concept."""
-        return str(self.dictionary.cuis[concept].decode())
-
-    def course(self, concept: int) -> Course:
-        """Return how long what a concept stands for goes on."""
-        known = self._courses.get(concept)
-        if known is None:
-            drug = bool(self._drugs[concept])
-            known = Course.DRUG if drug else course(self.name(concept))
-            self._courses[concept] = known
-        return known
-
     def having(self, wanted: Mapping[Kind, Collection[str]]) -> NDArray[np.bool_]:
         """Tell which concepts have one of the values of each kind; raises :class:`UsageError`."""
         mask = np.ones(len(self.dictionary.cuis), dtype=bool)
@@ -100,24 +85,78 @@ class Chooser:
                 mask &= self.facts.having(kind, values)[self._fact] & (self._fact >= 0)
         return mask
 
-    def choose(self, candidates: Candidates, others: frozenset[int]) -> Answer:
-        """Choose among the concepts of a name; ``others`` are those its document mentions."""
-        if len(candidates) == 1:
-            concept = candidates[0][0]
-            return self._certain.get(concept) or self._certain.setdefault(
-                concept, Answer(concept, (), 1.0)
-            )
+    def choose(
+        self, match: Indices, entry: Indices, text: Indices
+    ) -> tuple[Indices, NDArray[np.object_]]:
+        """Return the matches that have entries, and the :class:`Answer` of each.
+
+        ``text`` is the one that each match is in: what it surely mentions is the context.
+        """
+        match, concept, rank = ranked(
+            match, self.dictionary.concept[entry], self.dictionary.rank[entry]
+        )
+        first = np.flatnonzero(np.diff(match, prepend=-1))
+        after = np.append(first[1:], len(match))[: len(first)]
+        matched, best = match[first], concept[first]
+        answers = self._certain(best)
+        several = np.flatnonzero(after - first > 1)
+        if len(several):
+            sure = after - first == 1
+            among = _Context(self, text[matched[sure]], self._fact[best[sure]])
+            pairs = list(zip(concept.tolist(), rank.tolist(), strict=True))
+            bounds = several, first[several], after[several], text[matched[several]]
+            for at, low, high, place in zip(*(c.tolist() for c in bounds), strict=True):
+                own = tuple(pairs[low:high])
+                answers[at] = self._twin(own) or among.choose(own, place)
+        return matched, answers
+
+    def among(self, candidates: Candidates, others: frozenset[int]) -> Answer:
+        """Choose among several concepts; ``others`` are the facts that the document mentions."""
         concepts = [concept for concept, _ in candidates]
         scores = [self._score(concept, rank) for concept, rank in candidates]
         groups = [int(self._groups[concept]) for concept in concepts]
-        if others and any(not one & groups[0] for one in groups):
+        if others:
             near = [self._shared(concept, others) for concept in concepts]
             scores = [score + 0.7 * log1p(n) for score, n in zip(scores, near, strict=True)]
         order = sorted(range(len(concepts)), key=lambda at: (-scores[at], at))
         best = order[0]
         rivals = [at for at in order[1:] if not groups[at] & groups[best]]
         score = 1 / (1 + sum(exp(scores[at] - scores[best]) for at in rivals))
-        return Answer(concepts[best], tuple(concepts[at] for at in order[1:]), round(score, 4))
+        return self._answer([concepts[at] for at in order], round(score, 4))
+
+    def _certain(self, concepts: NDArray[np.int32]) -> NDArray[np.object_]:
+        answers: NDArray[np.object_] = self._alone[concepts]
+        unseen = np.flatnonzero(~answers.astype(bool))
+        for concept in set(concepts[unseen].tolist()):
+            self._alone[concept] = self._answer([concept], 1.0)
+        if len(unseen):
+            answers[unseen] = self._alone[concepts[unseen]]
+        return answers
+
+    def _twin(self, candidates: Candidates) -> Answer | None:
+        """Choose among twins; None where context may decide otherwise."""
+        known = self._twins.get(candidates)
+        if known is None:
+            groups = [int(self._groups[concept]) for concept, _ in candidates]
+            alike = all(own & groups[0] for own in groups)
+            known = self.among(candidates, frozenset()) if alike else False
+            if len(self._twins) >= _KEPT:
+                self._twins.clear()
+            self._twins[candidates] = known
+        return known or None
+
+    def _answer(self, concepts: list[int], score: float) -> Answer:
+        best, *others = (self.dictionary.cuis[concept].decode() for concept in concepts)
+        name = self._name(concepts[0])
+        lasts = Course.DRUG if self._drugs[concepts[0]] else course(name)
+        return Answer(best, name, tuple(others), score, int(lasts))
+
+    def _name(self, concept: int) -> str:
+        """Return the preferred name of a concept, its CUI where nothing is known of it."""
+        at = int(self._fact[concept])
+        if self.facts and at >= 0:
+            return self.facts.name(at)
+        return str(self.dictionary.cuis[concept].decode())
 
     def _score(self, concept: int, rank: int) -> float:
         known = self._static.get((concept, rank))
@@ -134,8 +173,27 @@ class Chooser:
         at = int(self._fact[concept])
         if self.facts is None or at < 0:
             return 0
-        near = {int(self._fact[other]) for other in others if other != concept}
-        return len(near.intersection(self.facts.neighbours(at).tolist()))
+        return len(others.intersection(self.facts.neighbours(at).tolist()))
+
+
+class _Context:
+    """What decides in some texts: the concepts that each mentions beyond doubt, by their facts."""
+
+    def __init__(self, chooser: Chooser, text: Indices, facts: Indices) -> None:
+        self._chooser, self._text, self._facts = chooser, text, facts
+        self._mentioned: dict[int, frozenset[int]] = {}
+        self._chosen: dict[tuple[int, Candidates], Answer] = {}
+
+    def choose(self, candidates: Candidates, text: int) -> Answer:
+        """Choose as :meth:`Chooser.among`, once for each name and text."""
+        if text not in self._mentioned:
+            low, high = np.searchsorted(self._text, [text, text + 1])
+            self._mentioned[text] = frozenset(self._facts[low:high].tolist())
+        known = self._chosen.get((text, candidates))
+        if known is None:
+            known = self._chooser.among(candidates, self._mentioned[text])
+            self._chosen[text, candidates] = known
+        return known
 
 
 def _group_bits(facts: ConceptFacts) -> NDArray[np.int64]:

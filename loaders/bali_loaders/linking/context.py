@@ -45,7 +45,7 @@ _OF_SECTIONS = {
 _OF_SEVERAL = ("are ", "were ", "have ", "is ", "was ", "remains ", "has ")
 _OF_LISTS = (" of", "/o")
 _OF_ITEMS = ("historical", "over", "event", "past")
-_SAID = (*ATTRIBUTES, "over", "event", "past", "in past")
+_SAID = (*ATTRIBUTES, "over", "event", "past", "then", "in past")
 """What is said of mentions. Beside the attributes, of which :func:`_historical` is made: that it
 is over; that it came before something; that it was at some time; that it is in a list of the past.
 """
@@ -95,10 +95,12 @@ def find_attributes(
     joined = "\n".join(note.text for note in notes)
     scene = _scene(joined, notes, origins, table, phrase, cue_start, cue_end)
     said = {}
+    sections = _sections(notes, origins)
     for attribute in _SAID:
         low, high = _scopes(table, attribute, phrase, cue_start, cue_end, scene)
-        more = _sections(notes, origins, attribute)
-        said[attribute] = _covered(start, np.append(low, more[0]), np.append(high, more[1]))
+        said[attribute] = _covered(start, low, high)
+        if attribute in sections:
+            said[attribute] |= _covered(start, *np.array(sections[attribute]).T)
     asked = np.array([m.end() for m in _QUESTIONED.finditer(joined)], dtype=np.int64)
     said["uncertain"] |= _covered(start, asked, asked + 2)
     times = np.array(
@@ -196,21 +198,21 @@ def _scopes(
     comma = target - 3 if attribute == "over" else target  # "flu, resolved" is one item
     item = np.maximum(since, _previous(scene.commas, comma))
     since = np.where(table.of_several[phrase[backward]], since, item)
-    low = np.append(origin, np.maximum(since, target - _WIDEST))
+    width = _NARROW if attribute == "then" else _WIDEST
+    low = np.append(origin, np.maximum(since, target - width))
     return low, np.append(np.minimum(until, origin + _WIDEST), target)
 
 
-def _sections(
-    notes: Sequence[Note], origins: Positions, attribute: str
-) -> tuple[list[int], list[int]]:
+def _sections(notes: Sequence[Note], origins: Positions) -> dict[str, list[tuple[int, int]]]:
     """Return where the sections begin and end of which everything has an attribute.
 
     One whose text begins on the heading's line ends with the block, others with the next heading.
     """
-    low, high = [], []
+    found = defaultdict(list)
     for origin, note in zip(origins.tolist(), notes, strict=True):
         for at, heading in enumerate(note.headings):
-            if _OF_SECTIONS.get(heading.kind) != attribute:
+            attribute = _OF_SECTIONS.get(heading.kind)
+            if attribute is None:
                 continue
             after = note.headings[at + 1 : at + 2]
             end = after[0].start if after else len(note.text)
@@ -218,9 +220,8 @@ def _sections(
             line_end = note.blocks[block] if block < len(note.blocks) else len(note.text)
             if note.text[heading.end : line_end].strip(" \t\r\n\0"):
                 end = min(end, line_end)
-            low.append(origin + heading.start)
-            high.append(origin + end)
-    return low, high
+            found[attribute].append((origin + heading.start, origin + end))
+    return found
 
 
 def _free(cue_start: Positions, cue_end: Positions, start: Positions, end: Positions) -> Flags:

@@ -144,6 +144,17 @@ def find_names(dictionary: Dictionary, words: Words) -> tuple[Indices, Indices, 
     return first[order], last[order], keys[order]
 
 
+def keys_of(dictionary: Dictionary, names: Sequence[str]) -> Indices:
+    """Return the key that each name has as a whole, [names]; -1 where it has none."""
+    words = read_words(names)
+    first, last, key = find_names(dictionary, words)
+    begins = np.append(True, words.text[1:] != words.text[:-1])
+    whole = begins[first] & words.last[last]
+    keys = np.full(len(names), -1)
+    keys[words.text[first[whole]]] = key[whole]
+    return keys
+
+
 def best_entries(
     dictionary: Dictionary, words: Words, first: Indices, last: Indices, key: Indices
 ) -> tuple[Indices, Indices]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from bali_loaders.linking.layout import block_starts
@@ -10,18 +11,23 @@ from bali_loaders.linking.lexicon import sections
 
 _PLACEHOLDER = re.compile(
     r"""
-      \[\*\*[^\]]{0,200}\*\*\] | _{2,} | @@[^@\n]{0,60}@@ | <<[^<>\n]{0,60}>>
-    | \{\{[^{}\n]{0,60}\}\} | \bX{3,}\b | \*{3,} | \#{3,} | </?[A-Za-z][^<>\n]{0,60}>
-    | [\[<({] (?:[A-Z]+[ _-])* (?:NAME|DATE|DOCTOR|DR|HOSPITAL|PATIENT|ID|PHONE|FAX|ADDRESS|LOCATION
-        |AGE|MRN|REDACTED|CITY|STATE|ZIP|FACILITY|CLINIC|PROVIDER|STAFF|EMAIL|URL|ORGANIZATION
-        |PERSON|NUMBER|REMOVED|DEIDENTIFIED|INITIALS|CONTACT|SSN|COUNTRY|WARD|UNIT|TIME)
-        (?:[ _:-]?[A-Z0-9]+)* [\])>}]
+    [\[_@<{X*\#(] (?:
+        (?<=\[) \*\*[^\]]{0,200}\*\*\] | (?<=_) _+ | (?<=@) @[^@\n]{0,60}@@
+      | (?<=<) <[^<>\n]{0,60}>> | (?<={) \{[^{}\n]{0,60}\}\}
+      | (?<=\bX) X{2,}\b | (?<=\*) \*{2,} | (?<=\#) \#{2,}
+      | (?<=<) /?[A-Za-z][^<>\n]{0,60}>
+      | (?<=[\[<({]) (?:[A-Z]+[ _-])* (?:NAME|DATE|DOCTOR|DR|HOSPITAL|PATIENT|ID|PHONE|FAX|ADDRESS
+          |LOCATION|AGE|MRN|REDACTED|CITY|STATE|ZIP|FACILITY|CLINIC|PROVIDER|STAFF|EMAIL|URL|UNIT
+          |ORGANIZATION|PERSON|NUMBER|REMOVED|DEIDENTIFIED|INITIALS|CONTACT|SSN|COUNTRY|WARD|TIME)
+          (?:[ _:-]?[A-Z0-9]+)* [\])>}]
+    )
     """,
     re.VERBOSE,
 )
+"""It begins with one class of characters, which ``re`` looks for fast."""
 _HEADING = re.compile(
-    r"(?:(?P<line>[\n\r])|[.;] {1,2})[ \t*#]{0,4}(?:\d{1,2}[.)] )?"
-    r"(?P<words>[A-Za-z][A-Za-z/&' .-]{0,40}?)[ \t]?(?:\([^()\n]{0,20}\))?(?:\*\*)?"
+    r"[\n\r.;](?:(?<=[\n\r])| {1,2})[ \t*#]{0,4}(?:\d{1,2}[.)] )?"
+    r"(?P<words>[A-Za-z][A-Za-z/&' .-]{0,40}+)(?:\([^()\n]{0,20}\))?(?:\*\*)?"
     r"(?P<colon>:|(?=[ \t]*[\n\r]))"
 )
 _HIDDEN = "\0"
@@ -34,21 +40,9 @@ _HISTORIES = {
     "medications": ("medication", "drug"),
 }
 _EARLIER = frozenset({"past", "prior", "previous"})
-_TIME = re.compile(
-    r"""
-      (?<!\bin\ )(?<!\bsince\ )(?<!\bfrom\ )(?<!\bdx\ )(?<!\bdiagnosed\ )(?<!\bat\ )(?<![-/:.,\d])
-        (?:19|20|21)\d\d\b (?![-/:.]\d|\ ?(?:m[lg]|mcg|cc|units|IU|[hK]\b))
-    | (?<!\bdx\ )(?<!\bdiagnosed\ ) \b(?:in|last)\ (?:early\ |mid[ -]|late\ )?
-        (?:(?:19|20|21)\d\d\b | (?:Jan|Feb|Mar(?!g|k)|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)[a-z]*\b
-        | May\b | (?:year|month|spring|summer|fall|autumn|winter)\b
-        | \[\*\*(?:Month|Year|(?:19|20|21)\d\d))
-    | \[\*\*(?:19|20|21)\d\d(?:-\d{1,2})?\*\*\]
-    | (?<!\bdx\ )(?<!\bdiagnosed\ ) \b (?:at\ )? age\ \d
-    | \b (?:\d{1,2}|several|many|few)\ (?:years?|yrs?|y|months?|mos?)\ (?:ago|earlier|back)\b
-    """,
-    re.VERBOSE,
-)
-"""When something was, written after it; not since when it is."""
+_YEAR = re.compile(r"[12][019]\d\d(?![\w/:.-]\d|\d| ?(?:m[lg]|mcg|cc|units|IU|[hK])\b)")
+_SINCE = re.compile(r"[-/:.,\d]$|\b(?:since|from|at|dx|dx'd|diagnosed)(?: in)? $")
+_HIDDEN_TIME = re.compile(r"\[\*\*(?:(?:19|20|21)\d\d(?:-\d{1,2})?\*|Month|Year)")
 
 
 class Heading(NamedTuple):
@@ -75,29 +69,40 @@ class Note(NamedTuple):
 def read_note(text: str, *, clinical: bool) -> Note:
     """Read the layout of a document."""
     blocks = block_starts(text)
-    headings = list(_headings(text)) if clinical else []
     hidden = [(start - 1, start) for start in blocks]
-    if clinical:
-        hidden += [found.span() for found in _PLACEHOLDER.finditer(text)]
-        hidden += [(heading.start, heading.end) for heading in headings]
-    times = [found.start() for found in _TIME.finditer(text)] if clinical else []
-    return Note(_blanked(text, hidden), blocks, headings, times)
+    if not clinical:
+        return Note(_blanked(text, hidden), blocks, [], [])
+    headings = list(_headings(text))
+    placeholders = list(_PLACEHOLDER.finditer(text))
+    hidden += [found.span() for found in placeholders]
+    hidden += [(heading.start, heading.end) for heading in headings]
+    return Note(_blanked(text, hidden), blocks, headings, _times(text, placeholders))
+
+
+def _times(text: str, placeholders: list[re.Match[str]]) -> list[int]:
+    """Return where years and months are that do not tell since when something is."""
+    starts = [found.start() for found in placeholders if _HIDDEN_TIME.match(found[0])]
+    starts += [found.start() for found in _YEAR.finditer(text)]
+    return [at for at in starts if not _SINCE.search(text[max(0, at - 15) : at])]
 
 
 def _headings(text: str) -> list[Heading]:
     found = []
     for match in _HEADING.finditer(f"\n{text}"):
+        words = match["words"].rstrip()
         start, end = match.start("words") - 1, match.end() - 1
-        kind = _kind(match["words"].lower().split())
-        if kind and (match["colon"] or match["words"].isupper()):
+        kind = _kind(words)
+        if kind and (match["colon"] or words.isupper()):
             found.append(Heading(start, end, kind))
-        elif match["line"] and (match["colon"] or match["words"].isupper()):
+        elif match[0][0] in "\n\r" and (match["colon"] or words.isupper()):
             found.append(Heading(start, start, ""))
     return found
 
 
-def _kind(words: list[str]) -> str:
-    """Return what a heading of some words, in lower case, begins; empty where nobody knows."""
+@lru_cache(maxsize=10_000)
+def _kind(heading: str) -> str:
+    """Return what a heading begins; empty where nobody knows."""
+    words = heading.lower().split()
     known = sections().get(" ".join(words), "")
     if known or not words:
         return known
