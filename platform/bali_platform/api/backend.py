@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -35,6 +36,7 @@ Extension = Callable[["Backend"], APIRouter]
 
 WATCH_EVERY_S = 1.0
 WORKERS_EVERY_S = 10.0
+GLANCE_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Backend:
         self._tag = ""
         self._why = "the server is starting"
         self._workers: tuple[Worker, ...] = ()
+        self._glancing = threading.Lock()
+        self._seen, self._glanced_at = "", -math.inf
         watched = ((self._look_at_graph, WATCH_EVERY_S), (self._call_workers, WORKERS_EVERY_S))
         self._threads = [
             threading.Thread(target=self._follow, args=work, daemon=True) for work in watched
@@ -136,6 +140,13 @@ class Backend:
     def cache_stats(self) -> CacheStats:
         """Return the counters of the neighbourhood cache, over all processes."""
         return self._cache.stats()
+
+    def glance(self, look: Callable[[], str]) -> str:
+        """Return what ``look`` sees, for all who ask within half a second the same."""
+        with self._glancing:
+            if time.monotonic() - self._glanced_at > GLANCE_EVERY_S:
+                self._seen, self._glanced_at = look(), time.monotonic()
+            return self._seen
 
     def _follow(self, look: Callable[[], None], every_s: float) -> None:
         while not self.closing.wait(every_s):

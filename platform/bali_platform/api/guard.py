@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bali_platform.api.problems import ProblemError, render
+from bali_platform.api.protocol import WELCOME
 
 MAX_BODY_BYTES = 2**20
 BODY_LIMIT = "x-max-body-bytes"
@@ -51,8 +52,11 @@ class Access:
     public: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
 
-    def check(self, scope: Scope, max_body: int = MAX_BODY_BYTES) -> None:
-        """Raise :class:`ProblemError` if the request may not go on."""
+    def check(self, scope: Scope, max_body: int = MAX_BODY_BYTES) -> bool:
+        """Return whether a request comes from somebody who may see what is not public.
+
+        Raises :class:`ProblemError` if it may not go on.
+        """
         headers = Headers(scope=scope)
         if self.loopback:
             _check_host(headers.get("host", ""))
@@ -71,6 +75,7 @@ class Access:
             raise ProblemError("too-large", f"the query string exceeds {MAX_QUERY_BYTES} bytes")
         if int(headers.get("content-length", "0")) > max_body:
             raise _too_large(max_body)
+        return private and not preflight
 
     def _check_origin(self, headers: Headers) -> None:
         if self._lets_in(headers):
@@ -135,7 +140,8 @@ class Guard:
 
         max_body = self._bodies.get(scope["path"].removeprefix("/v1"), MAX_BODY_BYTES)
         try:
-            self._access.check(scope, max_body)
+            if self._access.check(scope, max_body):
+                scope["state"][WELCOME]()
         except ProblemError as problem:
             await render(problem.kind, problem.detail)(scope, receive, send_secured)
         else:

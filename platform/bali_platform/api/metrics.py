@@ -141,7 +141,7 @@ class _Platform(Collector):
         yield depth
 
     def _jobs(self) -> Iterator[Metric]:
-        states = [job.state for job in self._backend.jobs.list()]
+        states = [*self._backend.jobs.states().values()]
         jobs = GaugeMetricFamily("bali_jobs", "Jobs by state.", labels=["state"])
         for state in JobState:
             jobs.add_metric([state], states.count(state))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import ipaddress
 import os
+import resource
 import secrets
 import socket
 import sys
@@ -27,6 +28,7 @@ from bali_platform.services.home import Home
 TOKEN_VARIABLE = "BALI_API_TOKEN"  # noqa: S105 (its name, not its value)
 MIN_TOKEN_LENGTH = 16
 MAX_CONNECTIONS = 1_000
+OPEN_FILES = 8_192
 KEEP_ALIVE_S = 75  # longer than most clients', so that none asks on a connection that is closing
 STOP_WITHIN_S = 3
 SWITCH_INTERVAL_S = 0.0005
@@ -53,6 +55,7 @@ def serve(
     Raises:
         BaliError: the address cannot be used.
     """
+    _allow_open_files()
     # A thread that reads from Neo4j waits this long for Python at each piece that arrives.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     token = token_for(settings, host)
@@ -129,6 +132,12 @@ def _listen(settings: Settings, host: str, port: int | None) -> socket.socket:
         except OSError as error:
             reason = error.strerror
     raise BaliError(f"cannot listen on {host} port {port}: {reason}; choose another with --port")
+
+
+def _allow_open_files() -> None:
+    """Have room for every connection; many systems allow a process no more than 1,024 files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, OPEN_FILES)), hard))
 
 
 def _record(home: Home, port: int) -> None:

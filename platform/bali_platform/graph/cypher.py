@@ -19,12 +19,14 @@ import neo4j
 from neo4j.exceptions import AuthError, Neo4jError
 from neo4j.graph import Node, Path, Relationship
 
-from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.errors import BaliError, TooLargeError, UsageError
 from bali_platform.graph.client import Graph, first_line
 
 TIMEOUT_S = 30.0
 MAX_ROWS = 1000
+MAX_BYTES = 32 * 2**20  # of an answer, about as many as its JSON has
 
+_FETCH = 1000  # rows that travel together
 _EXPLAIN = "EXPLAIN "
 _FIRST_LINE = re.compile(r"line 1, column (\d+) \(offset: (\d+)\)")
 _PROCEDURES = re.compile(
@@ -32,6 +34,12 @@ _PROCEDURES = re.compile(
 )
 _OPERATORS_REFUSED = re.compile("LoadCSV|Show|Terminate|Administration")
 _EXPRESSIONS_REFUSED = re.compile(r"LOAD CSV|ResolvedCall\(")
+# Only functions of Neo4j itself have names without a dot.
+_FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.\w+)+)\(")
+FUNCTIONS = re.compile(
+    r"(date|datetime|localdatetime|localtime|time|duration|point|vector\.similarity)\.\w+"
+)
+_QUOTED = re.compile(r"`(?:[^`]|``)*`")
 
 
 class BadCypherError(UsageError):
@@ -77,12 +85,14 @@ def run_cypher(
     timeout_s: float = TIMEOUT_S,
     limit: int = MAX_ROWS,
 ) -> Rows:
-    """Run one statement and return at most ``limit`` rows.
+    """Run one statement and return at most ``limit`` rows, of at most ``MAX_BYTES`` together.
 
     Without ``write`` the statement must be one that reads the graph and does nothing else: no
-    ``LOAD CSV``, no administration, no procedures but the schema's and the indexes'.
+    ``LOAD CSV``, no administration, no procedures but the schema's and the indexes', no functions
+    but Neo4j's own.
 
     Raises:
+        TooLargeError: one row alone is larger than that.
         BadCypherError: Neo4j rejects the statement or a parameter.
         NotReadOnlyError: it would do more than read.
         TimeLimitError: it took longer than ``timeout_s``.
@@ -93,7 +103,8 @@ def run_cypher(
         raise UsageError("the row and time limits must be positive")
     mode = neo4j.WRITE_ACCESS if write else neo4j.READ_ACCESS
     values = dict(parameters or {})
-    session = graph.driver.session(default_access_mode=mode, fetch_size=limit + 1)
+    fetch_size = min(limit + 1, _FETCH)
+    session = graph.driver.session(default_access_mode=mode, fetch_size=fetch_size)
     with graph.errors(), _explained(timeout_s), session:
         if write:
             return _collect(session.run(neo4j.Query(text, timeout=timeout_s), values), limit)
@@ -114,6 +125,9 @@ def _check_read_only(summary: neo4j.ResultSummary) -> None:
         if operator.startswith("ProcedureCall") and not _PROCEDURES.match(details):
             name = details.partition("(")[0][:100]
             raise NotReadOnlyError(f"procedure {name} is not one that reads the graph")
+        for name in _FUNCTION.findall(_QUOTED.sub("", details)):
+            if not FUNCTIONS.fullmatch(name):
+                raise NotReadOnlyError(f"function {name[:100]} is not one of Neo4j's own")
 
 
 def _operators(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -124,9 +138,33 @@ def _operators(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _collect(result: neo4j.Result, limit: int) -> Rows:
     columns = tuple(result.keys())
-    records = result.fetch(limit + 1)
-    values = [record.values() for record in records[:limit]]
-    return Rows(columns, values, truncated=len(records) > limit)
+    values: list[list[Any]] = []
+    room = MAX_BYTES
+    for record in result:
+        row = record.values()
+        room -= _size(row)
+        if room < 0 and not values:
+            raise TooLargeError(f"one row is larger than {MAX_BYTES >> 20} MiB: ask for less")
+        if room < 0 or len(values) == limit:
+            return Rows(columns, values, truncated=True)
+        values.append(row)
+    return Rows(columns, values, truncated=False)
+
+
+def _size(value: Any) -> int:
+    """Return about how many bytes a value has as JSON."""
+    match value:
+        case str() | bytes() | bytearray():
+            return len(value) + 2
+        case Node() | Relationship():
+            return 64 + _size(dict(value))
+        case Path():
+            return sum(map(_size, (*value.nodes, *value.relationships)))
+        case dict():
+            return sum(len(name) + 4 + _size(item) for name, item in value.items())
+        case list() | tuple():
+            return sum(map(_size, value)) + 2 * len(value)
+    return 8
 
 
 def plain(value: Any) -> Any:

@@ -19,13 +19,15 @@ from kombu.exceptions import OperationalError
 
 from bali_platform.base.settings import load_settings
 from bali_platform.jobs.code import code_version
+from bali_platform.jobs.connection import connect
 from bali_platform.jobs.pulse import Pulse
-from bali_platform.jobs.queues import GPU, KEY_PREFIX, SUBGRAPHS
+from bali_platform.jobs.queues import GPU, KEY_PREFIX, SUBGRAPHS, waiting
 from bali_platform.jobs.tether import die_with_parent
 from bali_platform.services import redis_address
 from bali_platform.streaming import BatchKey
 
 BUILD_LIMIT_S = 300  # a batch that takes longer hangs: its process is replaced
+MOST_WAITING = 2_000  # requests in the queue, when nobody works on it
 
 
 def _configuration() -> dict[str, Any]:
@@ -83,12 +85,14 @@ def _prepare_process(**_: Any) -> None:
 def request_batch(job_id: str) -> Callable[[BatchKey], None]:
     """Return the function that asks the workers for a batch of a job.
 
-    It raises :class:`ConnectionError` while the broker is away.
+    Where too many requests wait already it asks nobody: whoever needs the batch asks again later.
+    The function raises :class:`ConnectionError` while the broker is away.
     """
+    redis = connect()
 
     def request(key: BatchKey) -> None:
-        arguments = (job_id, key.epoch, key.index, key.rank)
-        _send("bali.build_batch", SUBGRAPHS, *arguments)
+        if waiting(redis, SUBGRAPHS) < MOST_WAITING:
+            _send("bali.build_batch", SUBGRAPHS, job_id, key.epoch, key.index, key.rank)
 
     return request
 

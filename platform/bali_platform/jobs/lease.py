@@ -166,16 +166,18 @@ class Reaper:
     def sweep(self, now: float) -> None:
         """Look once at all jobs; ``now`` is any clock, in seconds, that never goes back."""
         self._store.recover(self._folder)
+        states = self._store.states()
+        running = [job_id for job_id, state in states.items() if state == JobState.RUNNING]
         lapsed = {
             (job.id, job.attempt): job
-            for job in self._store.list(JobState.RUNNING)
-            if not self._store.leased(job.id)
+            for job in self._store.read(running)
+            if job.state == JobState.RUNNING and not self._store.leased(job.id)
         }
         self._lapsed = {key: self._lapsed.get(key, now) for key in lapsed}
         for key, since in self._lapsed.items():
             if now - since >= GRACE_S:
                 _give_back(self._store, lapsed[key], "its worker was lost", free=True)
-        if self._store.list(JobState.QUEUED) and not self._waiting():
+        if JobState.QUEUED in states.values() and not self._waiting():
             self._wake()
 
     def forget(self) -> None:

@@ -1,14 +1,17 @@
 """The worker's side of a batch stream, and the keys that both sides use.
 
 For every rank of a job Redis holds two keys. ``wanted`` is a hash of the batches that the
-consumer waits for (value: how often a worker has begun them); ``stream`` holds the answers.
+consumer waits for (value: how often a worker has begun them); ``stream`` holds the answers. Beside
+them, whoever builds a batch keeps a key alive that says so, and nobody else begins it meanwhile.
 An answer that nobody waits for is dropped by the server, in the same step that would append it:
 so a stream never holds more than the consumer's window, whoever is killed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from bali_platform.base.errors import BaliError
@@ -19,12 +22,15 @@ if TYPE_CHECKING:
 
 TIME_TO_LIVE = 900  # seconds that a stream outlives its last use
 MAX_BEGUN = 5  # a batch begun so often and never finished kills whoever builds it
+BUILDER_LIVES_S = 4.0  # without a sign of life; less than a consumer waits before it asks again
 
 _BEGIN = """
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+if not redis.call('SET', KEYS[2], '', 'NX', 'PX', ARGV[2]) then return 0 end
 return redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
 """
 _ANSWER = """
+redis.call('DEL', KEYS[3])
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('XADD', KEYS[2], '*', 'key', ARGV[1], ARGV[2], ARGV[3])
 redis.call('EXPIRE', KEYS[2], ARGV[4])
@@ -46,7 +52,7 @@ def answer(
     *,
     outages: tuple[type[Exception], ...] = (),
 ) -> bool:
-    """Build a batch if it is still wanted and publish it; return whether it was used.
+    """Build a batch if it is wanted and nobody else builds it, and publish it; whether it was used.
 
     What goes wrong is told to the consumer instead of raised: after an exception in ``outages``
     it asks again later, after any other the job fails with the message. A batch that has been
@@ -59,7 +65,8 @@ def answer(
         message = f"begun {MAX_BEGUN} times and never finished: building it kills the worker"
         return _append(redis, job_id, key, "fatal", message)
     try:
-        payload = build()
+        with _alive(redis, job_id, key):
+            payload = build()
     except outages as error:
         return refuse(redis, job_id, key, _one_line(error))
     except Exception as error:
@@ -78,17 +85,42 @@ def refuse(redis: Redis, job_id: str, key: BatchKey, message: str) -> bool:
 
 
 def _begin(redis: Redis, job_id: str, key: BatchKey) -> int:
-    wanted, _ = stream_keys(job_id, key.rank)
-    return int(_run(redis, _BEGIN, [wanted], [_field(key)]))
+    keys = [stream_keys(job_id, key.rank)[0], _building(job_id, key)]
+    return int(_run(redis, _BEGIN, keys, [_field(key), int(BUILDER_LIVES_S * 1000)]))
+
+
+@contextmanager
+def _alive(redis: Redis, job_id: str, key: BatchKey) -> Iterator[None]:
+    """Show for as long as it takes that somebody builds a batch."""
+    from redis.exceptions import RedisError
+
+    over = threading.Event()
+
+    def show() -> None:
+        while not over.wait(BUILDER_LIVES_S / 4):
+            with suppress(RedisError):
+                redis.pexpire(_building(job_id, key), int(BUILDER_LIVES_S * 1000))
+
+    thread = threading.Thread(target=show, name="building", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _append(redis: Redis, job_id: str, key: BatchKey, kind: str, value: bytes | str) -> bool:
-    keys = stream_keys(job_id, key.rank)
+    keys = [*stream_keys(job_id, key.rank), _building(job_id, key)]
     return bool(_run(redis, _ANSWER, keys, [_field(key), kind, value, TIME_TO_LIVE]))
 
 
 def _run(redis: Redis, script: str, keys: Any, arguments: list[Any]) -> Any:
     return redis.register_script(script)(keys=keys, args=arguments)
+
+
+def _building(job_id: str, key: BatchKey) -> str:
+    return f"{stream_keys(job_id, key.rank)[0]}:{_field(key)}"
 
 
 def _field(key: BatchKey) -> str:

@@ -2,11 +2,13 @@
 
 import json
 import os
+import resource
 import socket
 import stat
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import httpx
 import psutil
@@ -73,6 +75,29 @@ def check_token(address: str, token: str) -> None:
                 assert answer.status_code == 401
                 assert token not in answer.text
         assert client.post("/jobs", json={"config": "demo"}).status_code == 401
+
+
+def test_many_idle_strangers_keep_nobody_out_who_has_the_token(services, settings, serve) -> None:
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (5000, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    )
+    right = {"Authorization": f"Bearer {TOKEN}"}
+    with (
+        serve(settings, BALI_API_TOKEN=TOKEN) as address,
+        httpx.Client(base_url=address, headers=right) as known,
+        ExitStack() as strangers,
+    ):
+        assert known.get("/jobs").status_code == 200
+        place = ("127.0.0.1", int(address.rsplit(":", 1)[1]))
+        (before,) = known._transport._pool.connections
+        for number in range(2000):
+            stranger = strangers.enter_context(socket.create_connection(place, timeout=30))
+            if number % 2:
+                stranger.sendall(b"GET /jobs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for _ in range(20):
+            assert known.get("/jobs").status_code == 200
+        assert known._transport._pool.connections == [before]
+        assert httpx.get(f"{address}/jobs", headers=right).status_code == 200
 
 
 def test_a_short_token_is_refused(services, settings) -> None:

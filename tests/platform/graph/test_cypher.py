@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import neo4j
 import pytest
 
-from bali_platform.base.errors import BaliError, UsageError
-from bali_platform.graph import Graph
+from bali_platform.base.errors import BaliError, TooLargeError, UsageError
+from bali_platform.graph import Graph, cypher
 from bali_platform.graph.cypher import run_cypher
 
 pytestmark = pytest.mark.services
@@ -80,6 +81,41 @@ def test_only_queries_run(graph: Graph, driver: neo4j.Driver, text: str) -> None
     with pytest.raises(UsageError):
         run_cypher(graph, text)
     assert driver.execute_query(count).records == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RETURN date.truncate('day', date()) AS x",
+        "RETURN `date` . /**/ `truncate` ('day', date()) AS x",
+        "RETURN \\u0064ate.truncate('day', date()) AS x",
+        "MATCH (n:Nothing) RETURN n ORDER BY date.truncate('day', n.x)",
+        "MATCH (n:No) WHERE EXISTS { (n)--(m) WHERE date.truncate('day', m.x) = 1 } RETURN n",
+        "RETURN CASE WHEN true THEN COLLECT { RETURN date.truncate('day', date()) } END",
+        "UNWIND [1, 2] AS x RETURN reduce(s = 0, y IN [x] | s + date.truncate('day', date()).day)",
+    ],
+)
+def test_functions_that_are_not_listed_are_refused(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    run_cypher(graph, text)
+    monkeypatch.setattr(cypher, "FUNCTIONS", re.compile(r"point\.\w+"))
+    with pytest.raises(UsageError, match=r"date\.truncate is not one of Neo4j's own"):
+        run_cypher(graph, text)
+
+
+@pytest.mark.parametrize("text", ["RETURN 'a.b(' AS `c.d(e)`", "MATCH (n:`a.b(c)`) RETURN n"])
+def test_names_are_no_functions(graph: Graph, text: str) -> None:
+    run_cypher(graph, text)
+
+
+def test_bytes_are_limited(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cypher, "MAX_BYTES", 10_000)
+    text = "UNWIND range(1, 10000) AS x RETURN [{text: $text}]"
+    answer = run_cypher(graph, text, {"text": "z" * 990})
+    assert (len(answer.rows), answer.truncated) == (9, True)
+    with pytest.raises(TooLargeError, match="one row is larger"):
+        run_cypher(graph, text, {"text": "z" * 10_001})
 
 
 def test_writing_when_asked_to(graph: Graph, driver: neo4j.Driver) -> None:

@@ -62,6 +62,15 @@ def test_jobs_are_found_by_the_beginning_of_their_id(
     assert [found.id for found in store.list()] == [others[1].id, others[0].id, job.id]
 
 
+def test_jobs_are_found_by_their_state(store: JobStore, job: Job, tmp_path: Path) -> None:
+    other = store.submit("toy", "t", {}, {}, tmp_path)
+    store.request_cancel(job.id)
+    assert list(store.states().items()) == [(other.id, "queued"), (job.id, "cancelled")]
+    assert store.list(JobState.QUEUED) == [other]
+    assert store.summaries([other.id, "gone"]) == [other.model_copy(update={"config": {}})]
+    assert store.list(JobState.CANCELLED, JobState.FAILED) == [store.get(job.id)]
+
+
 def test_a_change_happens_only_when_its_expectations_hold(store: JobStore, job: Job) -> None:
     assert not store.change(job.id, {"step": 5}, expect={"state": "running"})
     assert not store.change(job.id, {"step": 5}, expect={"attempt": 1, "state": "queued"})

@@ -138,6 +138,16 @@ def test_a_worker_that_stops_consuming_replaces_itself(farm: Any) -> None:
     farm.wait_for(lambda: waiting(farm.store.redis, SUBGRAPHS) == 0)
 
 
+def test_requests_that_nobody_takes_do_not_pile_up(farm: Any) -> None:
+    farm.run(
+        "from bali_platform.jobs import app\n"
+        "from bali_platform.streaming import BatchKey\n"
+        "app.MOST_WAITING = 5\n"
+        "for index in range(20): app.request_batch('job')(BatchKey(0, index))"
+    )
+    assert waiting(farm.store.redis, SUBGRAPHS) == 5
+
+
 def test_a_hung_worker_is_killed_and_replaced(farm: Any) -> None:
     farm.start_worker("gpu")
     farm.wait_for(lambda: "ready" in farm.log())

@@ -25,6 +25,7 @@ from bali_platform.streaming import (
     ReplaySource,
     StreamedSource,
     answer,
+    answers,
     publish,
     refuse,
 )
@@ -310,7 +311,32 @@ def test_a_batch_that_cannot_be_built_fails_the_run_with_its_reason(redis_client
     )
 
 
-def test_a_batch_that_kills_its_workers_is_given_up(redis_client: Redis) -> None:
+def test_a_slow_batch_is_built_once_however_often_it_is_asked_for(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "BUILDER_LIVES_S", 0.4)
+    built: list[BatchKey] = []
+
+    def slowly(key: BatchKey) -> bytes:
+        built.append(key)
+        time.sleep(1.5)
+        return build(key)
+
+    def request(key: BatchKey) -> None:
+        made = partial(slowly, key)
+        threading.Thread(target=answer, args=(redis_client, JOB, key, made)).start()
+
+    streamed = source(redis_client, request, resend_after=0.02)
+    assert list(streamed.batches(KEYS[:2])) == EXPECTED[:2]
+    assert streamed.repeats > 2 * answers.MAX_BEGUN
+    assert sorted(built) == KEYS[:2]
+
+
+def test_a_batch_that_kills_its_workers_is_given_up(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "BUILDER_LIVES_S", 0.02)
+
     class WorkerKilledError(BaseException):
         pass
 

@@ -28,8 +28,8 @@ _slots = asyncio.Semaphore(AT_ONCE)
 async def post_cypher(request: CypherRequest, graph: LiveGraph) -> CypherAnswer:
     """Run a query that only reads, for at most 10 seconds.
 
-    Refused are writing, administration, `LOAD CSV`, and procedures other than the indexes' and
-    the schema's.
+    Refused are writing, administration, `LOAD CSV`, procedures other than the indexes' and the
+    schema's, and functions other than Neo4j's own. An answer ends, `truncated`, at 32 MiB.
     """
     try:
         async with asyncio.timeout(TIME_LIMIT_S + GRACE_S):

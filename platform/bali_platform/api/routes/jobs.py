@@ -31,8 +31,9 @@ def list_jobs(
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
 ) -> Jobs:
     """Page through the jobs, newest first."""
-    found = backend.jobs.list(*(state or ()))
-    page = found[offset : offset + limit]
+    states = backend.jobs.states().items()
+    found = [job_id for job_id, at in states if not state or at in state]
+    page = backend.jobs.summaries(found[offset : offset + limit])
     url = URL(scope=request.scope).include_query_params(offset=offset + limit)
     more = len(found) > offset + limit
     return Jobs(

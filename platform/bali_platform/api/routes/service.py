@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -56,11 +56,12 @@ def show_metrics(backend: Connected) -> Response:
 def read_status(backend: Backend) -> Status:
     """Ask the services; what does not answer is left out."""
     try:
-        jobs, queues = backend.jobs.list(), backend.queue_depths()
+        states, queues = backend.jobs.states(), backend.queue_depths()
+        recent = backend.jobs.summaries(islice(states, RECENT))
         stats = backend.cache_stats()
         cache = CacheStatus(entries=stats.entries, bytes=stats.bytes, hit_rate=stats.hit_rate)
     except (RedisError, BaliError):
-        jobs, queues, cache = [], {}, None
+        states, queues, recent, cache = {}, {}, [], None
     release = backend.release
     return Status(
         version=__version__,
@@ -69,8 +70,8 @@ def read_status(backend: Backend) -> Status:
         browser=backend.browser,
         redis=cache is not None,
         queues=queues,
-        jobs=dict.fromkeys(JobState, 0) | Counter(job.state for job in jobs),
-        recent=[JobSummary.model_validate(job) for job in jobs[:RECENT]],
+        jobs={state: [*states.values()].count(state) for state in JobState},
+        recent=[JobSummary.model_validate(job) for job in recent],
         workers=[WorkerStatus.model_validate(worker) for worker in backend.workers],
         cache=cache,
     )

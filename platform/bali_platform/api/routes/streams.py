@@ -50,7 +50,7 @@ async def follow_platform(backend: Connected) -> Response:
     """Stream what `/status` returns, as an event `status` whenever it changes."""
 
     def look(before: str) -> tuple[str, list[str]]:
-        now = read_status(backend).model_dump_json()
+        now = backend.glance(lambda: read_status(backend).model_dump_json())
         return now, [] if now == before else [_message("status", now)]
 
     return _stream(backend, look, "")
