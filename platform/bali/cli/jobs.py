@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
 import sys
 import time
 from pathlib import Path
@@ -14,11 +15,12 @@ from typer.core import TyperGroup
 
 from bali.cli import linker
 from bali.cli.common import JsonOption, err, fields, job_store, out, print_json, table
-from bali_platform.base.errors import BaliError
+from bali_platform.base.errors import BaliError, UsageError
 
 if TYPE_CHECKING:
     from bali_platform.base.settings import Settings
     from bali_platform.jobs import Job, JobStore
+    from bali_trainers.training.config import Config
     from bali_trainers.training.submission import PreparedJob
 
 
@@ -88,20 +90,24 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Queue a training job."""
-    from bali_platform.base.settings import load_settings
     from bali_trainers.training.config import load_config
 
     checked = load_config(config, **({"data": {"corpus": corpus}} if corpus else {}))
     # What is wrong with it has been told by now: what follows takes longer to be imported.
+    from bali_platform.base.settings import load_settings
     from bali_platform.jobs.app import wake
     from bali_trainers.training.submission import pin
 
     settings = load_settings()
+    store = None if local else job_store()
+    if store is None or _trained_here(checked):
+        from bali_trainers.training.devices import choose_device
+
+        choose_device(checked, checked.run.processes - 1)
     prepared = pin(checked, settings)
-    if local:
+    if store is None:
         _train_here(prepared, settings)
         return
-    store = job_store()
     job = prepared.queue(store, settings.home / "jobs", priority=priority, retries=retries)
     wake()
     if watch:
@@ -110,6 +116,16 @@ def train(
         print_json(job.model_dump(mode="json"))
     else:
         out.print(f"queued job {job.id}: `bali jobs watch {job.id}` shows it")
+
+
+def _trained_here(config: Config) -> bool:
+    """Whether it matters what GPUs there are, and a worker of this machine would find too few."""
+    from bali_platform.jobs.app import hosts_serving
+    from bali_platform.jobs.queues import GPU
+
+    run = config.run
+    wants = run.device.startswith("cuda") or run.precision == "fp16" or run.processes > 1
+    return wants and hosts_serving(GPU) == {socket.gethostname()}
 
 
 def _train_here(prepared: PreparedJob, settings: Settings) -> None:
@@ -123,7 +139,9 @@ def _train_here(prepared: PreparedJob, settings: Settings) -> None:
     write_atomically(folder / "config.json", json.dumps(prepared.config, indent=2))
     write_atomically(folder / "spec.json", json.dumps(prepared.spec, indent=2))
     out.print(f"training in {folder}", highlight=False)
-    if run([str(folder)]):
+    if (code := run([str(folder)])) == UsageError.exit_code:
+        raise typer.Exit(code)
+    if code:
         raise BaliError(
             "training stopped: "
             f"`python -m bali_trainers.training.start {shlex.quote(str(folder))}` goes on"
@@ -236,7 +254,6 @@ def adopt(
     every: Annotated[bool, typer.Option("--all", help="Every queued job of other code.")] = False,
 ) -> None:
     """Let queued jobs run on the code of now, after an update."""
-    from bali_platform.base.errors import UsageError
     from bali_platform.jobs import JobState, code_version
     from bali_platform.jobs.app import wake
 
@@ -281,11 +298,11 @@ def _watch(store: JobStore, job_id: str) -> None:
 
 def _tell_if_nobody_trains(store: JobStore) -> None:
     from bali_platform.jobs import JobState
-    from bali_platform.jobs.app import queues_served
+    from bali_platform.jobs.app import hosts_serving
     from bali_platform.jobs.queues import GPU
 
     busy = any(job.state == JobState.RUNNING for job in store.list())
-    if not busy and GPU not in queues_served():
+    if not busy and not hosts_serving(GPU):
         err.print("no worker trains yet: `bali up --workers` starts one", style="yellow")
 
 

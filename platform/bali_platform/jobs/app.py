@@ -102,10 +102,14 @@ def wake() -> None:
     _send("bali.train", GPU)
 
 
-def queues_served() -> set[str]:
-    """Return the queues of all workers that answer within a second; one that trains does not."""
+def hosts_serving(queue: str) -> set[str]:
+    """Return the machines whose workers of a queue answer within a second; busy ones do not."""
     answers = app.control.inspect(timeout=1.0).active_queues() or {}
-    return {queue["name"] for served in answers.values() for queue in served}
+    return {
+        worker.partition("@")[2]
+        for worker, served in answers.items()
+        if queue in (each["name"] for each in served)
+    }
 
 
 def _send(task: str, queue: str, *arguments: object) -> None:

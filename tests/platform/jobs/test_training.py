@@ -27,6 +27,16 @@ def test_trainers_that_fail(farm: Any) -> None:
     assert job.log.read_text().count("--- attempt") == 2
 
 
+def test_what_a_configuration_asks_in_vain_is_tried_once(farm: Any) -> None:
+    farm.start_worker("gpu")
+    config = {"name": "x", "run": {"device": "cuda:99"}}
+    spec = {"corpus": "c", "corpus_sha": "", "graph_version": "", "relation_types": []}
+    spec |= {"seed": 0, "tokenizer": "t", "tokenizer_sha": "", "batch_size": 1, "max_length": 8}
+    job = farm.wait(farm.store.submit("train", "x", config, spec, farm.home / "jobs"))
+    assert (job.state, job.attempt) == (JobState.FAILED, 1)
+    assert "device 'cuda:99': torch sees" in job.message
+
+
 def test_a_job_of_no_known_kind_fails(farm: Any) -> None:
     farm.start_worker("gpu")
     job = farm.store.submit("dance", "t", {}, {}, farm.home / "jobs", retries=1)

@@ -15,9 +15,11 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 from bali_platform.base.errors import BaliError, UsageError
 from bali_trainers.inference.embedding import NameEncoder, Setup
 from bali_trainers.models.bases import (
+    name_pooling,
     require_fit,
     require_model,
     require_packed,
+    require_pooling,
     tokenizer_folder,
     usable_positions,
     word_pieces,
@@ -89,7 +91,7 @@ def test_weights_may_be_in_parts(folder: Path, shards: bool) -> None:
 def test_adapters_are_no_model(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
     write(folder / "adapter_config.json", {"base_model_name_or_path": "some/base"})
-    with pytest.raises(BaliError, match=r"holds LoRA adapters, not a model: merge .*some/base"):
+    with pytest.raises(BaliError, match=r"holds LoRA adapters, not a model: .*merges .*some/base"):
         require_model(str(folder))
 
 
@@ -178,3 +180,32 @@ def test_a_dictionary_is_encoded_once(folder: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(one.vectors[one.row], other.vectors[other.row])
     shared = first[1].vectors[first[1].row[0]]
     np.testing.assert_array_equal(shared, first[0].vectors[first[0].row[1]])
+
+
+def test_a_name_on_the_hub_is_known_by_what_is_cached_of_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder / "1_Pooling" / "config.json", {"pooling_mode_cls_token": True})
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, **_: str(folder))
+    assert name_pooling("some/model") == "cls"
+    with pytest.raises(UsageError, match="positions for 64 pieces"):
+        require_fit("some/model", folder, {"[data] max_length": 65})
+    kept = tokenizer_folder("some/model", tmp_path / "kept")
+    assert kept.parent == tmp_path / "kept", "for workers elsewhere"
+    edit(folder / "config.json", model_type="t5")
+    with pytest.raises(UsageError, match="of the family t5"):
+        require_model("some/model")
+
+
+def test_what_is_neither_a_folder_nor_a_name_is_told() -> None:
+    with pytest.raises(UsageError, match="'m/bert/base' is neither a folder here nor a name"):
+        require_model("m/bert/base")
+
+
+def test_first_tokens_are_not_read_where_means_are(folder: Path) -> None:
+    require_pooling(str(folder), "first")
+    write(folder / "1_Pooling" / "config.json", {"pooling_mode_mean_tokens": True})
+    with pytest.raises(UsageError, match=r"pooling = 'first': model .* by their mean"):
+        require_pooling(str(folder), "first")
+    write(folder / "graph_encoder" / "config.json", {"pooling": "first"})
+    require_pooling(str(folder), "first")

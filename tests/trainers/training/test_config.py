@@ -84,7 +84,7 @@ def test_overrides_replace_single_keys(write):
         ("[run]\ncheckpoint_every = '10 sec'", "run.checkpoint_every"),
         ("[run]\npatience = 2", "set [data] dev_batches"),
         ("[data]\nhops = 5", "data.hops = 5: input should be less than or equal to 4"),
-        ("[run]\nbest = 'mlm/loss'", "[run] best needs sentences to evaluate on"),
+        ("[run]\nbest = 'loss'", "[run] best needs sentences to evaluate on"),
         ("[run]\nbest = 'mlmm/loss'", "no metric of an objective that is switched on"),
         ("[run]\nloggers = ['tensorbord']", "run.loggers.0 = 'tensorbord'"),
         ("[objectives.mention_text]", "set [data] mention_texts"),

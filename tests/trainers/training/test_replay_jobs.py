@@ -109,6 +109,35 @@ def test_a_recording_of_other_batches_is_refused(
         prepare(configuration, here, data={"replay": str(recording)})
 
 
+@pytest.mark.parametrize(
+    ("family", "changes", "said"),
+    [
+        (
+            "deberta-v2",
+            {"run": {"packed": True}},
+            "texts of the family deberta-v2 cannot be packed",
+        ),
+        ("bert", {"data": {"max_length": 65}}, "positions for 64 pieces, .* max_length is 65"),
+        ("bert", {"data": {"name_length": 65}}, "positions for 64 pieces, .* name_length is 65"),
+        ("bert", {"model": {"base": "no/such/folder"}}, "neither a folder here nor a name"),
+    ],
+)
+def test_what_a_model_cannot_do_is_refused_before_it_is_queued(
+    record: Any,
+    configuration: Path,
+    here: Settings,
+    tiny_model: Any,
+    family: str,
+    changes: Any,
+    said: str,
+) -> None:
+    recorded = changes.get("data", {})
+    data = {"replay": str(record(**recorded)), **recorded}
+    sections = {"model": {"base": str(tiny_model(family))}, **changes, "data": data}
+    with pytest.raises(UsageError, match=said):
+        prepare(configuration, here, **sections)
+
+
 def test_a_recording_without_notes_is_refused(
     record: Any, configuration: Path, here: Settings
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, TypeVar
 
 import torch
@@ -16,11 +17,17 @@ def settle_device(wanted: str) -> str:
 
     Raises :class:`UsageError` for a GPU that is not there.
     """
-    there = torch.cuda.is_available()
     if wanted == "auto":
-        return "cuda" if there else "cpu"
-    if wanted.startswith("cuda") and not there:
-        raise UsageError(f"device '{wanted}': torch sees no GPU here; use 'cpu' or 'auto'")
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cpu":
+        return wanted
+    named = re.fullmatch(r"cuda(?::(\d+))?", wanted)
+    if named is None:
+        raise UsageError(f"device '{wanted}': say cpu, cuda, one GPU such as cuda:1, or auto")
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(named[1] or 0) >= there:
+        seen = f"{there} GPU{'s' if there > 1 else ''}, numbered from 0" if there else "no GPU"
+        raise UsageError(f"device '{wanted}': torch sees {seen} here; use 'cpu' or 'auto'")
     return wanted
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.errors import UsageError
 from bali_trainers.models.text import TextEncoder
 
 
@@ -34,7 +34,7 @@ def add_adapters(text: TextEncoder, rank: int) -> None:
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
-        raise BaliError("[model] lora_rank needs peft: pip install 'bali[lora]'") from None
+        raise UsageError("[model] lora_rank needs peft: pip install 'bali[lora]'") from None
     base = text.model.base_model
     linears = [name for name, module in base.named_modules() if isinstance(module, nn.Linear)]
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linears), base)

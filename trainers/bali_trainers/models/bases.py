@@ -6,6 +6,8 @@ import json
 import re
 import sys
 import tempfile
+from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +24,7 @@ PACKABLE = ("bert", "modernbert", "roberta", "xlm-roberta")
 
 _VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.vocab", "*.tiktoken")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_DESCRIPTIONS = ("*.json", "*.txt", "*.model", "*.vocab", "*.tiktoken")
 _NO_ENCODERS = frozenset(
     {"bart", "bloom", "clip", "falcon", "gemma", "gemma2", "gemma3", "gpt2", "gpt_neo", "gpt_neox"}
     | {"llama", "longt5", "marian", "mbart", "mistral", "mixtral", "mt5", "mvp", "opt", "pegasus"}
@@ -46,37 +49,70 @@ def resolve_base(base: str) -> str:
     return str(get_model_path())
 
 
-def require_model(base: str) -> None:
-    """Refuse a folder that holds no language model that can be used, with the reason in a line."""
+@cache
+def described(base: str) -> Path:
+    """Return a folder with all that a model has beside its weights.
+
+    That is the model's own, or the cache of the hub, which is asked once.
+    """
     folder = Path(resolve_base(base))
-    if not folder.is_dir():
-        return
-    old = folder / "0_Transformer"
-    if (old / "config.json").is_file() and not _weights(folder):
-        raise BaliError(f"{folder} has its model in a folder of its own: name {old}")
-    if (folder / "adapter_config.json").is_file() and not _weights(folder):
-        adapted = _json(folder / "adapter_config.json").get("base_model_name_or_path")
+    if folder.is_dir():
+        return folder.resolve()
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+
+    try:
+        return Path(snapshot_download(base, allow_patterns=list(_DESCRIPTIONS)))
+    except (HFValidationError, RepositoryNotFoundError):
+        raise UsageError(
+            f"model '{base}' is neither a folder here nor a name on the Hugging Face hub"
+        ) from None
+    except OSError:  # it may answer later
         raise BaliError(
-            f"{folder} holds LoRA adapters, not a model: merge them first into their base "
-            f"({adapted or 'which it does not name'}), as PEFT's merge_and_unload does"
-        )
+            f"model '{base}' is no folder here, and the Hugging Face hub does not answer"
+        ) from None
+
+
+def require_model(base: str) -> None:
+    """Refuse what is no language model that can be used, with the reason in a line."""
+    folder = described(base)
+    if Path(resolve_base(base)).is_dir():
+        _require_weights(base, folder)
     if not (folder / "config.json").is_file():
-        raise BaliError(f"{folder} is not a model: it has no config.json")
+        raise UsageError(f"{folder} is not a model: it has no config.json")
     require_encoder(base, _json(folder / "config.json"))
-    if not (files := _weights(folder)):
-        raise BaliError(
+
+
+def _require_weights(base: str, folder: Path) -> None:
+    files = _weights(folder)
+    old = folder / "0_Transformer"
+    if (old / "config.json").is_file() and not files:
+        raise UsageError(f"{folder} has its model in a folder of its own: name {old}")
+    if (folder / "adapter_config.json").is_file() and not files:
+        raise UsageError(
+            f"{folder} holds LoRA adapters, not a model: `bali export {base} OUTPUT` merges them "
+            f"into their base ({adapted_base(folder) or 'which it does not name'})"
+        )
+    if (folder / "config.json").is_file() and not files:
+        raise UsageError(
             f"{folder} holds a model's config.json but no weights: put model.safetensors beside it"
         )
     for file in files:
         if not (folder / file).is_file():
-            raise BaliError(f"{folder} lacks a part of its weights, {file}: download it again")
+            raise UsageError(f"{folder} lacks a part of its weights, {file}: download it again")
+
+
+def adapted_base(folder: Path) -> str | None:
+    """Return the model that the adapters in a folder belong to, if it says so."""
+    found = _json(folder / "adapter_config.json").get("base_model_name_or_path")
+    return str(found) if found else None
 
 
 def require_encoder(base: str, config: dict[str, Any]) -> None:
     """Refuse a family of models that does not encode text in both directions."""
     family = config.get("model_type", "")
     if config.get("is_encoder_decoder") or family in _NO_ENCODERS:
-        raise BaliError(
+        raise UsageError(
             f"model '{base}' is of the family {family}, no encoder with masked language modelling: "
             "use one such as BERT, RoBERTa, DeBERTa or ModernBERT"
         )
@@ -94,33 +130,29 @@ def usable_positions(config: dict[str, Any]) -> int:
 
 
 def require_fit(base: str, tokenizer: Path, lengths: dict[str, int]) -> None:
-    """Refuse texts that a local model has no positions for, and word pieces it has no vectors for.
+    """Refuse texts that a model has no positions for, and word pieces it has no vectors for.
 
     ``lengths`` are word pieces of the longest text, by the setting that says so.
     """
-    file = Path(resolve_base(base)) / "config.json"
-    if not file.is_file():
-        return
-    config = _json(file)
+    config = _json(described(base) / "config.json")
     positions = usable_positions(config)
     for setting, length in lengths.items():
         if length > positions:
-            raise BaliError(
+            raise UsageError(
                 f"the model has positions for {positions} pieces, {setting} is {length}: lower it "
                 f"to {positions}, or use another model than '{base}'"
             )
     rows, pieces = config.get("vocab_size"), WordPieces(tokenizer).size
     if isinstance(rows, int) and pieces > rows:
-        raise BaliError(
+        raise UsageError(
             f"the tokenizer of model '{base}' has {pieces:,} word pieces, its embedding {rows:,}: "
             "the tokenizer is another model's, or the embedding must be resized to it"
         )
 
 
 def require_packed(base: str) -> None:
-    """Refuse a local model of a family whose texts cannot share rows."""
-    file = Path(resolve_base(base)) / "config.json"
-    family = _json(file).get("model_type") if file.is_file() else None
+    """Refuse a model of a family whose texts cannot share rows."""
+    family = _json(described(base) / "config.json").get("model_type")
     if family is not None and family not in PACKABLE:
         raise UsageError(
             f"[run] packed = true: texts of the family {family} cannot be packed, only those of "
@@ -128,19 +160,32 @@ def require_packed(base: str) -> None:
         )
 
 
+def require_pooling(base: str, pooling: str) -> None:
+    """Refuse to read mentions by their first token where a model's vectors are means."""
+    aligned = described(base) / "graph_encoder" / "config.json"
+    own = _json(aligned).get("pooling") if aligned.is_file() else _said_pooling(base)
+    if (pooling, own) == ("first", "mean"):
+        raise UsageError(
+            f"[model] pooling = 'first': model '{base}' pools its tokens by their mean: leave it "
+            "out, or use a model of first tokens"
+        )
+
+
 def name_pooling(base: str) -> Pooling:
     """Return how a model's sentence-transformers modules pool token states; the mean without any.
 
-    Raises :class:`BaliError` for a pooling that is neither the mean nor the first token.
+    Raises :class:`UsageError` for a pooling that is neither the mean nor the first token.
     """
-    folder = Path(resolve_base(base))
-    if not folder.is_dir():
-        return "mean"
+    return _said_pooling(base) or "mean"
+
+
+def _said_pooling(base: str) -> Pooling | None:
+    folder = described(base)
     # Until 2020 the model lay in a folder beside its pooling.
     places = (folder, folder.parent) if folder.name == "0_Transformer" else (folder,)
     file = next((f for p in places if (f := p / "1_Pooling" / "config.json").is_file()), None)
     if file is None:
-        return "mean"
+        return None
     found = _json(file)
     prefix = "pooling_mode_"
     modes = {key.removeprefix(prefix).removesuffix("_tokens") for key in found
@@ -152,7 +197,7 @@ def name_pooling(base: str) -> Pooling:
         return "cls"
     if modes == {"mean"}:
         return "mean"
-    raise BaliError(
+    raise UsageError(
         f"{file}: pooling by {' and '.join(sorted(modes))} is not read, only mean and cls"
     )
 
@@ -160,15 +205,20 @@ def name_pooling(base: str) -> Pooling:
 def tokenizer_folder(base: str, kept: Path) -> Path:
     """Return a folder with a model's tokenizer, complete, from which :class:`WordPieces` reads.
 
-    It is the model's own where that says everything; else what ``AutoTokenizer`` makes of it is
-    written to a folder in ``kept``.
+    It is the model's own folder where that says everything; else what ``AutoTokenizer`` makes of it
+    is written to a folder in ``kept``, once.
     """
-    source = Path(resolve_base(base))
-    if _is_complete(source):
-        return source.resolve()
-    name = str(source.resolve() if source.is_dir() else source)
-    folder = kept / re.sub(r"[^A-Za-z0-9._-]+", "--", name).strip("-")
-    _convert(base, folder)
+    source = described(base)
+    local = Path(resolve_base(base)).is_dir()
+    if local and _is_complete(source):
+        return source
+    digest = blake2b(digest_size=4)
+    for file in sorted({file for kind in _DESCRIPTIONS for file in source.glob(kind)}):
+        digest.update(file.name.encode() + file.read_bytes())
+    name = re.sub(r"[^A-Za-z0-9._-]+", "--", str(source) if local else base).strip("-")
+    folder = kept / f"{name}-{digest.hexdigest()}"
+    if not folder.is_dir():
+        _convert(base, folder)
     return folder
 
 
@@ -181,31 +231,32 @@ def word_pieces(base: str) -> WordPieces:
 def _convert(base: str, folder: Path) -> None:
     from transformers import AutoTokenizer
 
-    source = Path(resolve_base(base))
-    if source.is_dir() and not any(any(source.glob(kind)) for kind in _VOCABULARIES):
+    source = described(base)
+    if not any(any(source.glob(kind)) for kind in _VOCABULARIES):
         # transformers would make up an empty one, to which all texts are the same.
-        raise BaliError(f"{source} has no tokenizer: put its tokenizer.json beside the weights")
+        raise UsageError(f"{source} has no tokenizer: put its tokenizer.json beside the weights")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(resolve_base(base))
+        tokenizer = AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError, ImportError, KeyError, TypeError, RuntimeError) as error:
-        raise BaliError(_reason(base, str(error))) from None
+        raise UsageError(_reason(base, str(error))) from None
     if not tokenizer.is_fast:
         kind = type(tokenizer).__name__
-        raise BaliError(
+        raise UsageError(
             f"model '{base}' has no fast tokenizer ({kind}): only those with a tokenizer.json, or "
             "that transformers converts to one, can be used"
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = _pad_token(base, tokenizer)
-    tokenizer.save_pretrained(folder)
+    building = folder.with_name(f".{folder.name}.building")
+    tokenizer.save_pretrained(building)
+    building.rename(folder)
 
 
 def _pad_token(base: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    file = Path(resolve_base(base)) / "config.json"
-    number = _json(file).get("pad_token_id") if file.is_file() else None
+    number = _json(described(base) / "config.json").get("pad_token_id")
     found = tokenizer.convert_ids_to_tokens(number) if isinstance(number, int) else None
     if not isinstance(found, str):
-        raise BaliError(
+        raise UsageError(
             f"the tokenizer of model '{base}' has no pad token: name one in tokenizer_config.json"
         )
     return found
@@ -241,7 +292,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BaliError(f"{path} cannot be read: {error}") from None
+        raise UsageError(f"{path} cannot be read: {error}") from None
     if not isinstance(found, dict):
-        raise BaliError(f"{path} is damaged: it holds no object")
+        raise UsageError(f"{path} is damaged: it holds no object")
     return found

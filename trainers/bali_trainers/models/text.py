@@ -23,7 +23,7 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as transformers_logging
 
-from bali_platform.base.errors import BaliError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_trainers.models.bases import (
     require_encoder,
     require_model,
@@ -175,19 +175,21 @@ def load_text_encoder(base: str, *, recompute: bool = False) -> TextEncoder:
             )
     except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise BaliError(f"model '{base}' could not be loaded: {reason}") from None
+        # The hub may answer later; a folder stays as it is.
+        kind = UsageError if Path(source).is_dir() else BaliError
+        raise kind(f"model '{base}' could not be loaded: {reason}") from None
     prefix = f"{model.base_model_prefix}."
     fresh = frozenset(found["missing_keys"])
     lost = sorted(name for name in fresh if name.startswith(prefix) and ".pooler." not in name)
     if lost:
-        raise BaliError(f"model '{base}' lacks weights of its encoder, among them {lost[0]}")
+        raise UsageError(f"model '{base}' lacks weights of its encoder, among them {lost[0]}")
     return TextEncoder(model, fresh, recompute=recompute)
 
 
 def _require_family(base: str, config: PreTrainedConfig) -> None:
     require_encoder(base, config.to_dict())
     if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
-        raise BaliError(
+        raise UsageError(
             f"model '{base}' is of the family {config.model_type}, for which transformers has no "
             "masked language modelling: use one such as BERT, RoBERTa, DeBERTa or ModernBERT"
         )

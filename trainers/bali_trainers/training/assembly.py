@@ -26,6 +26,7 @@ from bali_trainers.training import distributed
 from bali_trainers.training.average import Average
 from bali_trainers.training.checkpoints import Checkpoints
 from bali_trainers.training.config import Config
+from bali_trainers.training.devices import choose_device
 from bali_trainers.training.job_folder import read_config, read_spec
 from bali_trainers.training.joint_model import build_task, parameter_groups
 from bali_trainers.training.journal import Journal
@@ -41,7 +42,7 @@ def train_folder(folder: Path, job: str | None = None) -> bool:
     In a process that the environment calls a rank, train with the other ranks; the first writes.
     """
     config, spec = read_config(folder), read_spec(folder)
-    device = choose_device(config)
+    device = choose_device(config, int(os.environ.get("LOCAL_RANK", "0")))
     precision = settle_precision(config.run.precision, device.type)
     run = config.run.model_copy(update={"precision": precision})
     config = config.model_copy(update={"run": run})
@@ -124,40 +125,6 @@ def _train(
         with average.applied() if average is not None else nullcontext():
             export_model(task, config, spec, journal.last, folder / "model")
     return finished
-
-
-def choose_device(config: Config) -> torch.device:
-    """Resolve ``device = "auto"`` and refuse what the device cannot do."""
-    wanted = config.run.device
-    if wanted == "auto":
-        usable = torch.cuda.is_available() and config.graph_encoder.backend != "dgl"
-        wanted = "cuda" if usable else "cpu"
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"[run] device = '{wanted}': torch sees no GPU; use 'cpu' or 'auto'")
-    if wanted == "cpu":
-        if config.run.precision == "fp16":
-            raise UsageError(
-                "[run] precision = 'fp16' needs a GPU: use 'bf16' or 'fp32' on the CPU"
-            )
-        return torch.device("cpu")
-    return _gpu(wanted, config.run.processes)
-
-
-def _gpu(wanted: str, processes: int) -> torch.device:
-    """Return the GPU of this process: the one that is named, or each rank of a machine its own."""
-    there = torch.cuda.device_count()
-    number = int(wanted.partition(":")[2] or os.environ.get("LOCAL_RANK", "0"))
-    if ":" in wanted and processes > 1:
-        raise UsageError(
-            f"[run] device = '{wanted}' is one GPU, not one for each of {processes} processes: use "
-            "'cuda', and CUDA_VISIBLE_DEVICES to choose some"
-        )
-    if number >= there:
-        gpus = f"torch sees {there} GPU{'s' if there > 1 else ''} here"
-        if ":" in wanted:
-            raise UsageError(f"[run] device = '{wanted}': {gpus}, numbered from 0")
-        raise UsageError(f"[run] processes = {processes}: {gpus}, and each process needs its own")
-    return torch.device("cuda", number)
 
 
 def _settle(config: Config, device: torch.device) -> None:

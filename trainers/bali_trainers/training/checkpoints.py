@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from bali_platform.base.errors import BaliError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.files import new_folder
 from bali_trainers.training import distributed
 from bali_trainers.training.average import Average
@@ -152,7 +152,7 @@ class Checkpoints:
         ours = json.loads(json.dumps(self._facts["identity"]))
         for name in ours:
             if theirs.get(name) != ours[name]:
-                raise BaliError(
+                raise UsageError(
                     f"{folder} belongs to another run: its {name} is {_short(theirs.get(name))}, "
                     f"this run's is {_short(ours[name])}; start a new job instead"
                 )

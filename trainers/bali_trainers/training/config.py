@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bali_platform.base.errors import UsageError
 from bali_trainers.batches.spec import BatchRecipe, Count, Fraction
 from bali_trainers.training.toml_files import check, read_toml, shipped
 
@@ -336,8 +337,6 @@ class Config(_Section):
             raise ValueError(
                 f"[run] best = '{self.run.best}' is no metric of an objective that is switched on"
             )
-        if self.run.best != "loss" and not self.data.dev_batches:
-            raise ValueError("[run] best needs sentences to evaluate on: set [data] dev_batches")
         if self.objectives.predicts_tokens and self.data.mlm_probability == 0:
             raise ValueError("[objectives] has no masked token to predict: raise mlm_probability")
         if self.objectives.mention_text is not None and not self.data.mention_texts:
@@ -373,7 +372,12 @@ def load_config(path: str | Path, **overrides: dict[str, Any]) -> Config:
     data = read_toml(path, "training/configs")
     for section, values in overrides.items():
         data[section] = {**data.get(section, {}), **values}
-    return parse_config(data, str(path))
+    config = parse_config(data, str(path))
+    if "best" in config.run.model_fields_set and not config.data.dev_batches:
+        raise UsageError(
+            f"{path}: [run] best needs sentences to evaluate on: set [data] dev_batches"
+        )
+    return config
 
 
 def parse_config(data: Any, where: str) -> Config:

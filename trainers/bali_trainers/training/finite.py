@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bali_platform.base.errors import BaliError
+from bali_platform.base.errors import UsageError
 from bali_trainers.training.prefetch import Arrival
 
 UNCHECKED = 256
@@ -32,7 +32,7 @@ class Finite:
             self.check()
 
     def check(self) -> None:
-        """Raise :class:`BaliError` if anything that was noted is not finite."""
+        """Raise :class:`UsageError`, as no second try helps, if what was noted is not finite."""
         seen, self._seen = self._seen, []
         if not seen:
             return
@@ -40,11 +40,11 @@ class Finite:
         if not all(fine):
             raise self._error(seen[fine.index(False)][0])
 
-    def _error(self, arrival: Arrival) -> BaliError:
+    def _error(self, arrival: Arrival) -> UsageError:
         key = arrival.key
         path = self._folder / f"not-finite-{key.epoch}-{key.index}-{key.rank}.safetensors"
         path.write_bytes(arrival.payload)
-        return BaliError(
+        return UsageError(
             f"the loss of {key} is not finite, or its gradient; the batch is in {path}: lower "
             "the learning rates, or use bf16 or fp32"
         )

@@ -16,7 +16,13 @@ from bali_platform.streaming import ReplaySource
 from bali_platform.text.corpus import open_corpus
 from bali_trainers.batches.places import tokenizer_sha
 from bali_trainers.batches.spec import BatchRecipe, DataSpec
-from bali_trainers.models.bases import require_fit, require_model, require_packed, tokenizer_folder
+from bali_trainers.models.bases import (
+    require_fit,
+    require_model,
+    require_packed,
+    require_pooling,
+    tokenizer_folder,
+)
 from bali_trainers.training.config import Config, load_config
 
 
@@ -69,6 +75,7 @@ def pin(config: Config, settings: Settings) -> PreparedJob:
     """
     config = _found_anywhere(config)
     require_model(config.model.base)
+    require_pooling(config.model.base, config.trained_pooling)
     if config.run.packed is True:
         require_packed(config.model.base)
     if config.data.replay is not None:
@@ -78,7 +85,8 @@ def pin(config: Config, settings: Settings) -> PreparedJob:
         spec = _recorded_spec(config, recording, settings)
     else:
         spec = _live_spec(config, settings)
-    lengths = {f"[data] {name}": getattr(spec, name) for name in ("max_length", "name_length")}
+    read = ("max_length", "graph_length" if spec.encoder == "linearised" else "name_length")
+    lengths = {f"[data] {name}": getattr(spec, name) for name in read}
     require_fit(config.model.base, spec.tokenizer, lengths)
     return PreparedJob(config.name, config.model_dump(mode="json"), spec.model_dump(mode="json"))
 
