@@ -286,7 +286,7 @@ def test_a_checkpoint_of_another_run_is_refused(job, capsys, change, line):
     if seed is not None:
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps({**config, "seed": seed}))
-    assert main([str(folder)]) == 1
+    assert main([str(folder)]) == 2
     error = capsys.readouterr().err
     assert "belongs to another run" in error
     assert line in error
@@ -431,7 +431,7 @@ def test_only_adapters_learn_and_the_export_is_plain(job, tiny_model):
 
 def test_a_loss_that_is_not_finite_leaves_its_batch(job, capsys):
     folder = job("run", optimiser={"text_lr": 1e30, "graph_lr": 1e30})
-    assert main([str(folder)]) == 1
+    assert main([str(folder)]) == 2
     assert "is not finite, or its gradient; the batch is in" in capsys.readouterr().err
     (path,) = folder.glob("not-finite-0-*.safetensors")
     assert "input_ids" in load_file(path)
