@@ -44,7 +44,8 @@ def register(app: typer.Typer) -> None:
 
 def export(
     run: Annotated[
-        str, typer.Argument(metavar="JOB", help="A job's id, its folder, or a checkpoint's folder.")
+        str,
+        typer.Argument(metavar="JOB", help="A job's id, its folder, a checkpoint's, or adapters'."),
     ],
     folder: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The folder to make.")],
     checkpoint: Annotated[

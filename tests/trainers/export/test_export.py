@@ -8,6 +8,7 @@ import shutil
 import onnxruntime
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from sentence_transformers import SentenceTransformer
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
@@ -187,7 +188,7 @@ def test_nothing_but_a_model_is_replaced(job, tmp_path):
     with pytest.raises(UsageError, match="something else than a model"):
         export_run(run, tmp_path, checkpoint=True)
     assert (tmp_path / "thesis.txt").exists()
-    with pytest.raises(UsageError, match="neither the folder of a job nor a checkpoint"):
+    with pytest.raises(UsageError, match="neither a job's folder, nor a checkpoint"):
         export_run(tmp_path, tmp_path / "model")
 
 
@@ -253,3 +254,35 @@ def test_an_onnx_graph_that_differs_is_refused(trained, tmp_path, monkeypatch):
 def test_what_is_no_checkpoint_is_refused(tmp_path):
     with pytest.raises(BaliError, match="is no whole checkpoint"):
         export_checkpoint(tmp_path, tmp_path / "model")
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+@pytest.mark.parametrize("headed", [True, False])
+def test_adapters_are_merged_into_their_base(tiny_model, tmp_path, headed):
+    base = tmp_path / "base"
+    shutil.copytree(tiny_model(), base)
+    kind = AutoModelForMaskedLM if headed else AutoModel
+    config = LoraConfig(target_modules=["query"], init_lora_weights=False)
+    adapted = get_peft_model(kind.from_pretrained(base), config)
+    adapted.save_pretrained(tmp_path / "adapters")
+    export_run(tmp_path / "adapters", tmp_path / "merged")
+    export_run(tmp_path / "adapters", tmp_path / "merged")
+    text = AutoTokenizer.from_pretrained(tmp_path / "merged")("w1 w2", return_tensors="pt")
+    with torch.inference_mode():
+        ours = AutoModel.from_pretrained(tmp_path / "merged").eval()(**text).last_hidden_state
+        theirs = adapted.eval().base_model.model.base_model(**text).last_hidden_state
+        before = AutoModel.from_pretrained(base).eval()(**text).last_hidden_state
+    torch.testing.assert_close(ours, theirs)
+    assert not torch.allclose(ours, before)
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+def test_adapters_of_another_base_are_refused(tiny_model, tmp_path):
+    config = LoraConfig(target_modules=["query"])
+    get_peft_model(AutoModel.from_pretrained(tiny_model()), config).save_pretrained(tmp_path / "a")
+    told = tmp_path / "a" / "adapter_config.json"
+    base = str(tiny_model("modernbert"))
+    told.write_text(json.dumps(json.loads(told.read_text()) | {"base_model_name_or_path": base}))
+    with pytest.raises(UsageError, match="does not fit its base"):
+        export_run(tmp_path / "a", tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()

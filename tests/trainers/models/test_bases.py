@@ -91,7 +91,7 @@ def test_weights_may_be_in_parts(folder: Path, shards: bool) -> None:
 def test_adapters_are_no_model(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
     write(folder / "adapter_config.json", {"base_model_name_or_path": "some/base"})
-    with pytest.raises(BaliError, match=r"holds LoRA adapters, not a model: .*merges .*some/base"):
+    with pytest.raises(BaliError, match=r"holds adapters, not a model: .*merges .*some/base"):
         require_model(str(folder))
 
 

@@ -45,7 +45,7 @@ def export_model(
             task.text.model.save_pretrained(building)
         tokenizer = find_tokenizer(spec, load_settings().home)
         AutoTokenizer.from_pretrained(tokenizer).save_pretrained(building)
-        _write_modules(building, task.text.width, spec.max_length)
+        write_modules(building, task.text.width, spec.max_length)
         save_graph_encoder(task, config, spec, building)
         (building / "README.md").write_text(model_card(config, spec, metrics), encoding="utf-8")
 
@@ -94,7 +94,7 @@ def replacing(folder: Path) -> Iterator[Path]:
         raise BaliError(f"model could not be written to {folder} ({error})") from None
 
 
-def _write_modules(folder: Path, width: int, max_length: int) -> None:
+def write_modules(folder: Path, width: int, max_length: int) -> None:
     """Write what sentence-transformers reads: encode, then take the mean of the token states."""
     package = "sentence_transformers.models"
     modules = [

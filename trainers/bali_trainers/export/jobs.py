@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from bali_platform.base.errors import BaliError, UsageError, did_you_mean
+from bali_trainers.export.adapters import export_merged, holds_adapters
 from bali_trainers.export.folder import export_checkpoint, replacing
 from bali_trainers.training.checkpoints import open_checkpoint
 
@@ -27,15 +28,19 @@ def export_run(run: Path, folder: Path, *, checkpoint: bool = False) -> None:
     """Copy the model that the run in folder ``run`` ended with to ``folder``.
 
     ``checkpoint`` makes it from the newest whole checkpoint instead; ``run`` may also be the
-    folder of one checkpoint. Raises :class:`BaliError` for an unfinished run, and
+    folder of one checkpoint, or one of LoRA adapters, which are merged into their base. Raises
+    :class:`BaliError` for an unfinished run, and
     :class:`UsageError` for a folder that is neither.
     """
     _check_output(folder)
+    if holds_adapters(run):
+        export_merged(run, folder)
+        return
     if (run / "state.json").exists():
         export_checkpoint(run, folder)
         return
     if not (run / "config.json").exists() or not (run / "spec.json").exists():
-        raise UsageError(f"{run} is neither the folder of a job nor a checkpoint")
+        raise UsageError(f"{run} is neither a job's folder, nor a checkpoint, nor adapters")
     if checkpoint:
         export_checkpoint(_newest(run), folder)
         return

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
+
 import torch
 from torch import nn
 from transformers import PreTrainedModel
@@ -39,6 +42,30 @@ def add_adapters(text: TextEncoder, rank: int) -> None:
     linears = [name for name, module in base.named_modules() if isinstance(module, nn.Linear)]
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linears), base)
     text.fresh |= {name for name, _ in text.model.named_parameters() if ".lora_" in name}
+
+
+def apply_adapters(text: TextEncoder, folder: Path) -> None:
+    """Merge the LoRA adapters that PEFT has saved in ``folder`` into the weights they adapt.
+
+    They may have been trained with a head, as ``AutoModelForMaskedLM`` has one, or without.
+    """
+    try:
+        from peft import PeftModel, get_peft_model_state_dict, load_peft_weights
+    except ImportError:
+        raise UsageError("merging adapters needs peft: pip install 'bali[lora]'") from None
+    model = text.model
+    saved = load_peft_weights(str(folder), device="cpu")
+    below = f"base_model.model.{model.base_model_prefix}."
+    headed = any(name.startswith(below) for name in saved)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # what is missing is found below
+            adapted = PeftModel.from_pretrained(model if headed else model.base_model, str(folder))
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(f"{folder} does not fit its base: {str(error).splitlines()[0]}") from None
+    lost = set(get_peft_model_state_dict(adapted)) - set(saved)
+    if lost or not saved:
+        raise UsageError(f"{folder} does not fit its base: it lacks {min(lost, default='weights')}")
+    adapted.merge_and_unload()
 
 
 @torch.no_grad()

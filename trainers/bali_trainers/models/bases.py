@@ -90,8 +90,8 @@ def _require_weights(base: str, folder: Path) -> None:
         raise UsageError(f"{folder} has its model in a folder of its own: name {old}")
     if (folder / "adapter_config.json").is_file() and not files:
         raise UsageError(
-            f"{folder} holds LoRA adapters, not a model: `bali export {base} OUTPUT` merges them "
-            f"into their base ({adapted_base(folder) or 'which it does not name'})"
+            f"{folder} holds adapters, not a model: `bali export {base} OUTPUT` merges them into "
+            f"their base, {_json(folder / 'adapter_config.json').get('base_model_name_or_path')}"
         )
     if (folder / "config.json").is_file() and not files:
         raise UsageError(
@@ -100,12 +100,6 @@ def _require_weights(base: str, folder: Path) -> None:
     for file in files:
         if not (folder / file).is_file():
             raise UsageError(f"{folder} lacks a part of its weights, {file}: download it again")
-
-
-def adapted_base(folder: Path) -> str | None:
-    """Return the model that the adapters in a folder belong to, if it says so."""
-    found = _json(folder / "adapter_config.json").get("base_model_name_or_path")
-    return str(found) if found else None
 
 
 def require_encoder(base: str, config: dict[str, Any]) -> None:
