@@ -122,13 +122,15 @@ def train(
 
 
 def _trained_here(config: Config) -> bool:
-    """Whether it matters what GPUs there are, and a worker of this machine would find too few."""
+    """Whether this machine may lack GPUs for a run, and no worker elsewhere could take it."""
     from bali_platform.jobs.app import hosts_serving
+    from bali_platform.jobs.cards import inventory
     from bali_platform.jobs.queues import GPU
 
     run = config.run
-    wants = run.device.startswith("cuda") or run.precision == "fp16" or run.processes > 1
-    return wants and hosts_serving(GPU) == {socket.gethostname()}
+    wants = run.device.startswith("cuda") or run.precision == "fp16"
+    few = len(inventory()) < run.processes
+    return few and (wants or run.processes > 1) and hosts_serving(GPU) == {socket.gethostname()}
 
 
 def _train_here(prepared: PreparedJob, settings: Settings) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.files import new_folder
 from bali_trainers.batches.tokens import WordPieces
 
 if TYPE_CHECKING:
@@ -241,9 +242,8 @@ def _convert(base: str, folder: Path) -> None:
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = _pad_token(base, tokenizer)
-    building = folder.with_name(f".{folder.name}.building")
-    tokenizer.save_pretrained(building)
-    building.rename(folder)
+    with new_folder(folder) as building:
+        tokenizer.save_pretrained(building)
 
 
 def _pad_token(base: str, tokenizer: PreTrainedTokenizerBase) -> str:
