@@ -35,7 +35,7 @@ def measure(terms: Terminology, arguments: argparse.Namespace) -> dict[str, Any]
     """Return what was asked of which graph, and the times."""
     rng = random.Random(arguments.seed)  # noqa: S311
     source = terms.source(arguments.source)
-    codes = [row["code"] for row in terms.graph.query("code_all", source=source)]
+    codes = terms.graph.query("code_all", source=source)[0]["codes"]
     asked = [f"{source}:{code}" for code in rng.choices(codes, k=arguments.questions)]
     pairs = [(a, rng.choice(asked)) for a in asked]
     names = [code.name for code in terms.resolve_codes(asked[:BATCH])]

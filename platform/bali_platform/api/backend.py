@@ -27,6 +27,8 @@ from bali_platform.jobs import Job, JobStore, connect
 from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
 from bali_platform.services import neo4j_login
 from bali_platform.subgraphs import CacheStats, RedisCache, open_cache
+from bali_platform.terminology import Terminology
+from bali_platform.terminology.warming import warm_up
 
 Submit = Callable[[str, dict[str, dict[str, Any]], int], Job]
 """Checks and queues a job: (shipped configuration, overrides by section, priority) -> job."""
@@ -66,6 +68,7 @@ class Backend:
         self.closing = threading.Event()
         self.browser: str | None = None
         self._graph: CoalescingGraph | None = None
+        self._terms: Terminology | None = None
         self._tag = ""
         self._why = "the server is starting"
         self._workers: tuple[Worker, ...] = ()
@@ -96,6 +99,13 @@ class Backend:
         if self._graph is None:
             raise BaliError(self._why)
         return self._graph
+
+    @property
+    def terms(self) -> Terminology:
+        """The live graph's terminology, which reads some things once."""
+        if self._terms is None:
+            raise BaliError(self._why)
+        return self._terms
 
     @property
     def release(self) -> dict[str, Any] | None:
@@ -162,9 +172,12 @@ class Backend:
                 # Requests may still read the old one, which closes when the last lets go of it.
                 graph = self._connect()
                 self._tag = entity_tag(graph.version)  # reads it, so that no request has to
+                # First, or what the old graph said might be kept as said by the new one.
+                self._terms = Terminology(graph)
                 self._graph = graph
+                threading.Thread(target=warm_up, args=(self._terms,), daemon=True).start()
         except (BaliError, DriverError, ValueError) as error:  # or an address that is none
-            self._graph, self._why = None, str(error)
+            self._graph, self._terms, self._why = None, None, str(error)
         self.neo4j_answers = answers
 
     def _connect(self) -> CoalescingGraph:

@@ -7,8 +7,6 @@ about fifty. So while look-ups are under way, those that arrive wait, and then g
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeVar
 
 import neo4j
 from anyio import to_thread
@@ -16,9 +14,6 @@ from anyio import to_thread
 from bali_platform.graph import Graph
 from bali_platform.subgraphs import MAX_EDGES, OneHop, Subgraph, explore_each
 
-T = TypeVar("T")
-
-STATEMENT_LIMIT_S = 8.0
 MAX_SHARED = 64
 """CUIs of a question that others may share; a larger one would make them wait."""
 
@@ -29,20 +24,18 @@ AT_ONCE = 3  # so that Neo4j works on some batches while Python makes answers of
 
 
 class CoalescingGraph(Graph):
-    """A graph whose statements end after ``STATEMENT_LIMIT_S``, and whose look-ups travel together.
+    """A graph whose statements end after some seconds, and whose look-ups travel together.
 
     :meth:`around` belongs to one event loop; everything else, to any thread.
     """
+
+    statement_limit_s = 8.0
 
     def __init__(self, driver: neo4j.Driver, uri: str) -> None:
         super().__init__(driver, uri)
         self._waiting: list[tuple[OneHop, asyncio.Future[Subgraph]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy = 0
-
-    def read(self, work: Callable[[neo4j.ManagedTransaction], T]) -> T:
-        """Run ``work`` in a read transaction of limited time."""
-        return super().read(neo4j.unit_of_work(timeout=STATEMENT_LIMIT_S)(work))
 
     @staticmethod
     def shares(question: OneHop) -> bool:

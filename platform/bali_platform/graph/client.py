@@ -47,9 +47,12 @@ LONGEST_PATH = 8
 class Graph:
     """A loaded UMLS graph: a context manager, closed at the latest when nothing refers to it.
 
-    It owns its driver. Reads run in read transactions and are retried while the server is briefly
-    away. Connections must not cross a fork: connect in the process that reads.
+    It owns its driver. Statements only read, and run again if the server was briefly away.
+    Connections must not cross a fork: connect in the process that reads.
     """
+
+    statement_limit_s: float | None = None
+    """Seconds after which Neo4j ends a statement; None for what it is configured with."""
 
     def __init__(self, driver: neo4j.Driver, uri: str = "its address") -> None:
         self.driver = driver
@@ -108,11 +111,7 @@ class Graph:
 
     def query(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
         """Run the shipped statement ``name``, again if the server is briefly away."""
-
-        def work(transaction: neo4j.ManagedTransaction) -> list[dict[str, Any]]:
-            return [dict(record) for record in transaction.run(statement(name), parameters)]
-
-        return self.read(work)
+        return self._run(name, parameters, lambda found: [dict(record) for record in found])
 
     def map(
         self, name: str, parse: Callable[..., T], asked: Sequence[Any], **parameters: Any
@@ -124,14 +123,14 @@ class Graph:
         arrive, while the server works on the next ones, and on those of another session.
         """
 
+        def take(found: neo4j.Result) -> list[T]:
+            return [parse(*row) for record in found for row in record["rows"]]
+
         def ask(part: Sequence[Any]) -> list[T]:
-            def work(transaction: neo4j.ManagedTransaction) -> list[T]:
-                chunks = _split(part, CUIS_A_RECORD)
-                records = transaction.run(statement(name), parameters, chunks=chunks)
-                return [parse(*row) for record in records for row in record["rows"]]
+            return self._run(name, {**parameters, "chunks": _split(part, CUIS_A_RECORD)}, take)
 
-            return self.read(work)
-
+        if not asked:
+            return []
         if len(asked) < 2 * CUIS_A_TRANSACTION:
             return ask(asked)
         with ThreadPoolExecutor(SESSIONS) as pool:
@@ -143,10 +142,22 @@ class Graph:
             for record in session.run(statement(name), parameters):
                 yield dict(record)
 
-    def read(self, work: Callable[[neo4j.ManagedTransaction], T]) -> T:
-        """Run ``work`` in a read transaction, again if the server was briefly away."""
+    def _run(self, name: str, parameters: dict[str, Any], take: Callable[[neo4j.Result], T]) -> T:
+        """Run a statement, again if the server was briefly away, and return what is taken of it."""
+        text, limit = statement(name), self.statement_limit_s
+
+        @neo4j.unit_of_work(timeout=limit)
+        def again(transaction: neo4j.ManagedTransaction) -> T:
+            return take(transaction.run(text, parameters))
+
         with self.errors(), self._session(fetch_size=-1) as session:
-            return session.execute_read(work)
+            try:
+                # One round trip, where a transaction that the driver may repeat takes three.
+                return take(session.run(neo4j.Query(text, timeout=limit), parameters))
+            except (Neo4jError, DriverError) as error:
+                if not error.is_retryable():
+                    raise
+            return session.execute_read(again)
 
     def concept(self, cui: str) -> Concept:
         """Return the concept of ``cui``; a retired CUI answers with its successor.

@@ -110,7 +110,10 @@ class Codes:
         if len(displays) > len(resolved):
             raise UsageError(f"{len(displays)} displays for {len(resolved)} codes: give one a code")
         wanted = [*displays, *[""] * (len(resolved) - len(displays))]
-        return [self._validation(*each) for each in zip(resolved, wanted, strict=True)]
+        pairs = list(zip(resolved, wanted, strict=True))
+        found = [each.codes[0] for each, display in pairs if display and each.status == "found"]
+        terms = self._terms(found)
+        return [_validation(each, display, terms) for each, display in pairs]
 
     def history(self, text: str) -> History:
         """Return what became of a CUI; raises :class:`NotFoundError` for one never seen."""
@@ -137,11 +140,7 @@ class Codes:
 
     def type_names(self, asked: Collection[str]) -> list[str]:
         """Return semantic types by name or TUI, in any case, as the graph spells their names."""
-        known = {
-            name.casefold(): row["name"]
-            for row in (self.semantic_types() if asked else ())
-            for name in (row["tui"], row["name"])
-        }
+        known = self._type_names if asked else {}
         for name in asked:
             if name.casefold() not in known:
                 raise UsageError(f"no semantic type '{name}'{did_you_mean(name, known.values())}")
@@ -156,6 +155,14 @@ class Codes:
         own = [sab for sab in self.sources if fold(sab) == folded]
         listed = [sab for sab in by_name().get(folded, ()) if sab in self.sources]
         return tuple(own or listed)
+
+    @cached_property
+    def _type_names(self) -> dict[str, str]:
+        return {
+            name.casefold(): row["name"]
+            for row in self.semantic_types()
+            for name in (row["tui"], row["name"])
+        }
 
     @cached_property
     def _with_codes(self) -> tuple[str, ...]:
@@ -265,20 +272,25 @@ class Codes:
             close += [(names[c], c) for c in difflib.get_close_matches(code, names, 3, 0.8)]
         yield from self.find_codes(close).values()
 
-    def _validation(self, resolved: Resolved, display: str) -> Validation:
-        if resolved.status != "found":
-            return Validation(resolved.asked, False, None, resolved.message)
-        (code,) = resolved.codes
-        if display and name_key(display) not in self._terms(code):
-            message = f"'{display}' is no term of {code}: its best term is '{code.name}'"
-            return Validation(resolved.asked, False, code, message)
-        return Validation(resolved.asked, True, code, resolved.message)
+    def _terms(self, codes: Sequence[CodedConcept]) -> dict[Pair, set[str]]:
+        """Return the folded terms of codes; of a concept, its names."""
+        pairs = [(code.source, code.code) for code in codes if code.source != UMLS]
+        cuis = [code.cui for code in codes if code.source == UMLS]
+        concepts = self.graph.concepts(cuis) if cuis else {}
+        terms = {(UMLS, cui): set(map(name_key, c.names)) for cui, c in concepts.items()}
+        for row in self.graph.map("code_find", _row, pairs):
+            terms.setdefault(_pair(row), set()).update(name_key(atom[0]) for atom in row["atoms"])
+        return terms
 
-    def _terms(self, code: CodedConcept) -> set[str]:
-        """Return the folded terms of a code."""
-        atoms = self.graph.query("code_atoms", cui=code.cui)
-        same = (a for a in atoms if code.source == UMLS or _pair(a) == (code.source, code.code))
-        return {name_key(atom["term"]) for atom in same}
+
+def _validation(resolved: Resolved, display: str, terms: Mapping[Pair, set[str]]) -> Validation:
+    if resolved.status != "found":
+        return Validation(resolved.asked, False, None, resolved.message)
+    (code,) = resolved.codes
+    if display and name_key(display) not in terms[code.source, code.code]:
+        message = f"'{display}' is no term of {code}: its best term is '{code.name}'"
+        return Validation(resolved.asked, False, code, message)
+    return Validation(resolved.asked, True, code, resolved.message)
 
 
 def _without_echoes(codes: Codings) -> Codings:

@@ -106,7 +106,8 @@ class Findings(Codes):
         candidates = FILTERED_CANDIDATES if any(filters.values()) else CANDIDATES
         for told, query in search.lucene_queries(text):
             tried.append(told)
-            limits = {"query": query, "limit": max(candidates, 2 * limit)}
+            most = max(CANDIDATES, 2 * limit)
+            limits = {"query": query, "limit": max(candidates, most), "most": most}
             rows = self.graph.query("search_names", **limits, **filters)
             yield search.rank(text, rows, strict=bool(filters["languages"]))
         if _like_a_code(text):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from bali_platform.base.errors import UsageError
@@ -25,6 +26,7 @@ from bali_platform.terminology.records import (
 
 Direction = Literal["up", "down"]
 Steps = dict[str, int]
+Edges = dict[str, list[str]]
 MAX_CYCLES = 100
 FEW = 100
 """Nodes whose whole way is read at once; the ways of more overlap, so they go level by level."""
@@ -34,7 +36,7 @@ class Walk(NamedTuple):
     """How far each node is from where a walk began, and what was found next to each."""
 
     steps: Steps
-    edges: dict[str, list[str]]
+    edges: Edges
 
 
 class Hierarchies(Codes):
@@ -100,30 +102,34 @@ class Hierarchies(Codes):
     ) -> Walk:
         """Go from nodes to all that can be reached, visiting each once."""
         frontier = list(dict.fromkeys(starts))
-        found = Walk(dict.fromkeys(frontier, 0), defaultdict(list))
-        one_by_one = depth is not None or len(frontier) > FEW or self.basis(source) == "MRHIER"
-        if not one_by_one:
-            self._take(f"relations_all_{direction}", source, frontier, found.edges)
-        step = 0
+        kind = "atoms" if self.basis(source) == "MRHIER" else "relations"
+        at_once = depth is None and len(frontier) <= FEW and f"{kind}_{direction}" != "atoms_down"
+        edges = self._whole_way(kind, source, frontier, direction) if at_once else {}
+        steps, step = dict.fromkeys(frontier, 0), 0
         while frontier and (depth is None or step < depth):
             step += 1
-            if one_by_one:
-                self._take(self._step(source, direction), source, frontier, found.edges)
-            reached = dict.fromkeys(
-                next_ for node in frontier for next_ in found.edges.get(node, ())
-            )
-            frontier = [node for node in reached if node not in found.steps]
-            found.steps.update(dict.fromkeys(frontier, step))
-        return found
+            if not at_once:
+                edges |= self._edges(f"{kind}_{direction}", source, frontier)
+            reached = dict.fromkeys(chain.from_iterable(edges.get(node, ()) for node in frontier))
+            frontier = [node for node in reached if node not in steps]
+            steps.update(dict.fromkeys(frontier, step))
+        return Walk(steps, edges)
 
-    def _step(self, source: str, direction: Direction) -> str:
-        kind = "atoms" if self.basis(source) == "MRHIER" else "relations"
-        return f"{kind}_{direction}"
+    def _whole_way(self, kind: str, source: str, nodes: list[str], direction: Direction) -> Edges:
+        edges = self._edges(f"{kind}_all_{direction}", source, nodes)
+        known = set(nodes)
+        # The way may lead to one atom of a code and on from another.
+        while kind == "atoms" and (new := set(chain.from_iterable(edges.values())) - known):
+            edges |= self._edges(f"atoms_{direction}", source, new)
+            known |= new
+        return edges
 
-    def _take(self, what: str, source: str, nodes: list[str], edges: dict[str, list[str]]) -> None:
-        for part in parts(nodes):
-            for row in self.graph.query(f"hierarchy_{what}", nodes=part, source=source):
-                edges[row["start"]].append(row["next"])
+    def _edges(self, what: str, source: str, nodes: Iterable[str]) -> Edges:
+        return {
+            row["start"]: row["next"]
+            for part in parts(nodes)
+            for row in self.graph.query(f"hierarchy_{what}", nodes=part, source=source)
+        }
 
     def members(self, source: str, steps: Mapping[str, int]) -> Records[Member]:
         """Return the codes of a vocabulary at some nodes, nearest first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from bali_platform.terminology.codes import Pair, parts
@@ -31,8 +32,10 @@ class Match:
     concept: str = ""
     steps: int = 0
     map_set: str = ""
+    group: str = ""
     rank: str = ""
     rule: str = ""
+    advice: str = ""
 
 
 Matches = dict[Pair, list[Match]]
@@ -72,11 +75,16 @@ class Mappings(Hierarchies):
             for each in resolved:
                 yield from self._rows(each, matches)
 
+    @cached_property
+    def _has_rules(self) -> bool:
+        (counted,) = self.graph.query("map_count")
+        return bool(counted["rules"])
+
     def _matches(
         self, resolved: Sequence[Resolved], targets: list[str], rules: bool, ancestors: bool
     ) -> Matches:
         codes = {_pair(code): code for each in resolved for code in each.codes}
-        found = self._by_rule(codes, targets) if rules else {}
+        found = self._by_rule(codes, targets) if rules and self._has_rules else {}
         left = {pair: code for pair, code in codes.items() if pair not in found}
         found |= self._by_concept(left, targets)
         if ancestors:
@@ -110,7 +118,7 @@ class Mappings(Hierarchies):
         rows = self.graph.query("map_rules", codes=pairs)
         known = self.find_codes((sab, row["mapping"]["to"]) for row in rows for sab in targets)
         found: Matches = defaultdict(list)
-        for row in sorted(rows, key=lambda row: row["mapping"].get("rank") or 0):
+        for row in sorted(rows, key=_priority):
             for sab in targets:
                 if target := known.get((sab, row["mapping"]["to"])):
                     found[_pair(row)].append(_ruled(row, target))
@@ -165,8 +173,10 @@ class Mappings(Hierarchies):
             cui=(match.cui if match else "") or (code.cui if code else ""),
             concept=(match.concept if match else "") or (code.concept if code else ""),
             map_set=match.map_set if match else "",
+            group=match.group if match else "",
             rank=match.rank if match else "",
             rule=match.rule if match else "",
+            advice=match.advice if match else "",
             note=resolved.message,
             release=self.release,
         )
@@ -174,6 +184,10 @@ class Mappings(Hierarchies):
 
 def _pair(row: Any) -> Pair:
     return (row["source"], row["code"]) if isinstance(row, dict) else (row.source, row.code)
+
+
+def _priority(row: dict[str, Any]) -> tuple[str, int]:
+    return row["mapping"].get("group") or "", row["mapping"].get("rank") or 0
 
 
 def _shared(code: CodedConcept, target: CodedConcept) -> Match:
@@ -191,8 +205,10 @@ def _ruled(row: dict[str, Any], target: CodedConcept) -> Match:
         row["cui"],
         row["concept"],
         map_set=mapping.get("map_set") or "",
+        group=mapping.get("group") or "",
         rank=str(mapping.get("rank") or ""),
         rule=mapping.get("rule") or "",
+        advice=mapping.get("advice") or "",
     )
 
 

@@ -200,7 +200,8 @@ class MapRow:
     """A code and one target: why they belong together, or that nothing was found.
 
     ``method`` is ``concept`` (both name one), ``rule`` (a map set says so) or ``ancestor`` (the
-    nearest one with a target, ``steps`` up). ``ambiguous`` marks codes with several targets.
+    nearest one with a target, ``steps`` up). ``ambiguous`` marks codes with several targets. A rule
+    of a map set has a ``group``, its ``rank`` (priority) there, when it holds, and ``advice``.
     """
 
     asked: str
@@ -217,8 +218,10 @@ class MapRow:
     cui: str
     concept: str
     map_set: str
+    group: str
     rank: str
     rule: str
+    advice: str
     note: str
     release: str
 

@@ -23,7 +23,7 @@ def sssom_row(row: MapRow) -> list[str] | None:
     if row.status == "unknown":
         return None
     target = curie(row.target, row.target_code) if row.target_code else NOTHING
-    comment = "; ".join(filter(None, (row.status, row.cui, row.rule, row.note)))
+    comment = "; ".join(filter(None, (row.status, row.cui, row.rule, row.advice, row.note)))
     return [
         curie(row.source, row.code),
         row.name,

@@ -141,8 +141,8 @@ class _Work:
             (row,) = self._terms.graph.query("code_count", source=sab)
             if row["codes"] > MAX_CODES:
                 raise _too_large(f"{sab}:*", row["codes"])
-        rows = self._terms.graph.query("code_all", source=sab)
-        return frozenset((sab, row["code"]) for row in rows)
+        (row,) = self._terms.graph.query("code_all", source=sab)
+        return frozenset((sab, code) for code in row["codes"])
 
     def _filtered(self, pairs: Pairs, filters: tuple[Filter, ...]) -> Pairs:
         tests = [self._test(each) for each in filters]

@@ -169,6 +169,7 @@ class Graph:
     attributes: set[tuple[str, str, str]] = field(default_factory=set)
     below: dict[tuple[str, str, str], str] = field(default_factory=dict)
     mapped: set[tuple[str, str, str]] = field(default_factory=set)
+    rules: list[Row] = field(default_factory=list)
 
     def names(self, cui: str) -> list[str]:
         return self.concepts[cui]["names"].split("\x1f")
@@ -224,6 +225,7 @@ def read_graph(folder: Path) -> Graph:
     for start, end, sab, _, codes in map(dict.values, _rows(folder, "hierarchies")):
         graph.below[auis[start], auis[end], sab] = codes
     mappings = {row[":ID(Mapping)"]: row for row in _rows(folder, "mappings")}
+    graph.rules = list(mappings.values())
     for start, end in map(dict.values, _rows(folder, "has_mapping")):
         graph.mapped.add((cuis[start], mappings[end]["from"], mappings[end]["to"]))
     return graph

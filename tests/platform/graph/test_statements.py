@@ -60,6 +60,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "hierarchy_relations_up": {"nodes": [HUB, "C0000050"], "source": "MSH"},
     "history": {"cuis": [HUB, RETIRED]},
     "induced": {"cuis": [HUB, BARE_HUB, *(f"C{n:07d}" for n in range(3, 99))]},
+    "map_count": {},
     "names": {"chunks": [[HUB, RETIRED]], "graph_version": "graph-7", "max_names": 32},
     "neighbourhoods": {"chunks": [[HUB, RETIRED]], "graph_version": "graph-7", "max_names": 32},
     "neighbours": {
@@ -71,7 +72,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "release": {},
     "resolve": {"cuis": [HUB, RETIRED]},
     "search_names": {
-        "query": "heart", "limit": 5, "types": None, "groups": None, "sources": None,
+        "query": "heart", "limit": 5, "most": 5, "types": None, "groups": None, "sources": None,
         "languages": None,
     },
     "shortest_path": {
@@ -90,6 +91,7 @@ OF_VECTORS = (
 OF_TERMINOLOGY: dict[str, dict[str, Any]] = {
     "code_sources": {},
     "code_types": {"cui": HUB},
+    "hierarchy_atoms_all_up": {"nodes": ["1"], "source": "MSH"},
     "hierarchy_atoms_down": {"nodes": ["1"], "source": "MSH"},
     "hierarchy_atoms_up": {"nodes": ["1"], "source": "MSH"},
     "hierarchy_basis": {"source": "MSH"},

@@ -26,6 +26,7 @@ CONCEPTS = [
         ("MONDO", "MONDO:0005068", "PT", "myocardial infarction"),
         ("HPO", "HP:0001658", "PT", "Myocardial infarction"),
         ("SNOMEDCT_US", "22298006", "PT", "Myocardial infarction"),
+        ("SNOMEDCT_US", "22298006", "SY", "Cardiac infarction"),
         ("ICD10CM", "I21.9", "PT", "Acute myocardial infarction, unspecified"),
     ]),
     ("C0000003", "Disorder", "T047", [
@@ -61,8 +62,15 @@ ISA = [  # child, parent, sources
     ("C0000007", "C0000006", ["MONDO"]),
     ("C0000001", "C0000003", ["OTHER"]),  # another vocabulary's step, which would close a cycle
 ]
-BELOW = [("22298006", "56265001"), ("54329005", "22298006"), ("401303003", "22298006")]
-RULES = [("54329005", "I21", 1, "IFA 445518008"), ("54329005", "I21.9", 2, "TRUE")]
+BELOW = [  # the way up leads to one term of a code, and on from another
+    ("Myocardial infarction", "Heart disease"),
+    ("Anterior myocardial infarction", "Cardiac infarction"),
+    ("Acute ST elevation myocardial infarction", "Cardiac infarction"),
+]
+RULES = [  # from, to, group, rank, rule, advice
+    ("54329005", "I21", "1", 1, "IFA 445518008", "IF AGE < 18 CHOOSE I21"),
+    ("54329005", "I21.9", "1", 2, "TRUE", "ALWAYS I21.9"),
+]
 
 
 def seed_graph(driver: neo4j.Driver) -> None:
@@ -92,14 +100,14 @@ def seed_graph(driver: neo4j.Driver) -> None:
         rows=[list(row) for row in ISA],
     )
     driver.execute_query(
-        "UNWIND $rows AS r MATCH (a:Atom {sab: 'SNOMEDCT_US', code: r[0]}), "
-        "(b:Atom {sab: 'SNOMEDCT_US', code: r[1]}) CREATE (a)-[:BELOW {sab: 'SNOMEDCT_US'}]->(b)",
+        "UNWIND $rows AS r MATCH (a:Atom {sab: 'SNOMEDCT_US', name: r[0]}), "
+        "(b:Atom {sab: 'SNOMEDCT_US', name: r[1]}) CREATE (a)-[:BELOW {sab: 'SNOMEDCT_US'}]->(b)",
         rows=[list(row) for row in BELOW],
     )
     driver.execute_query(
         "UNWIND $rows AS r MATCH (c:Concept)-[:HAS_ATOM]->(:Atom {code: r[0]}) "
         "CREATE (c)-[:HAS_MAPPING]->(:Mapping {map_set: 'C9', sab: 'SNOMEDCT_US', from: r[0], "
-        "to: r[1], rel: 'RO', rank: r[2], rule: r[3]})",
+        "to: r[1], rel: 'RO', group: r[2], rank: r[3], rule: r[4], advice: r[5]})",
         rows=[list(row) for row in RULES],
     )
     driver.execute_query(

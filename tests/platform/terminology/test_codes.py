@@ -109,7 +109,7 @@ def test_show(terms: Terminology) -> None:
     assert found.note == "HPO:HP:0001658 (Myocardial infarction) names it"
     rows = [(a.source, a.code, a.term_type, a.term) for a in found.atoms]
     assert ("MSH", "D009203", "ET", "Heart attack") in rows
-    assert len(rows) == 6
+    assert len(rows) == 7
     assert [(d.source, d.text) for d in found.definitions] == [("MSH", "Necrosis.")]
     assert [t.tui for t in found.semantic_types] == ["T047"]
     places = {place.source: place for place in found.positions}

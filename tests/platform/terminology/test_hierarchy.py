@@ -31,6 +31,8 @@ def test_atoms_are_followed_where_they_are_joined(terms: Terminology) -> None:
     found = terms.descendants("56265001", "SNOMEDCT_US")
     assert found.basis == "MRHIER"
     assert codes(found.members) == [("22298006", 1), ("401303003", 2), ("54329005", 2)]
+    above = terms.ancestors("SCTID:401303003")
+    assert codes(above.members) == [("22298006", 1), ("56265001", 2)]
     assert codes(terms.siblings("SCTID:54329005").members) == [("401303003", 1)]
 
 
@@ -72,10 +74,11 @@ def test_maps(terms: Terminology) -> None:
 
 def test_maps_by_rule_and_by_ancestor(terms: Terminology) -> None:
     rows = list(terms.map_codes(["54329005"], "SNOMEDCT_US", ["ICD10CM"]))
-    assert [(r.target_code, r.method, r.rank, r.rule, r.status) for r in rows] == [
-        ("I21", "rule", "1", "IFA 445518008", "ambiguous"),
-        ("I21.9", "rule", "2", "TRUE", "ambiguous"),
+    assert [(r.target_code, r.method, r.group, r.rank, r.rule, r.status) for r in rows] == [
+        ("I21", "rule", "1", "1", "IFA 445518008", "ambiguous"),
+        ("I21.9", "rule", "1", "2", "TRUE", "ambiguous"),
     ]
+    assert [row.advice for row in rows] == ["IF AGE < 18 CHOOSE I21", "ALWAYS I21.9"]
     asked = ["401303003", "56265001"]
     rows = list(terms.map_codes(asked, "SNOMEDCT_US", ["HPO"], ancestors=True))
     assert [(r.target_code, r.method, r.steps, r.relation, r.status) for r in rows] == [

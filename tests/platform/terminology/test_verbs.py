@@ -63,7 +63,7 @@ VERBS = [
         ("concept", "show", "HP:0001658", "--json"),
         ("GET", "/v1/concepts/HP:0001658/codes", None),
         lambda found: len((found.get("details") or found)["atoms"]),
-        6,
+        7,
     ),
     Verb(
         "resolve",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from typing import Annotated
 
 from anyio import to_thread
@@ -13,8 +12,6 @@ from bali_platform.api.backend import Backend, backend_of
 from bali_platform.api.fhir.outcomes import FhirError, Resource, to_fhir
 from bali_platform.api.fhir.service import FhirService
 from bali_platform.base.errors import BaliError
-from bali_platform.graph import Graph
-from bali_platform.terminology import Terminology
 from bali_platform.terminology.saved import SavedSets
 
 MEDIA_TYPE = "application/fhir+json"
@@ -30,7 +27,7 @@ async def answer_fhir(request: Request, backend: Connected, path: str = "") -> R
     """Answer a read, a search, an operation or a batch."""
     try:
         _check_formats(request)
-        service = _service_of(backend)
+        service = FhirService(backend.terms, SavedSets(backend.settings.home))
     except FhirError as error:
         return _response(error.status, error.outcome)
     except BaliError as error:
@@ -41,16 +38,6 @@ async def answer_fhir(request: Request, backend: Connected, path: str = "") -> R
         service.answer, request.method, path.strip("/"), query, body
     )
     return _response(status, resource)
-
-
-def _service_of(backend: Backend) -> FhirService:
-    return FhirService(_terms_of(backend.graph), SavedSets(backend.settings.home))
-
-
-@lru_cache(maxsize=1)
-def _terms_of(graph: Graph) -> Terminology:
-    """Return the terminology of the live graph, which reads some things once."""
-    return Terminology(graph)
 
 
 def _check_formats(request: Request) -> None:

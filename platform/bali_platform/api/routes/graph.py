@@ -32,7 +32,7 @@ from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.graph import Graph, Link, Node
 from bali_platform.subgraphs.exploration import explore, hierarchy, induced, of_paths
 from bali_platform.subgraphs.subgraph import Subgraph
-from bali_platform.terminology.finding import Findings
+from bali_platform.terminology import Terminology
 
 MAX_FOUND = 1_000
 router = APIRouter(tags=["graph"])
@@ -48,7 +48,15 @@ async def _live_graph(
     return graph
 
 
+async def _live_terms(
+    _: Annotated[CoalescingGraph, Depends(_live_graph)],
+    backend: Annotated[Backend, Depends(backend_of)],
+) -> Terminology:
+    return backend.terms
+
+
 LiveGraph = Annotated[CoalescingGraph, Depends(_live_graph)]
+Live = Annotated[Terminology, Depends(_live_terms)]
 Limit = Annotated[int, Query(ge=1, le=500, description="Results on a page.")]
 Offset = Annotated[int, Query(ge=0, le=INT64 // 2, description="Results to pass over.")]
 Outgoing = Annotated[
@@ -59,7 +67,7 @@ Outgoing = Annotated[
 @router.get("/concepts", responses=documented())
 def search_concepts(
     request: Request,
-    graph: LiveGraph,
+    terms: Live,
     q: Annotated[
         str,
         Query(
@@ -80,14 +88,14 @@ def search_concepts(
     offset: Annotated[int, Query(ge=0, le=MAX_FOUND - 100)] = 0,
 ) -> Found:
     """Find concepts, best first; at most 1,000 for a search."""
-    found = Findings(graph).find(
+    found = terms.find(
         q, offset + limit + 1,
         types=types or (), groups=groups or (), sources=sources or (), languages=languages or (),
     )  # fmt: skip
     hits = found.hits
     more = len(hits) > offset + limit and offset + limit <= MAX_FOUND - 100
     return Found(
-        graph_version=graph.version,
+        graph_version=terms.graph.version,
         nodes=hits[offset : offset + limit],
         tried=list(found.tried),
         next=_next(request, offset + limit) if more else None,

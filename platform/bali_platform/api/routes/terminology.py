@@ -33,7 +33,7 @@ from bali_platform.api.models_terminology import (
     ValidationAnswer,
 )
 from bali_platform.api.problems import documented
-from bali_platform.api.routes.graph import LiveGraph
+from bali_platform.api.routes.graph import Live, LiveGraph
 from bali_platform.terminology import Terminology
 from bali_platform.terminology.records import Hierarchy
 from bali_platform.terminology.saved import SavedSets
@@ -49,11 +49,6 @@ class Direction(StrEnum):
     SIBLINGS = "siblings"
 
 
-async def _terminology(graph: LiveGraph) -> Terminology:
-    return Terminology(graph)
-
-
-Live = Annotated[Terminology, Depends(_terminology)]
 Code = Annotated[Term, Query(description="A code as people write it.", examples=["MSH:D009203"])]
 SourceName = Annotated[
     Term | None, Query(description="Its vocabulary: SAB, CURIE prefix, URI, FHIR system or OID.")

@@ -1,4 +1,4 @@
-// Every code of a vocabulary.
+// Every code of a vocabulary, in one list.
 MATCH (atom:Atom {sab: $source})
 WHERE atom.code >= ''
-RETURN DISTINCT atom.code AS code
+RETURN collect(DISTINCT atom.code) AS codes

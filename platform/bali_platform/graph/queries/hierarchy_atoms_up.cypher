@@ -2,4 +2,4 @@
 UNWIND $nodes AS code
 MATCH (:Atom {sab: $source, code: code})-[:BELOW]->(next:Atom {sab: $source})
 WHERE next.code <> code
-RETURN DISTINCT code AS start, next.code AS next
+RETURN code AS start, collect(DISTINCT next.code) AS next

@@ -5,4 +5,4 @@ WHERE all(step IN steps WHERE $source IN step.sabs)
 WITH DISTINCT node
 MATCH (node)<-[edge:ISA|CHD]-(next:Concept)
 WHERE $source IN edge.sabs
-RETURN DISTINCT node.cui AS start, next.cui AS next
+RETURN node.cui AS start, collect(DISTINCT next.cui) AS next

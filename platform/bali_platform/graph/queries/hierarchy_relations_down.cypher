@@ -2,4 +2,4 @@
 UNWIND $nodes AS cui
 MATCH (:Concept {cui: cui})<-[edge:ISA|CHD]-(next:Concept)
 WHERE $source IN edge.sabs
-RETURN DISTINCT cui AS start, next.cui AS next
+RETURN cui AS start, collect(DISTINCT next.cui) AS next

@@ -1,5 +1,6 @@
-// Full-text search over every name of every concept; $query is in Lucene's syntax. Null filters admit
-// everything; with languages only names of these are returned.
+// Full-text search over every name of every concept; $query is in Lucene's syntax. Of the $limit best
+// the $most best that pass the filters are returned. Null filters admit everything; with languages
+// only names of these are returned.
 CALL db.index.fulltext.queryNodes('concept_names', $query, {limit: $limit})
 YIELD node, score
 WHERE ($types IS NULL OR any(type IN node.semantic_types WHERE type IN $types))
@@ -21,3 +22,4 @@ RETURN node.cui AS cui,
        node.semantic_types AS semantic_types,
        score
 ORDER BY score DESC, cui
+LIMIT $most

@@ -321,6 +321,14 @@ def test_maps_hang_on_the_concepts_they_map_from(tmp_path: Path) -> None:
     assert report.nodes["Mapping"] == 3
 
 
+def test_a_map_keeps_the_group_rank_rule_and_advice_of_its_rules(tmp_path: Path) -> None:
+    row = {"MAPSETSAB": "S1", "FROMEXPR": "A5", "FROMTYPE": "SCUI", "TOEXPR": "I51.9"}
+    told = {"MAPSUBSETID": "2", "MAPRANK": "3", "MAPRULE": "TRUE", "MAPRES": "ALWAYS I51.9"}
+    graph, _ = transformed(tmp_path, {"MRMAP": [row | told]}, LoadOptions(maps=True))
+    held = [graph.rules[0][name] for name in ("group", "rank:int", "rule", "advice")]
+    assert held == list(told.values())
+
+
 def test_what_is_not_asked_for_is_said(tmp_path: Path) -> None:
     rows = [{"CUI": "C0000001", "ATN": "MN", "ATV": "x", "SAB": "S1"}]
     graph, report = transformed(tmp_path, {"MRSAT": rows})

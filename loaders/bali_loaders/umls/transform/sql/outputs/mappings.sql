@@ -8,6 +8,8 @@ SELECT
     TOTYPE AS "to_type",
     REL AS "rel",
     RELA AS "rela",
+    MAPSUBSETID AS "group",
     try_cast(MAPRANK AS INTEGER) AS "rank:int",
-    MAPRULE AS "rule"
+    MAPRULE AS "rule",
+    MAPRES AS "advice"
 FROM mapping

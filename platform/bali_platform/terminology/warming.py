@@ -1,0 +1,26 @@
+"""Questions for a server that has just started."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from bali_platform.base.errors import BaliError
+from bali_platform.terminology.terminology import Terminology
+
+TIMES = 20
+
+
+def warm_up(terms: Terminology) -> None:
+    """Ask every kind of question a few times: Neo4j plans a statement when it first meets it."""
+    with suppress(BaliError):  # whoever asks next is told
+        held = [source for source in terms.sources.values() if source.atoms]
+        largest = max(held, key=lambda source: source.concepts, default=None)
+        if largest is None:
+            return
+        rows = terms.graph.query("code_near", sources=[largest.sab], start="")
+        codes = [f"{largest.sab}:{row['code']}" for row in rows][:TIMES]
+        for code in terms.resolve_codes(codes):
+            terms.subsumes(codes[0], str(code))
+            terms.find(code.name, sources=[largest.sab])
+            terms.validate([str(code)], displays=[code.name])
+            list(terms.map_codes([str(code)], None, [code.source]))
