@@ -69,12 +69,17 @@ class Backend:
         self.browser: str | None = None
         self._graph: CoalescingGraph | None = None
         self._terms: Terminology | None = None
+        self._warmed: Terminology | None = None
         self._tag = ""
         self._why = "the server is starting"
         self._workers: tuple[Worker, ...] = ()
         self._glancing = threading.Lock()
         self._seen, self._glanced_at = "", -math.inf
-        watched = ((self._look_at_graph, WATCH_EVERY_S), (self._call_workers, WORKERS_EVERY_S))
+        watched = (
+            (self._look_at_graph, WATCH_EVERY_S),
+            (self._warm_up, WATCH_EVERY_S),
+            (self._call_workers, WORKERS_EVERY_S),
+        )
         self._threads = [
             threading.Thread(target=self._follow, args=work, daemon=True) for work in watched
         ]
@@ -175,10 +180,15 @@ class Backend:
                 # First, or what the old graph said might be kept as said by the new one.
                 self._terms = Terminology(graph)
                 self._graph = graph
-                threading.Thread(target=warm_up, args=(self._terms,), daemon=True).start()
         except (BaliError, DriverError, ValueError) as error:  # or an address that is none
             self._graph, self._terms, self._why = None, None, str(error)
         self.neo4j_answers = answers
+
+    def _warm_up(self) -> None:
+        terms = self._terms
+        if terms is not None and terms is not self._warmed:
+            warm_up(terms, self.closing.is_set)
+            self._warmed = terms
 
     def _connect(self) -> CoalescingGraph:
         at = neo4j_login(self.settings)

@@ -111,7 +111,7 @@ class Graph:
 
     def query(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
         """Run the shipped statement ``name``, again if the server is briefly away."""
-        return self._run(name, parameters, lambda found: [dict(record) for record in found])
+        return self.run(name, parameters, lambda found: [dict(record) for record in found])
 
     def map(
         self, name: str, parse: Callable[..., T], asked: Sequence[Any], **parameters: Any
@@ -127,7 +127,7 @@ class Graph:
             return [parse(*row) for record in found for row in record["rows"]]
 
         def ask(part: Sequence[Any]) -> list[T]:
-            return self._run(name, {**parameters, "chunks": _split(part, CUIS_A_RECORD)}, take)
+            return self.run(name, {**parameters, "chunks": _split(part, CUIS_A_RECORD)}, take)
 
         if not asked:
             return []
@@ -142,7 +142,7 @@ class Graph:
             for record in session.run(statement(name), parameters):
                 yield dict(record)
 
-    def _run(self, name: str, parameters: dict[str, Any], take: Callable[[neo4j.Result], T]) -> T:
+    def run(self, name: str, parameters: dict[str, Any], take: Callable[[neo4j.Result], T]) -> T:
         """Run a statement, again if the server was briefly away, and return what is taken of it."""
         text, limit = statement(name), self.statement_limit_s
 

@@ -79,10 +79,10 @@ class Codes:
         ``source`` reads all of them as codes of one vocabulary.
         """
         asked = list(texts)
-        meanings = self._read(asked, source)
-        found = self._found(meanings)
-        unknown = [text for text in meanings if text not in found]
-        told = {text: self._unknown(text, meanings[text]) for text in unknown[:EXPLAINED]}
+        sab = self.source(source) if source else None
+        found = self._found(asked, sab)
+        unknown = [text for text in dict.fromkeys(asked) if text not in found]
+        told = {text: self._unknown(text, sab) for text in unknown[:EXPLAINED]}
         return [self._resolved(text, found, told) for text in asked]
 
     def resolve_code(self, text: str, source: str | None = None) -> CodedConcept:
@@ -168,27 +168,21 @@ class Codes:
     def _with_codes(self) -> tuple[str, ...]:
         return (UMLS, *(sab for sab, source in self.sources.items() if source.atoms))
 
-    def _read(self, texts: Iterable[str], source: str | None = None) -> dict[str, list[list[Pair]]]:
-        """Return the pairs that texts may stand for, by text and meaning, likeliest first."""
-        sab = self.source(source) if source else None
-        return {text: self._meanings(text, sab) for text in dict.fromkeys(texts)}
-
-    def _meanings(self, text: str, sab: str | None) -> list[list[Pair]]:
-        read = list(readings(text))
+    def _meanings(self, text: str, sab: str | None) -> Iterator[list[Pair]]:
+        """Yield the pairs that a text may stand for, a list for each meaning, likeliest first."""
         if sab:
-            return [[pair for reading in read for pair in _pairs_of(sab, reading)]]
-        return [self._pairs(reading) for reading in read]
+            yield [pair for reading in readings(text) for pair in _pairs_of(sab, reading)]
+        else:
+            yield from map(self._pairs, readings(text))
 
-    def _found(self, meanings: Mapping[str, list[list[Pair]]]) -> dict[str, Codings]:
+    def _found(self, texts: Iterable[str], sab: str | None = None) -> dict[str, Codings]:
         """Return what texts stand for by the first of their meanings that is known."""
         found: dict[str, Codings] = {}
-        for turn in range(max(map(len, meanings.values()), default=0)):
-            waiting = {
-                text: several[turn]
-                for text, several in meanings.items()
-                if text not in found and turn < len(several)
-            }
-            found |= self._look_up(waiting)
+        meanings = {text: self._meanings(text, sab) for text in texts}
+        while meanings:
+            tried = {text: pairs for text, more in meanings.items() for pairs in islice(more, 1)}
+            found |= self._look_up(tried)
+            meanings = {text: meanings[text] for text in tried if text not in found}
         return found
 
     def _pairs(self, reading: Reading) -> list[Pair]:
@@ -232,21 +226,18 @@ class Codes:
         return told.get(text) or Resolved(text, "unknown", (), (), f"no code '{text}'")
 
     def _note(self, text: str, code: CodedConcept) -> str:
-        spelt = [spelling for reading in readings(text) for spelling in reading.spellings]
-        if code.source == UMLS and code.code not in spelt:
+        if code.source == UMLS and code.code not in (spelt := _spelt(text)):
             return next((gone.told for gone in self.graph.histories(spelt).values()), "")
         return "" if code.active else f"{code} is no longer in use: all its terms are suppressed"
 
-    def _unknown(self, text: str, meanings: list[list[Pair]]) -> Resolved:
-        for reading in readings(text):
-            for cui in reading.spellings:
-                if gone := self.graph.histories([cui]):
-                    return Resolved(text, "unknown", (), (), gone[cui].told)
+    def _unknown(self, text: str, sab: str | None) -> Resolved:
+        for gone in self.graph.histories(_spelt(text)).values():
+            return Resolved(text, "unknown", (), (), gone.told)
         lacking = self._lacking(text)
         if lacking:
             message = f"'{text}': this graph ({self.release}) does not hold {lacking}"
             return Resolved(text, "unknown", (), (), message)
-        suggestions = tuple(map(str, self._suggestions(meanings)))[:MAX_SUGGESTIONS]
+        suggestions = tuple(map(str, self._suggestions(text, sab)))[:MAX_SUGGESTIONS]
         hint = f": did you mean {', '.join(suggestions)}?" if suggestions else ""
         return Resolved(text, "unknown", (), suggestions, f"no code '{text}'{hint}")
 
@@ -258,8 +249,8 @@ class Codes:
                 return known[0]
         return None
 
-    def _suggestions(self, meanings: list[list[Pair]]) -> Iterator[CodedConcept]:
-        pairs = next(filter(None, meanings), [])
+    def _suggestions(self, text: str, sab: str | None) -> Iterator[CodedConcept]:
+        pairs = next(filter(None, self._meanings(text, sab)), [])
         guesses = [(sab, guess) for sab, code in pairs for guess in near(code)]
         if found := self.find_codes(guesses):
             yield from found.values()
@@ -320,6 +311,10 @@ def _pairs_of(sab: str, reading: Reading) -> list[Pair]:
     bare = [code for code in reading.spellings if ":" not in code]
     prefixed = [f"{system.prefix}:{code}" for code in bare] if system and reading.vocabulary else []
     return [(sab, code) for code in dict.fromkeys((*reading.spellings, *prefixed))]
+
+
+def _spelt(text: str) -> list[str]:
+    return [spelling for reading in readings(text) for spelling in reading.spellings]
 
 
 def _coded(rows: list[dict[str, Any]]) -> CodedConcept:

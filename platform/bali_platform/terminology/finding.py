@@ -101,7 +101,7 @@ class Findings(Codes):
     ) -> Iterator[list[SearchHit]]:
         if _like_a_code(text):
             tried.append("as a CUI, and as a code of the vocabularies")
-            codes = self._found(self._read([text])).get(text, ())
+            codes = self._found([text]).get(text, ())
             yield [hit for code in codes for hit in self._hits(code, text, filters)]
         candidates = FILTERED_CANDIDATES if any(filters.values()) else CANDIDATES
         for told, query in search.lucene_queries(text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from bali_platform.base.errors import BaliError
@@ -10,8 +11,11 @@ from bali_platform.terminology.terminology import Terminology
 TIMES = 20
 
 
-def warm_up(terms: Terminology) -> None:
-    """Ask every kind of question a few times: Neo4j plans a statement when it first meets it."""
+def warm_up(terms: Terminology, ends: Callable[[], bool] = lambda: False) -> None:
+    """Ask every kind of question a few times: Neo4j plans a statement when it first meets it.
+
+    It ends early once ``ends`` says so.
+    """
     with suppress(BaliError):  # whoever asks next is told
         held = [source for source in terms.sources.values() if source.atoms]
         largest = max(held, key=lambda source: source.concepts, default=None)
@@ -20,6 +24,8 @@ def warm_up(terms: Terminology) -> None:
         rows = terms.graph.query("code_near", sources=[largest.sab], start="")
         codes = [f"{largest.sab}:{row['code']}" for row in rows][:TIMES]
         for code in terms.resolve_codes(codes):
+            if ends():
+                return
             terms.subsumes(codes[0], str(code))
             terms.find(code.name, sources=[largest.sab])
             terms.validate([str(code)], displays=[code.name])

@@ -20,18 +20,18 @@ pytestmark = pytest.mark.services
 
 
 class Counted(CoalescingGraph):
-    """Counts the transactions, and makes each take a moment, so that others arrive meanwhile."""
+    """Counts the statements, and makes each take a moment, so that others arrive meanwhile."""
 
-    transactions = 0
+    statements = 0
     failures = 0
 
-    def read(self, work: Any) -> Any:
-        self.transactions += 1
+    def run(self, *arguments: Any) -> Any:
+        self.statements += 1
         time.sleep(0.01)
         if self.failures:
             self.failures -= 1
             raise BaliError("the server is away")
-        return super().read(work)
+        return super().run(*arguments)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def many(services, graph: neo4j.Driver) -> Iterator[Counted]:
     )
     many = Counted(driver, services.neo4j_uri)
     assert many.version
-    many.transactions = 0
+    many.statements = 0
     yield many
     many.close()
 
@@ -68,7 +68,7 @@ def test_everyone_gets_their_own_answer(many: Counted, alone: Graph, facts) -> N
                  for fanout, seed in ((10, 0), (2, 0), (2, 5))]  # fmt: skip
     expected = [explore(alone, q.cuis, fanout=q.fanout, seed=q.seed) for q in questions]
     assert at_once(many, questions) == expected
-    assert many.transactions < len(questions) / 4
+    assert many.statements < len(questions) / 4
 
 
 def test_no_question_is_forgotten_between_two_batches(many: Counted) -> None:
