@@ -22,6 +22,7 @@ from bali_loaders.corpora.listing import Chosen, choose_documents, list_document
 from bali_loaders.corpora.sources import Notes
 from bali_platform.base.errors import BaliError
 from bali_platform.base.files import new_file
+from bali_platform.base.garbage import rare_collections
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.text.corpus import CorpusInfo, Sentence, join_corpora, open_corpus, write_corpus
 from bali_platform.text.documents import text_writer
@@ -150,15 +151,16 @@ def _convert(
         return
     notes = Notes()
     documents = _kept(_chosen(reading.documents(inputs, notes), chosen), _texts_of(piece))
-    write_corpus(
-        piece,
-        convert(documents, notes),
-        name=inputs[0].name,
-        graph_version=graph_version,
-        # Filled while the sentences pass.
-        details=notes.as_details(),
-        rows_per_part=_ROWS_PER_PART,
-    )
+    with rare_collections():
+        write_corpus(
+            piece,
+            convert(documents, notes),
+            name=inputs[0].name,
+            graph_version=graph_version,
+            # Filled while the sentences pass.
+            details=notes.as_details(),
+            rows_per_part=_ROWS_PER_PART,
+        )
 
 
 def _texts_of(piece: Path) -> Path:

@@ -24,6 +24,7 @@ from bali_loaders.linking.short_forms import find_definitions, occurrences
 from bali_loaders.linking.spans import Spans
 from bali_loaders.linking.wording import Wording
 from bali_loaders.linking.words import Words, chunks, read_words
+from bali_platform.base.garbage import rare_collections
 
 Positions = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -88,7 +89,8 @@ class TextLinker:
 
     def link_all(self, texts: Sequence[str]) -> list[Linked]:
         """Link several documents at once, which is faster; none knows of another."""
-        return [linked for chunk in chunks(texts, str) for linked in self._link(chunk)]
+        with rare_collections():
+            return [linked for chunk in chunks(texts, str) for linked in self._link(chunk)]
 
     def _link(self, texts: Sequence[str]) -> Iterator[Linked]:
         notes = [read_note(text, clinical=self.options.clinical) for text in texts]
@@ -138,9 +140,11 @@ class TextLinker:
         concept = self.dictionary.concept[entry].astype(np.int64)
         flags = self.dictionary.flags[entry]
         acronym = ((flags & Flag.EXACT_CASE) > 0) & (self.dictionary.rank[entry] > 0)
-        pair = text * len(self.dictionary.cuis) + concept
+        asked = np.zeros(len(self.dictionary.cuis), dtype=bool)
+        asked[concept[acronym]] = True
+        pair = text * len(asked) + concept
         supported = ~acronym
-        supported[acronym] = np.isin(pair[acronym], pair[among & ~acronym])
+        supported[acronym] = np.isin(pair[acronym], pair[among & ~acronym & asked[concept]])
         return supported
 
     def _worded(self, words: Words, origins: Positions) -> Spans:
@@ -181,22 +185,26 @@ class TextLinker:
         """Put what was found into records, document by document."""
         bounds = np.searchsorted(spans.start, origins)
         origin = np.repeat(origins[:-1], np.diff(bounds))
-        start, end = (spans.start - origin).tolist(), (spans.end - origin).tolist()
-        said = map(_NAMES_OF.__getitem__, flags.tolist())
-        sections = _sections(notes, origins, spans.start)
-        rows = list(zip(start, end, spans.answer.tolist(), said, sections, strict=True))
+        answers: list[Answer] = spans.answer.tolist()
+        columns = (
+            (spans.start - origin).tolist(),
+            (spans.end - origin).tolist(),
+            [answer.cui for answer in answers],
+            [answer.name for answer in answers],
+            [answer.alternatives for answer in answers],
+            [answer.score for answer in answers],
+            map(_NAMES_OF.__getitem__, flags.tolist()),
+            _sections(notes, origins, spans.start),
+        )
+        found, least = list(map(LinkedMention, *columns)), self.options.nil
         for low, high in pairwise(bounds.tolist()):
-            mentions = [
-                LinkedMention(start, end, a.cui, a.name, a.alternatives, a.score, own, section)
-                for start, end, a, own, section in rows[low:high]
-                if a.score >= self.options.nil
-            ]
+            own = found[low:high]
             omitted = [
-                Omitted(start, end, (a.cui, *a.alternatives), a.score)
-                for start, end, a, *_ in rows[low:high]
-                if a.score < self.options.nil
+                Omitted(one.start, one.end, (one.cui, *one.alternatives), one.score)
+                for one in own
+                if one.score < least
             ]
-            yield Linked(mentions, omitted)
+            yield Linked([one for one in own if one.score >= least] if omitted else own, omitted)
 
     @cached_property
     def _chooser(self) -> Chooser:

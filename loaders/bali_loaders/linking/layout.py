@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
+LINE_BREAK = re.compile(r"[\n\r\v\f\x85\u2028\u2029](?:(?<=\r)\n)?")
 _NEW = re.compile(
     r"""
       [^\S\n\r]* (?: $ | [\n\r\v\f\x85\u2028\u2029]                     # a blank line
@@ -28,7 +28,7 @@ def block_starts(text: str) -> list[int]:
     >>> [text[start:][:6] for start in block_starts(text)]
     ['- gout', 'Plan: ']
     """
-    breaks = [(found.start(), found.end()) for found in LINE_BREAK.finditer(text)]
+    breaks = [found.span() for found in LINE_BREAK.finditer(text)]
     if not breaks:
         return []
     width = _wrap_width(text, breaks)
@@ -41,19 +41,20 @@ def block_starts(text: str) -> list[int]:
 
 
 def _begins(text: str, before: int, end: int, start: int, width: int) -> bool:
+    first = text[start : start + 1]
+    if not first.islower() and not first.isspace():
+        word = _UNBROKEN.match(text, start)
+        if word and end - before + 1 + len(word[0]) < width:
+            return True
     line = text[before:end].rstrip() if end - before <= _WIDEST_WRAP else text[end - 1 : end]
-    if not line or line.endswith(":") or _NEW.match(text, start):
-        return True
-    first = _UNBROKEN.match(text, start)
-    word = first[0] if first else ""
-    if not word or word[0].islower():
-        return False
-    return end - before + 1 + len(word) < width
+    return not line or line.endswith(":") or _NEW.match(text, start) is not None
 
 
 def _wrap_width(text: str, breaks: list[tuple[int, int]]) -> int:
     """Return the longest line's length; more than any where lines are not wrapped."""
-    ends = [end for end, _ in breaks] + [len(text)]
-    starts = [0] + [start for _, start in breaks]
-    longest = max(end - start for start, end in zip(starts, ends, strict=True))
+    longest = before = 0
+    for end, start in [*breaks, (len(text), 0)]:
+        if end - before > longest:
+            longest = end - before
+        before = start
     return max(longest, _NARROWEST_WRAP) if longest <= _WIDEST_WRAP else 1 << 30

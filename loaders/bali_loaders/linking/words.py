@@ -139,7 +139,8 @@ def _read_characters(joined: str) -> _Characters:
     rare = code >= TABLE_SIZE
     kind[rare] = Kind.LETTER
     at = np.flatnonzero(kind != Kind.IGNORED)
-    code, small, kind, rare = code[at], small[at], kind[at], rare[at]
+    if len(at) < len(kind):
+        code, small, kind, rare = code[at], small[at], kind[at], rare[at]
     low, upper = table.folded[small], table.upper[small]
     cased, folded = table.cased_hash[small], table.folded_hash[small]
     if rare.any():
