@@ -97,6 +97,7 @@ def embed(
     from bali_platform.graph.vectors import Vectors
     from bali_trainers.inference.embedding import Setup
     from bali_trainers.inference.vectors import ConceptEncoder, embed_graph, write_parquet
+    from bali_trainers.models.bases import told_pooling
 
     if not graph and parquet is None:
         raise UsageError("--no-graph leaves nothing to write: give --parquet FILE")
@@ -104,6 +105,7 @@ def embed(
     written = 0
     with open_graph() as opened:
         encoder = ConceptEncoder(model, Setup(device=device))
+        progress.say(told_pooling(model))
         if graph:
             written = embed_graph(
                 encoder, Vectors(opened), groups=groups, sources=sources, replace=replace,
@@ -125,6 +127,7 @@ def link(
     text: Annotated[str, typer.Argument(help="A name, a phrase, or a sentence.")],
     limit: LimitOption = 3,
     model: MakerOption = None,
+    device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Link text to concepts, by the names in the graph and by the vectors of concepts.
@@ -136,7 +139,7 @@ def link(
 
     with open_graph() as graph:
         vectors = Vectors(graph)
-        encoder = ConceptEncoder.of_graph(vectors, model)
+        encoder = ConceptEncoder.of_graph(vectors, model, device=device)
         mentions = _mentions(graph, text) or {(0, len(text)): []}
         spans = [text[start:end] for start, end in mentions]
         asked = zip(encoder.encode(spans).tolist(), mentions.values(), strict=True)
@@ -171,6 +174,7 @@ def explain(
         typer.Option(min=1, max=64, help="Neighbours drawn for each concept; as in training."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws others.")] = 0,
+    device: DeviceOption = "auto",
 ) -> None:
     """Show what a model makes of a sentence: mentions, subgraph, attention, nearest concepts.
 
@@ -179,12 +183,13 @@ def explain(
     from bali_platform.base.files import write_atomically
     from bali_platform.graph.vectors import Vectors
     from bali_platform.subgraphs import GraphNeighbourhoods
+    from bali_trainers.inference.embedding import Setup
     from bali_trainers.inference.explain import Explainer, Span, page
     from bali_trainers.inference.vectors import ConceptEncoder
 
     with open_graph() as graph:
-        explainer = Explainer(model, GraphNeighbourhoods(graph))
-        vectors, encoder = Vectors(graph), ConceptEncoder(str(model))
+        explainer = Explainer(model, GraphNeighbourhoods(graph), device)
+        vectors, encoder = Vectors(graph), ConceptEncoder(str(model), Setup(device=device))
         comparable = vectors.made_by(encoder.maker)
         mentions = _mentions(graph, text)
         if comparable and mentions:

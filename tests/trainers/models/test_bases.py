@@ -7,12 +7,15 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.progress import Quiet
+from bali_trainers.inference import embedding
 from bali_trainers.inference.embedding import NameEncoder, Setup
 from bali_trainers.models.bases import (
     name_pooling,
@@ -121,6 +124,31 @@ def test_names_are_pooled_as_the_model_says(
     write(folder / "1_Pooling" / "config.json", pooling)
     vector = NameEncoder(str(folder)).encode(NAMES[1:2]).vectors[0]
     np.testing.assert_allclose(vector, states(folder, wanted), atol=2e-6)
+
+
+def test_how_names_are_pooled_is_told(folder: Path) -> None:
+    class Heard(Quiet):
+        said: ClassVar[list[str]] = []
+
+        def say(self, message: str) -> None:
+            self.said.append(message)
+
+    NameEncoder(str(folder), Setup(reporter=Heard()))
+    write(folder / "1_Pooling" / "config.json", {"pooling_mode_cls_token": True})
+    NameEncoder(str(folder), Setup(reporter=Heard()))
+    plain, own = Heard.said
+    assert plain.endswith("are the means of their tokens (it has no 1_Pooling)")
+    assert own.endswith("are those of the first token (as its 1_Pooling says)")
+
+
+def test_many_names_are_cut_into_pieces_bit_by_bit(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = NameEncoder(str(folder)).encode([*NAMES, NAMES[0]])
+    monkeypatch.setattr(embedding, "_NAMES_AT_ONCE", 2)
+    parts = NameEncoder(str(folder)).encode([*NAMES, NAMES[0]])
+    np.testing.assert_array_equal(parts.vectors, whole.vectors)
+    np.testing.assert_array_equal(parts.row, whole.row)
 
 
 def test_another_pooling_is_refused(folder: Path) -> None:

@@ -58,7 +58,8 @@ class _SubgraphReader:
     def __init__(
         self, encoder: NameEncoder, saved: SavedGraph, source: NeighbourhoodSource
     ) -> None:
-        self._encoder, self._graph, self._facts = encoder, saved.graph, saved.facts
+        self._encoder, self._facts = encoder, saved.facts
+        self._graph = saved.graph.to(encoder.device)
         self._relations = {name: i for i, name in enumerate(saved.facts.relation_types)}
         # What a model has never seen it cannot read.
         self._source = SomeEdges(source, lambda cui, edge: edge.type in self._relations)
@@ -98,17 +99,17 @@ class _SubgraphReader:
         rows: Sequence[NDArray[np.int32]],
         sizes: Sequence[int],
     ) -> NDArray[np.float32]:
-        states = self._encoder.encode(names, unit=False)
+        states, device = self._encoder.encode(names, unit=False), self._encoder.device
         parts = []
         with torch.inference_mode():
             for tree, row, size in zip(trees, rows, sizes, strict=True):
                 vectors = self._graph(
-                    torch.from_numpy(states.vectors[states.row[row]].astype(np.float32)),
-                    torch.from_numpy(tree.edge_index).long(),
-                    torch.from_numpy(tree.edge_type).long(),
-                    torch.arange(size),
+                    torch.from_numpy(states.vectors[states.row[row]].astype(np.float32)).to(device),
+                    torch.from_numpy(tree.edge_index).to(device).long(),
+                    torch.from_numpy(tree.edge_type).to(device).long(),
+                    torch.arange(size, device=device),
                 )
-                parts.append(vectors.numpy())
+                parts.append(vectors.cpu().numpy())
         return np.concatenate(parts)
 
     def _linearised(

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from bali_platform.base.progress import QUIET, Reporter
 from bali_trainers.batches.tokens import WordPieces
 from bali_trainers.inference.precision import settle_device, settle_precision, tokens_at_once
-from bali_trainers.models.bases import name_pooling, word_pieces
+from bali_trainers.models.bases import name_pooling, told_pooling, word_pieces
 from bali_trainers.models.text import load_text_encoder
 
 Precision = Literal["fp32", "bf16"]
+_NAMES_AT_ONCE = 50_000  # that are cut into pieces: what the tokenizer makes of one is 1 KB
 _KEPT = 8  # dictionaries whose vectors are kept, the newest
 
 
@@ -91,18 +92,19 @@ class NameEncoder:
         name_length: int = 32,
         sentence_length: int = 256,
     ) -> None:
-        self._device = settle_device(setup.device)
-        kind = torch.device(self._device).type
-        self._text = load_text_encoder(model).eval().to(self._device)
+        self.device = settle_device(setup.device)
+        kind = torch.device(self.device).type
+        self._text = load_text_encoder(model).eval().to(self.device)
         self._pieces = word_pieces(model)
         self._pooling = name_pooling(model)
+        setup.reporter.say(told_pooling(model))
         self._name_length = min(name_length, self._text.positions)
         self._sentence_length = min(sentence_length, self._text.positions)
         self._cache, self._reporter = setup.cache, setup.reporter
         self.precision = settle_precision(setup.precision, kind)
         self._stored = np.float16 if self.precision == "bf16" else np.float32
         self._autocast = torch.autocast(kind, torch.bfloat16, enabled=self.precision == "bf16")
-        self._room = tokens_at_once(self._device, self._text.width)
+        self._room = tokens_at_once(self.device, self._text.width)
 
     @property
     def width(self) -> int:
@@ -159,8 +161,15 @@ class NameEncoder:
 
     def _tokenised(self, names: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Return the distinct rows of word pieces, -1 where there are none, and each name's row."""
-        ids, mask = self._pieces.encode_names(names, self._name_length)
-        distinct, row = np.unique(np.where(mask == 1, ids, -1), axis=0, return_inverse=True)
+        rows = np.full((len(names), self._name_length), -1, dtype=np.int32)
+        with self._reporter.step("cut names into word pieces", len(names)) as step:
+            for first in range(0, len(names), _NAMES_AT_ONCE):
+                some = names[first : first + _NAMES_AT_ONCE]
+                ids, mask = self._pieces.encode_names(some, self._name_length)
+                rows[first : first + len(ids), : ids.shape[1]] = np.where(mask == 1, ids, -1)
+                step.advance(len(ids))
+        used = (rows >= 0).any(axis=0).sum()
+        distinct, row = np.unique(rows[:, :used], axis=0, return_inverse=True)
         return distinct, row.reshape(-1)
 
     def _kept(self, rows: NDArray[np.int32]) -> NDArray[np.floating]:
@@ -238,8 +247,8 @@ class NameEncoder:
         mention, column = np.nonzero(cover)
         with self._autocast:
             states = self._text(
-                torch.from_numpy(pieces.ids).to(self._device),
-                torch.from_numpy(pieces.mask).to(self._device).long(),
+                torch.from_numpy(pieces.ids).to(self.device),
+                torch.from_numpy(pieces.mask).to(self.device).long(),
             )
         tokens = states[row[mention], column].float().cpu()
         sums = torch.zeros(len(row), self._text.width)
@@ -255,7 +264,7 @@ class NameEncoder:
         """Yield numbers of rows of word pieces, shortest first, and their vectors."""
         lengths = (ids >= 0).sum(axis=1)
         for batch in _batches(np.argsort(lengths, kind="stable"), lengths, self._room):
-            some = torch.from_numpy(ids[batch, : lengths[batch[-1]]]).to(self._device)
+            some = torch.from_numpy(ids[batch, : lengths[batch[-1]]]).to(self.device)
             with torch.inference_mode(), self._autocast:
                 vectors = encode(some.clamp(min=0), (some >= 0).long())
             yield batch, vectors.float().cpu().numpy()

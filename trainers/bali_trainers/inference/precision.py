@@ -15,20 +15,20 @@ T = TypeVar("T", bound=str)
 def settle_device(wanted: str) -> str:
     """Return ``wanted``; for ``"auto"``, the GPU where torch sees one, else the CPU.
 
-    Raises :class:`UsageError` for a GPU that is not there.
+    Matrices in fp32 are multiplied in TF32 on a GPU. Raises :class:`UsageError` for a GPU that is
+    not there.
     """
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cpu":
-        return wanted
-    named = re.fullmatch(r"cuda(?::(\d+))?", wanted)
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if wanted == "cpu" or (wanted == "auto" and not there):
+        return "cpu"
+    named = re.fullmatch(r"auto|cuda(?::(\d+))?", wanted)
     if named is None:
         raise UsageError(f"device '{wanted}': say cpu, cuda, one GPU such as cuda:1, or auto")
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if int(named[1] or 0) >= there:
         seen = f"{there} GPU{'s' if there > 1 else ''}, numbered from 0" if there else "no GPU"
         raise UsageError(f"device '{wanted}': torch sees {seen} here; use 'cpu' or 'auto'")
-    return wanted
+    torch.set_float32_matmul_precision("high")
+    return "cuda" if wanted == "auto" else wanted
 
 
 def settle_precision(wanted: T | Literal["auto"], device: str) -> T | Literal["fp32", "bf16"]:

@@ -174,6 +174,15 @@ def name_pooling(base: str) -> Pooling:
     return _said_pooling(base) or "mean"
 
 
+def told_pooling(base: str) -> str:
+    """Say in a line how the vectors of a model's names are made, and why."""
+    how = {"mean": "the means of their tokens", "cls": "those of the first token"}[
+        name_pooling(base)
+    ]
+    why = "as its 1_Pooling says" if _said_pooling(base) else "it has no 1_Pooling"
+    return f"{base}: vectors of names are {how} ({why})"
+
+
 def _said_pooling(base: str) -> Pooling | None:
     folder = described(base)
     # Until 2020 the model lay in a folder beside its pooling.

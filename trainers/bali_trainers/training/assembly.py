@@ -132,7 +132,6 @@ def _settle(config: Config, device: torch.device) -> None:
     if config.run.threads is not None:
         torch.set_num_threads(config.run.threads)
     if device.type == "cuda":
-        torch.set_float32_matmul_precision("high")  # TF32, where matrices are in fp32
         # What cuBLAS wants to be told before it starts, to be deterministic.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(device.type == "cpu" or config.run.deterministic)

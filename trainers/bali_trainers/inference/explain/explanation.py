@@ -20,6 +20,7 @@ from bali_trainers.batches.randomness import Purpose, generator
 from bali_trainers.batches.tokens import Pieces, WordPieces
 from bali_trainers.batches.trees import Trees, grow_trees
 from bali_trainers.inference.explain.attention import encode_with_attention
+from bali_trainers.inference.precision import settle_device
 from bali_trainers.models.saved_graph import load_graph_encoder
 from bali_trainers.models.text import load_text_encoder
 
@@ -99,13 +100,14 @@ class Explainer:
     Raises :class:`BaliError` when ``model`` is no exported model with a graph encoder.
     """
 
-    def __init__(self, model: Path, source: NeighbourhoodSource) -> None:
+    def __init__(self, model: Path, source: NeighbourhoodSource, device: str = "auto") -> None:
         saved = load_graph_encoder(model)
         if saved is None:
             raise BaliError(f"{model} has no graph encoder: give a folder that `bali export` made")
         self.facts = saved.facts
-        self._graph, self._pooling = saved.graph, saved.pooling
-        self._text = load_text_encoder(str(model)).eval()
+        self._device = settle_device(device)
+        self._graph, self._pooling = saved.graph.to(self._device), saved.pooling.to(self._device)
+        self._text = load_text_encoder(str(model)).eval().to(self._device)
         self._pieces = WordPieces(model)
         self._relations = {name: i for i, name in enumerate(self.facts.relation_types)}
         # What a model has never seen it cannot read.
@@ -135,8 +137,10 @@ class Explainer:
             random=generator(seed, Purpose.NEIGHBOURS, epoch=0),
         )
         names = {cui: found[0] for cui, found in self._source.names(trees.cuis).items()}
-        mentioned = functional.normalize(self._mentioned(pieces, [tokens[span] for span in kept]))
-        about, attention = self._about(trees, names, len(kept))
+        vectors = self._mentioned(pieces, [tokens[span] for span in kept])
+        mentioned = functional.normalize(vectors).cpu()
+        graph_vectors, attention = self._about(trees, names, len(kept))
+        about = functional.normalize(graph_vectors).cpu()
         return Explanation(
             text=text,
             mentions=tuple(
@@ -150,17 +154,16 @@ class Explainer:
                     zip(kept, targets, mentioned.numpy(), strict=True)
                 )
             ),
-            cosines=(mentioned @ functional.normalize(about).T).numpy(),
+            cosines=(mentioned @ about.T).numpy(),
             names=names,
             lost=tuple(span for span in spans if span not in kept),
         )
 
     def _mentioned(self, pieces: Pieces, tokens: Sequence[NDArray[np.int64]]) -> Tensor:
         """Return the vector of each mention, ``[M, d]``."""
-        ids, mask = torch.from_numpy(pieces.ids).long(), torch.from_numpy(pieces.mask).long()
-        states = self._text.states(ids, mask, torch.from_numpy(np.concatenate(tokens)))
-        offsets = np.cumsum([0, *map(len, tokens)])
-        pooled: Tensor = self._pooling(states, torch.from_numpy(offsets))
+        ids, mask = self._there(pieces.ids), self._there(pieces.mask)
+        states = self._text.states(ids, mask, self._there(np.concatenate(tokens)))
+        pooled: Tensor = self._pooling(states, self._there(np.cumsum([0, *map(len, tokens)])))
         return pooled
 
     def _about(
@@ -177,18 +180,20 @@ class Explainer:
                 graph_length=self.facts.graph_length,
             )
             ids, mask = linearise(trees, list(rows), node_name, targets)
-            return self._text.first(
-                torch.from_numpy(ids).long(), torch.from_numpy(mask).long()
-            ), None
+            return self._text.first(self._there(ids), self._there(mask)), None
         ids, mask = self._pieces.encode_names(list(rows), self.facts.name_length)
-        pooled = self._text.pooled(torch.from_numpy(ids).long(), torch.from_numpy(mask).long())
-        return encode_with_attention(
+        pooled = self._text.pooled(self._there(ids), self._there(mask))
+        vectors, attention = encode_with_attention(
             self._graph,
-            pooled[torch.from_numpy(node_name).long()],
-            torch.from_numpy(trees.edge_index).long(),
-            torch.from_numpy(trees.edge_type).long(),
-            torch.arange(targets),
+            pooled[self._there(node_name)],
+            self._there(trees.edge_index),
+            self._there(trees.edge_type),
+            torch.arange(targets, device=self._device),
         )
+        return vectors, None if attention is None else attention.cpu()
+
+    def _there(self, numbers: NDArray[np.integer]) -> Tensor:
+        return torch.from_numpy(numbers).to(self._device).long()
 
 
 def _tokens(pieces: Pieces, span: Span) -> NDArray[np.int64]:
