@@ -12,6 +12,7 @@ import pytest
 from bali_platform.base.errors import BaliError
 from bali_platform.streaming.source import BatchKey
 from bali_platform.text.corpus import Mention, Sentence, write_corpus
+from bali_trainers.batches.batch import Batch
 from bali_trainers.batches.builder import BatchBuilder
 
 MakeBuilder = Callable[..., BatchBuilder]
@@ -33,6 +34,24 @@ def test_bad_corpora_are_named(
     write_corpus(tmp_path / "c", [sentence], name="c", graph_version="test-1")
     with pytest.raises(BaliError, match=problem):
         make_builder(corpus=tmp_path / "c", batch_size=1).build(BatchKey(0, 0))
+
+
+@pytest.mark.parametrize("encoder", ["graph", "linearised"])
+def test_one_of_several_ranks_may_be_left_without_a_mention(
+    encoder: str, make_builder: MakeBuilder, tmp_path: Path
+) -> None:
+    texts = [
+        Sentence("d", number, "acute chronic renal", (Mention(0, 5, cui),))
+        for number, cui in enumerate(("C0000001", "C7777777"))
+    ]
+    write_corpus(tmp_path / "c", texts, name="c", graph_version="test-1")
+    builder = make_builder(
+        corpus=tmp_path / "c", batch_size=1, world_size=2, encoder=encoder, hard_negatives=2
+    )
+    built = [builder.build(BatchKey(0, 0, rank)) for rank in range(2)]
+    assert sorted(len(arrays["mention_concept"]) for arrays in built) == [0, 1]
+    batches = [Batch.from_arrays(arrays) for arrays in built]
+    assert [len(batch.sentences.ids) for batch in batches] == [1, 1]
 
 
 def test_what_does_not_fit_the_spec_is_refused(

@@ -175,7 +175,7 @@ class Batch:
 
     @classmethod
     def from_bytes(cls, payload: bytes, layout: Layout | None = None) -> Self:
-        """Decode an encoded batch, refusing one that holds no mention."""
+        """Decode an encoded batch."""
         return cls.from_arrays(decode(payload), layout)
 
     @classmethod
@@ -190,8 +190,6 @@ class Batch:
 
     @classmethod
     def _from_arrays(cls, arrays: Arrays, layout: Layout) -> Self:
-        if not arrays["mention_concept"].size:
-            raise BaliError("training batch has no mention: link the corpus before training on it")
         sentences, place = _laid_out(arrays["input_ids"], arrays["attention_mask"], layout)
         labels = arrays["labels"].ravel()
         tokens, offsets = arrays["mention_tokens"], arrays["mention_offsets"]
@@ -241,14 +239,17 @@ def _laid_out(
     ids: NDArray[np.int32], mask: NDArray[np.uint8], layout: Layout
 ) -> tuple[Tokens, NDArray[np.int64]]:
     """Sort rows by length; return them and the place where each went."""
+    if not len(ids):  # a token that nobody asks for: ranks must make equally many passes
+        ids, mask = np.zeros((1, 1), ids.dtype), np.ones((1, 1), mask.dtype)
     lengths = mask.sum(axis=1, dtype=np.int64)
     order = np.argsort(lengths, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     parts = layout.cut(lengths[order])
-    sorted_mask = mask[order]
+    longest = lengths.max()
+    sorted_mask = mask[order, :longest]
     tokens = Tokens(
-        torch.from_numpy(ids[order]),
+        torch.from_numpy(ids[order, :longest]),
         torch.from_numpy(sorted_mask),
         parts,
         int(lengths.sum()),
@@ -285,7 +286,7 @@ def _reads(
 def _graph(arrays: Arrays, layout: Layout) -> Subgraph | Linearised:
     if "graph_input_ids" in arrays:
         text, place = _laid_out(arrays["graph_input_ids"], arrays["graph_attention_mask"], layout)
-        return Linearised(text, _tensor(place))
+        return Linearised(text, _tensor(place[: len(arrays["graph_input_ids"])]))
     names, place = _laid_out(arrays["name_input_ids"], arrays["name_attention_mask"], layout)
     one, other = arrays["name_pairs"]
     different = one != other

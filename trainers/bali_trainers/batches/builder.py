@@ -121,6 +121,7 @@ class BatchBuilder:
 
         or, linearised, graph_input_ids and graph_attention_mask, int32 and uint8 [M + H, Lg].
         A concept has one mention vector per sentence, over the tokens of all its mentions there.
+        Where other ranks have mentions, a batch may be left without.
         """
         spec = self._spec
         batch = self._swapper(
@@ -130,7 +131,7 @@ class BatchBuilder:
         pieces = self._pieces.encode(shown.texts, spec.max_length)
         cover = token_cover(shown, pieces, spec.max_length)
         kept, group, targets = self._resolve(batch, cover)
-        if not targets:
+        if not targets and spec.world_size == 1:
             raise BaliError(
                 f"batch {key.index} of epoch {key.epoch} has no mention left within "
                 f"{spec.max_length} word pieces: raise [data] max_length or batch_size"

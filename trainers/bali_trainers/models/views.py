@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from bali_platform.base.errors import BaliError
 from bali_trainers.batches.batch import Batch, Linearised, Subgraph
 from bali_trainers.models.text import TextEncoder
 from bali_trainers.training.distributed import gather_numbers
@@ -97,13 +98,19 @@ class Views:
 
     @cached_property
     def counts(self) -> Counts:
-        """What the batches of all ranks hold; they must all ask for it."""
+        """What the batches of all ranks hold; they must all ask for it.
+
+        Raises :class:`BaliError` when none of them has a mention: there is nothing to contrast.
+        """
         batch, graph = self.batch, self.batch.graph
         nodes, pairs = 0, 0
         if isinstance(graph, Subgraph):
             nodes, pairs = len(graph.node_concept), len(graph.pair_concepts)
         every = gather_numbers(len(batch.concepts), len(batch.negative_concepts), nodes, pairs)
-        return Counts(*map(list, zip(*every, strict=True)))
+        counts = Counts(*map(list, zip(*every, strict=True)))
+        if not any(counts.mentions):
+            raise BaliError("training batch has no mention: link the corpus before training on it")
+        return counts
 
     def graph_from(self, edges: Tensor, nodes: Tensor) -> Tensor:
         """Return graph vectors of ``nodes`` as they would be with these ``edges`` alone."""

@@ -38,7 +38,7 @@ class TextToGraph(Objective):
         source, types = graph.edges[0, ends.edge], graph.types[ends.edge]
         heads = functional.normalize(self.mention(views.mentions).float())[ends.root]
         tails = functional.normalize(self.neighbour(views.nodes).float())
-        table = functional.normalize(self.relation) * self.relation.shape[1] ** 0.5
+        table = functional.normalize(self.relation.float()) * self.relation.shape[1] ** 0.5
 
         with torch.autocast(heads.device.type, enabled=False):
             by_type = (heads * tails[source]) @ table.T
@@ -73,7 +73,7 @@ class LinkPrediction(Objective):
         roots, ends = graph.roots, graph.root_ends
         asked, asking = ends.edge[ends.first], roots[ends.root[ends.first]]
         heads = functional.normalize(views.graph_from(ends.rest, asking).float())
-        sought = heads + self.relation[graph.types[asked]]
+        sought = heads + self.relation.float()[graph.types[asked]]
         scores = cosine(sought, views.nodes.float()) / self.temperature
         scores = _mask(scores, graph, roots, ends, ends.first)
         (loss, mean), top1 = _classify(scores, graph.edges[0, asked])
@@ -96,6 +96,9 @@ def _mask(scores: Tensor, graph: Subgraph, roots: Tensor, ends: Ends, asked: Ten
 
 def _classify(scores: Tensor, labels: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
     """Return (this rank's loss, mean loss) and accuracy."""
+    if not len(labels):  # nor, maybe, any node
+        zero = scores.sum()
+        return mean_over_ranks(zero, 0), mean_over_ranks(zero.detach(), 0)[1]
     total = functional.cross_entropy(scores, labels, reduction="sum")
     hits = (scores.detach().argmax(1) == labels).sum().float()
     return mean_over_ranks(total, len(labels)), mean_over_ranks(hits, len(labels))[1]

@@ -80,7 +80,7 @@ def _train(
         task.text.compile_encoder()
     sharded = config.run.parallel == "fsdp"
     if sharded:
-        distributed.shard(task, transformer_layers(task.text), device)
+        distributed.shard(task, transformer_layers(task.text), device, config.run.precision)
     optimiser = torch.optim.AdamW(parameter_groups(task, config.optimiser), fused=True)
     torch.manual_seed(config.seed + distributed.rank())
     plan = Plan(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -61,15 +61,20 @@ def parallel(task: nn.Module, device: torch.device) -> nn.Module:
     return DistributedDataParallel(task, device_ids=devices, **options)
 
 
-def shard(task: nn.Module, layers: Iterable[nn.Module], device: torch.device) -> None:
+def shard(
+    task: nn.Module, layers: Iterable[nn.Module], device: torch.device, precision: str
+) -> None:
     """Split a task's weights, gradients and optimiser state between ranks (FSDP2), in place.
 
-    The weights of each of ``layers`` are gathered when it computes, all others for the whole step.
+    The weights of each of ``layers`` are gathered when it computes, all others for the whole step,
+    and in half precision if they compute with it. Gradients are added up in single precision.
     """
     mesh = init_device_mesh(device.type, (world_size(),))
+    half = torch.bfloat16 if precision == "bf16" else None
+    policy = MixedPrecisionPolicy(param_dtype=half, reduce_dtype=torch.float32)
     for layer in layers:
-        fully_shard(layer, mesh=mesh)
-    fully_shard(task, mesh=mesh)
+        fully_shard(layer, mesh=mesh, mp_policy=policy)
+    fully_shard(task, mesh=mesh, mp_policy=policy)
 
 
 @contextmanager
