@@ -72,6 +72,30 @@ def test_a_folder_without_a_tokenizer_is_told(folder: Path) -> None:
         word_pieces(str(folder))
 
 
+@pytest.mark.parametrize("vocabulary", ["spm.model", "vocab.txt", "x.tiktoken"])
+def test_a_tokenizer_without_words_is_refused(
+    folder: Path, tmp_path: Path, vocabulary: str
+) -> None:
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    (folder / vocabulary).touch()
+    with pytest.raises(BaliError, match=f"'{folder}' has special tokens only"):
+        word_pieces(str(folder))
+    with pytest.raises(BaliError, match=f"'{folder}' has special tokens only"):
+        require_fit(str(folder), tokenizer_folder(str(folder), tmp_path / "kept"), {})
+
+
+@pytest.mark.parametrize("damage", ["", "{}", '{"model": 1}', "no JSON"])
+def test_a_damaged_tokenizer_is_told_in_a_line(folder: Path, damage: str) -> None:
+    (folder / "tokenizer.json").write_text(damage)
+    with pytest.raises(BaliError, match=f"{folder} has no readable tokenizer"):
+        word_pieces(str(folder))
+    edit(folder / "tokenizer_config.json", pad_token=None)
+    with pytest.raises(BaliError, match="could not be loaded") as told:
+        word_pieces(str(folder))
+    assert "\n" not in str(told.value)
+
+
 def test_a_tokenizer_that_says_everything_stays_where_it_is(folder: Path, tmp_path: Path) -> None:
     assert tokenizer_folder(str(folder), tmp_path / "kept") == folder.resolve()
     without_special_tokens(folder)

@@ -51,9 +51,9 @@ class WordPieces:
         try:
             definition = self._path.read_text(encoding="utf-8")
             self._settings = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
-        except (OSError, ValueError) as error:
+            self._tokenizer = Tokenizer.from_str(definition)
+        except Exception as error:  # tokenizers raises nothing more exact
             raise BaliError(f"{folder} has no readable tokenizer ({error})") from None
-        self._tokenizer = Tokenizer.from_str(definition)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         size = self._tokenizer.get_vocab_size(with_added_tokens=True)

@@ -129,6 +129,7 @@ def require_fit(base: str, tokenizer: Path, lengths: dict[str, int]) -> None:
 
     ``lengths`` are word pieces of the longest text, by the setting that says so.
     """
+    pieces = _with_vocabulary(base, WordPieces(tokenizer)).size
     config = _json(described(base) / "config.json")
     positions = usable_positions(config)
     for setting, length in lengths.items():
@@ -137,7 +138,7 @@ def require_fit(base: str, tokenizer: Path, lengths: dict[str, int]) -> None:
                 f"the model has positions for {positions} pieces, {setting} is {length}: lower it "
                 f"to {positions}, or use another model than '{base}'"
             )
-    rows, pieces = config.get("vocab_size"), WordPieces(tokenizer).size
+    rows = config.get("vocab_size")
     if isinstance(rows, int) and pieces > rows:
         raise UsageError(
             f"the tokenizer of model '{base}' has {pieces:,} word pieces, its embedding {rows:,}: "
@@ -229,7 +230,17 @@ def tokenizer_folder(base: str, kept: Path) -> Path:
 def word_pieces(base: str) -> WordPieces:
     """Load the tokenizer of a model folder or Hugging Face name."""
     with tempfile.TemporaryDirectory() as temporary:
-        return WordPieces(tokenizer_folder(base, Path(temporary)))
+        return _with_vocabulary(base, WordPieces(tokenizer_folder(base, Path(temporary))))
+
+
+def _with_vocabulary(base: str, pieces: WordPieces) -> WordPieces:
+    if not len(pieces.ordinary):
+        # transformers makes up such a tokenizer, to which all texts are the same.
+        raise UsageError(
+            f"the tokenizer of model '{base}' has special tokens only: its vocabulary is empty, or "
+            "not of the kind that its family reads; download it again"
+        )
+    return pieces
 
 
 def _convert(base: str, folder: Path) -> None:
@@ -237,11 +248,10 @@ def _convert(base: str, folder: Path) -> None:
 
     source = described(base)
     if not any(any(source.glob(kind)) for kind in _VOCABULARIES):
-        # transformers would make up an empty one, to which all texts are the same.
         raise UsageError(f"{source} has no tokenizer: put its tokenizer.json beside the weights")
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError, ImportError, KeyError, TypeError, RuntimeError) as error:
+    except Exception as error:  # of any kind, by the tokenizer and what is wrong with it
         raise UsageError(_reason(base, str(error))) from None
     if not tokenizer.is_fast:
         kind = type(tokenizer).__name__
@@ -268,7 +278,9 @@ def _pad_token(base: str, tokenizer: PreTrainedTokenizerBase) -> str:
 def _reason(base: str, error: str) -> str:
     for package in ("sentencepiece", "tiktoken", "protobuf", "fugashi"):
         if package in error.lower():
-            return f"the tokenizer of model '{base}' needs {package}: pip install {package}"
+            # Without sentencepiece, transformers takes its models for tiktoken's.
+            needed = "sentencepiece tiktoken" if package == "tiktoken" else package
+            return f"the tokenizer of model '{base}' could not be loaded: pip install {needed}"
     lines = error.strip().splitlines() or ["no reason given"]
     return f"tokenizer of model '{base}' could not be loaded: {lines[0]}"
 
