@@ -9,11 +9,12 @@ from bali_loaders.corpora.formats import READERS, read_documents
 from bali_loaders.corpora.identifiers import GraphCodes, IdentifierMap, TableCodes
 from bali_loaders.corpora.imports import annotated_sentences, linked_sentences
 from bali_loaders.corpora.sentences import split_sentences
-from bali_loaders.corpora.sources import Notes
+from bali_loaders.corpora.sources import UNREAD, Notes
 from bali_loaders.corpora.splitting import split_corpus
 
 __all__ = [
     "READERS",
+    "UNREAD",
     "Annotation",
     "Conversion",
     "Document",

@@ -18,8 +18,8 @@ import numpy as np
 from bali_loaders.corpora.documents import Document
 from bali_loaders.corpora.formats import read_documents
 from bali_loaders.corpora.inputs import Input, find_inputs
-from bali_loaders.corpora.listing import Chosen, choose_documents, list_documents
-from bali_loaders.corpora.sources import Notes
+from bali_loaders.corpora.listing import Chosen, Listing, choose_documents, list_documents
+from bali_loaders.corpora.sources import UNREAD, Notes
 from bali_platform.base.errors import BaliError
 from bali_platform.base.files import new_file
 from bali_platform.base.garbage import rare_collections
@@ -33,7 +33,7 @@ _MOST_PIECES = 1_000
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read: in which encoding, and whether one bad document stops everything."""
+    """How files are read: in which encoding, and whether what is bad stops everything."""
 
     encoding: str = "utf-8"
     strict: bool = False
@@ -42,7 +42,12 @@ class Reading:
         """Yield the documents of the inputs; what is wrong with one goes to ``notes``."""
         kept = None if self.strict else notes
         for found in inputs:
-            yield from read_documents(found.path, kept, name=found.name, encoding=self.encoding)
+            try:
+                yield from read_documents(found.path, kept, name=found.name, encoding=self.encoding)
+            except BaliError as error:
+                if self.strict:
+                    raise
+                notes.fault(str(error), UNREAD)
 
 
 READING = Reading()
@@ -71,15 +76,17 @@ def build_corpus(
     Each finished file (of many thousands: each few) is kept beside ``folder`` until the corpus is
     whole, so that the same call goes on where an earlier one was stopped. A worker holds no more
     than one part in memory; choosing among the documents takes some 40 bytes for each. Documents
-    that cannot be read are left out and told; where nothing is left, the first of them raises
-    :class:`BaliError`.
+    that cannot be read are left out and told, and so are files that are broken somewhere; where
+    nothing is left, the first of them raises :class:`BaliError`.
     """
     work = folder.with_name(f".{folder.name}.pieces")
     how = repr((convert, graph_version, details, reading))
     _begin(work, {"files": [_fingerprint(file) for file in files], "how": how})
-    inputs = find_inputs(files, work)
-    groups = _grouped(inputs)
     notes = Notes()
+    inputs = find_inputs(files, work, None if reading.strict else notes)
+    if not inputs:
+        raise BaliError(notes.faults[0])
+    groups = _grouped(inputs)
     lists = [work / f"list-{number:05d}.npy" for number in range(len(groups))]
     pieces = [work / f"piece-{number:05d}" for number in range(len(groups))]
     _each(partial(_list, reading), zip(groups, lists, strict=True), jobs, "List files", reporter)
@@ -125,18 +132,27 @@ def _begin(work: Path, plan: dict[str, Any]) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _fingerprint(path: Path) -> tuple[str, int, int]:
+def _fingerprint(path: Path) -> tuple[str, int, int, int]:
+    """Tell a file, or what a folder holds, from what may be there later."""
     try:
-        found = path.stat()
+        found = [path.stat(), *(one.stat() for one in path.rglob("*") if one.exists())]
     except OSError as error:
         raise BaliError(f"cannot read {path}: {error.strerror}") from None
-    return str(path.absolute()), found.st_size, found.st_mtime_ns
+    sizes = sum(one.st_size for one in found)
+    return str(path.absolute()), len(found), sizes, max(one.st_mtime_ns for one in found)
 
 
 def _list(reading: Reading, inputs: Sequence[Input], result: Path) -> None:
     if not result.exists():
         with new_file(result) as building, building.open("wb") as file:
-            np.save(file, list_documents(reading.documents(inputs, Notes())))
+            np.save(file, np.concatenate([_listing(reading, found) for found in inputs]))
+
+
+def _listing(reading: Reading, found: Input) -> Listing:
+    notes = Notes()
+    listing = list_documents(reading.documents([found], notes))
+    listing["broken"] = notes.counts[UNREAD] > 0
+    return listing
 
 
 def _convert(

@@ -37,6 +37,15 @@ def format_of(path: Path) -> str:
     return (Path(path.stem).suffix if path.suffix == ".gz" else path.suffix).lower()
 
 
+def require_reader(path: Path) -> Reader:
+    """Return the reader of a file; raises :class:`UsageError` for an unknown format."""
+    reader = READERS.get(format_of(path))
+    if reader is None:
+        known = ", ".join(READERS)
+        raise UsageError(f"{path}: unknown format '{format_of(path)}': one of {known} (.gz)")
+    return reader
+
+
 def read_documents(
     path: Path, notes: Notes | None = None, *, name: str = "", encoding: str = "utf-8"
 ) -> Iterator[Document]:
@@ -48,10 +57,7 @@ def read_documents(
     """
     if not path.is_file():
         raise UsageError(f"no file {path}")
-    reader = READERS.get(format_of(path))
-    if reader is None:
-        known = ", ".join(READERS)
-        raise UsageError(f"{path}: unknown format '{format_of(path)}': one of {known} (.gz)")
+    reader = require_reader(path)
     if not path.stat().st_size and reader is not read_text:
         return iter(())
     return _sound(reader(Source(path, name or path.name, encoding, notes)), path, notes)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path, PurePosixPath
 
-from bali_loaders.corpora.formats import READERS, format_of
+from bali_loaders.corpora.formats import READERS, format_of, require_reader
+from bali_loaders.corpora.sources import UNREAD, Notes
 from bali_loaders.releases.members import damage_named, find_members
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.files import new_folder
@@ -22,25 +24,49 @@ class Input:
     name: str
 
 
-def find_inputs(paths: Iterable[Path], scratch: Path) -> list[Input]:
+def find_inputs(paths: Iterable[Path], scratch: Path, notes: Notes | None) -> list[Input]:
     """List the files to read, those of folders and zips in the order of their names.
 
-    Of a folder, files of unknown formats and hidden ones are passed by. Zips are unpacked below
-    ``scratch``, once. Raises :class:`UsageError` for what is not there or holds nothing to read.
+    Of a folder, files of unknown formats and hidden ones are passed by. Zips, also those in
+    folders, are unpacked below ``scratch``, once; a damaged one is put down in ``notes``, or raises
+    :class:`BaliError` without. Raises :class:`UsageError` for what is not there or holds nothing to
+    read.
     """
     found: list[Input] = []
-    for number, path in enumerate(paths):
-        if path.is_dir():
-            found += _in_folder(path, path)
-        elif path.suffix.lower() == ".zip":
-            found += _in_folder(_unpacked(path, scratch / f"zip-{number:05d}"), path)
-        else:
-            found.append(Input(path, path.name))
+    for path in paths:
+        for one in _in_folder(path, path) if path.is_dir() else [_given(path)]:
+            found += _in_zip(one, scratch, notes) if _is_zip(one.path) else [one]
     return found
 
 
+def _given(path: Path) -> Input:
+    if _is_zip(path):
+        return Input(path, "")
+    require_reader(path)
+    return Input(path, path.name)
+
+
+def _is_zip(path: Path) -> bool:
+    return path.suffix.lower() == ".zip"
+
+
+def _in_zip(archive: Input, scratch: Path, notes: Notes | None) -> list[Input]:
+    """List what is in a zip, below the name that it has in its folder."""
+    place = blake2b(str(archive.path.absolute()).encode(), digest_size=8).hexdigest()
+    try:
+        members = _in_folder(_unpacked(archive.path, scratch / f"zip-{place}"), archive.path)
+    except BaliError as error:
+        if notes is None:
+            raise
+        notes.fault(str(error), UNREAD)
+        return []
+    return [replace(one, name=str(PurePosixPath(archive.name, one.name))) for one in members]
+
+
 def _in_folder(folder: Path, shown: Path) -> list[Input]:
-    names = sorted(name for name in _names_in(folder) if format_of(Path(name)) in READERS)
+    """List the files of known formats in a folder, and its zips, which may hold some."""
+    wanted = {*READERS, ".zip"}
+    names = sorted(name for name in _names_in(folder) if format_of(Path(name)) in wanted)
     texts = set(names)
     # The marks beside a text come with it.
     kept = [

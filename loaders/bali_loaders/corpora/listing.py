@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from bali_loaders.corpora.documents import Document
 
-LISTED = np.dtype([("id", "<u8"), ("text", "<u8"), ("replaces", "?"), ("empty", "?")])
-"""One row a document: hashes of its id and text, and two of its properties."""
+LISTED = np.dtype(
+    [("id", "<u8"), ("text", "<u8"), ("replaces", "?"), ("empty", "?"), ("broken", "?")]
+)
+"""One row a document: hashes of its id and text, two of its properties, and of its file one."""
 
 Listing = NDArray[np.void]
 Chosen = NDArray[np.uint32]
@@ -21,7 +23,7 @@ Chosen = NDArray[np.uint32]
 def list_documents(documents: Iterable[Document]) -> Listing:
     """Describe documents, [N] of :data:`LISTED`."""
     rows = (
-        (_hash(document.id), _hash(document.text), document.replaces, not document.text.strip())
+        (*map(_hash, (document.id, document.text)), document.replaces, not document.text.strip(), 0)
         for document in documents
     )
     return np.fromiter(rows, dtype=LISTED)
@@ -30,11 +32,17 @@ def list_documents(documents: Iterable[Document]) -> Listing:
 def choose_documents(listings: Sequence[Listing], counts: Counter[str]) -> list[Chosen]:
     """Tell for each listing which of its documents are taken; what is left out is counted.
 
-    Left out are empty documents, those whose id and text came before, and those that a later one
-    replaces or deletes. Documents of one id with other texts are all taken. Each is given its
-    number among those of its id, from 1; 0 is left out.
+    Left out are those of broken files, empty ones, those whose id and text came before, and those
+    that a later one replaces or deletes. Documents of one id with other texts are all taken. Each
+    is given its number among those of its id, from 1; 0 is left out.
     """
     every = np.concatenate([np.empty(0, dtype=LISTED), *listings])
+    numbers = np.zeros(len(every), dtype=np.uint32)
+    numbers[~every["broken"]] = _choose(every[~every["broken"]], counts)
+    return np.split(numbers, np.cumsum([len(listing) for listing in listings])[:-1])
+
+
+def _choose(every: Listing, counts: Counter[str]) -> Chosen:
     deletions = every["replaces"] & every["empty"]
     successor = _successors(every)
     replaced = successor >= 0
@@ -46,11 +54,10 @@ def choose_documents(listings: Sequence[Listing], counts: Counter[str]) -> list[
     counts["replaced documents"] += int((replaced & ~deleted & ~deletions).sum())
     counts["deleted documents"] += int((deleted & ~deletions).sum())
     counts["repeated documents"] += int(repeated.sum())
-    bounds = np.cumsum([len(listing) for listing in listings])[:-1]
     taken = keep & ~repeated
     numbers = _numbers(every["id"], taken)
     counts["documents that share an id with another"] += int((numbers > 1).sum())
-    return np.split(numbers, bounds)
+    return numbers
 
 
 def _numbers(ids: NDArray[np.uint64], taken: NDArray[np.bool_]) -> Chosen:

@@ -15,6 +15,7 @@ from typing import IO, Any, cast
 
 from bali_platform.base.errors import BaliError, UsageError
 
+UNREAD = "files that could not be read"
 LONGEST = 1 << 28
 """Bytes of a line, or of a file that is one value or one text: what is longer is refused."""
 _FAULTS_KEPT = 20
@@ -26,7 +27,7 @@ _MARKS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 class Notes:
     """What a conversion counts: sentences, names, annotations; and identifiers by vocabulary.
 
-    ``faults`` are the first documents that could not be read, a line each.
+    ``faults`` are the first documents and files that could not be read, a line each.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -40,15 +41,19 @@ class Notes:
             self.identifiers[vocabulary].update(outcomes)
         self.faults += details["faults"][: _FAULTS_KEPT - len(self.faults)]
 
-    def fault(self, line: str) -> None:
-        """Count a document that could not be read, and keep the line that says why."""
-        self.counts["documents that could not be read"] += 1
+    def fault(self, line: str, kind: str = "documents that could not be read") -> None:
+        """Count a document, or :data:`UNREAD`, and keep the line that says why."""
+        self.counts[kind] += 1
         if len(self.faults) < _FAULTS_KEPT:
             self.faults.append(line)
 
     def as_details(self) -> dict[str, Any]:
         """Return what a corpus keeps of them."""
         return {"counts": self.counts, "identifiers": self.identifiers, "faults": self.faults}
+
+
+class DamagedError(BaliError):
+    """A file is damaged or cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ def unpacked(path: Path) -> Iterator[IO[bytes]]:
         try:
             yield cast(IO[bytes], file)
         except _DAMAGE as error:
-            raise BaliError(f"{path}: damaged or cut off ({error}): fetch it again") from None
+            raise DamagedError(f"{path}: damaged or cut off ({error}): fetch it again") from None
 
 
 def text_of(source: Source) -> str:
@@ -115,7 +120,7 @@ def lines_of(source: Source) -> Iterator[tuple[int, str]]:
             for number, line in enumerate(lines, 1):
                 yield number, line.rstrip("\r\n")
         except _DAMAGE as error:
-            raise BaliError(f"{source.path}: damaged after line {number} ({error})") from None
+            raise DamagedError(f"{source.path}: damaged after line {number} ({error})") from None
 
 
 def _wide_lines(file: IO[bytes], source: Source) -> Iterator[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from typing import Literal
 
 from bali_loaders.corpora.documents import Document
 from bali_loaders.corpora.json_objects import ID_KEYS, first_of
 from bali_loaders.corpora.sources import LONGEST, Source, lines_of
 from bali_loaders.corpora.webanno import is_webanno, read_webanno
+from bali_loaders.releases.quoting import Quoting, quoting_of
 from bali_platform.base.errors import BaliError, did_you_mean
 
 # A cell may hold a book. The module's own limit, 128 kB, is for the whole process.
@@ -30,7 +30,7 @@ def read_csv(source: Source) -> Iterator[Document]:
         yield from read_webanno(source)
         return
     delimiter = _delimiter(header, source)
-    yield from _rows(source, delimiter, bare=delimiter == "\t" and not _is_quoted(source))
+    yield from _rows(source, delimiter, quoting_of(_lines(source), delimiter))
 
 
 def _delimiter(header: str, source: Source) -> str:
@@ -45,18 +45,7 @@ def _delimiter(header: str, source: Source) -> str:
     raise BaliError(f"{source.path}: no column 'text'{hint}; its columns are {there}")
 
 
-def _is_quoted(source: Source) -> bool:
-    """Tell whether all rows have the header's width when quotes are read as quotes."""
-    rows = csv.reader(_lines(source), delimiter="\t", strict=True)
-    try:
-        width = len(next(rows, []))
-        return all(len(row) in (0, width) for row in rows)
-    except csv.Error:
-        return False
-
-
-def _rows(source: Source, delimiter: str, *, bare: bool) -> Iterator[Document]:
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if bare else csv.QUOTE_MINIMAL
+def _rows(source: Source, delimiter: str, quoting: Quoting) -> Iterator[Document]:
     rows = csv.reader(_lines(source), delimiter=delimiter, quoting=quoting, strict=True)
     try:
         columns = [column.strip() for column in next(row for row in rows if row)]

@@ -7,14 +7,15 @@ another graph is loaded, verified, upgraded and trained on as the UMLS is.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 
 from bali_loaders.releases.identifiers import Numbering
+from bali_loaders.releases.quoting import quoting_of
 from bali_loaders.releases.rrf import tidy
 from bali_loaders.releases.writing import documentation, new_release, write_file
 from bali_platform.base.errors import BaliError, UsageError, did_you_mean
@@ -48,8 +49,9 @@ def write(
 
     Tables are CSV, or TSV by their ending, in UTF-8 with a header. Nodes have ``id`` and ``name``,
     and may have ``synonyms`` (between ``|``), ``type`` and ``definition``; edges have ``source``,
-    ``target`` (ids) and ``type``. Ids become CUIs as they are, types of nodes semantic types,
-    types of edges relationship types; ``source`` is the abbreviation of the one vocabulary.
+    ``target`` (ids) and ``type``. In a TSV, quotes may be bare. Ids become CUIs as they are, types
+    of nodes semantic types, types of edges relationship types; ``source`` is the abbreviation of
+    the one vocabulary.
 
     Raises :class:`BaliError` naming file and line of what cannot be read: a missing or repeated id,
     a missing name, an edge of an unknown node.
@@ -145,15 +147,17 @@ def _definitions(nodes: Iterable[Node], source: str) -> Iterator[Row]:
 
 def _relations(path: Path, nodes: Path, known: dict[str, Node], source: str) -> Iterator[Row]:
     """Yield MRREL, in which the second concept has the relation to the first."""
-    rows = enumerate(_rows(path, EDGE_COLUMNS, required=3), 1)
-    for number, (line, (start, end, kind)) in rows:
-        for column, value in (("source", start), ("target", end)):
-            if value not in known:
-                raise BaliError(f"{path}, line {line}: {column} '{value}' is no id in {nodes.name}")
-        if not kind:
-            raise BaliError(f"{path}, line {line}: an edge needs a type")
-        ends = (end, "", "CUI", "RO", start, "", "CUI", tidy(kind))
-        yield (*ends, f"R{number:09}", "", source, source, "", "Y", "N", "")
+    with closing(_rows(path, EDGE_COLUMNS, required=3)) as rows:
+        for number, (line, (start, end, kind)) in enumerate(rows, 1):
+            for column, value in (("source", start), ("target", end)):
+                if value not in known:
+                    raise BaliError(
+                        f"{path}, line {line}: {column} '{value}' is no id in {nodes.name}"
+                    )
+            if not kind:
+                raise BaliError(f"{path}, line {line}: an edge needs a type")
+            ends = (end, "", "CUI", "RO", start, "", "CUI", tidy(kind))
+            yield (*ends, f"R{number:09}", "", source, source, "", "Y", "N", "")
 
 
 def _vocabulary(known: dict[str, Node], source: str) -> Row:
@@ -165,10 +169,13 @@ def _vocabulary(known: dict[str, Node], source: str) -> Row:
     )
 
 
-def _rows(path: Path, columns: Sequence[str], *, required: int) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, columns: Sequence[str], *, required: int) -> Generator[tuple[int, list[str]]]:
     """Yield line number and cells, in the order of ``columns``, of which some must be there."""
+    delimiter = "\t" if path.suffix == ".tsv" else ","
     with _explained(path), path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+        quoting = quoting_of(stream, delimiter)
+        stream.seek(0)
+        reader = csv.reader(stream, delimiter=delimiter, quoting=quoting, strict=True)
         header = [cell.strip().lower() for cell in next(reader, [])]
         for name in columns[:required]:
             if name not in header:

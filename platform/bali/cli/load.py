@@ -139,10 +139,12 @@ def verify(
     from bali_loaders.releases import Release
     from bali_platform.base.settings import load_settings
     from bali_platform.services import neo4j_login
+    from bali_platform.services.neo4j_errors import neo4j_errors
     from bali_platform.services.neo4j_server import connect_neo4j
 
     at = neo4j_login(load_settings())
     with (
+        neo4j_errors(at.neo4j_uri),
         connect_neo4j(at.neo4j_uri, at.neo4j_user, at.neo4j_password, at.neo4j_database) as driver,
         Release.open(release, reporter=reporter()) as opened,
     ):

@@ -148,7 +148,7 @@ def link(
         version, decide = dictionary.graph_version, ambiguous or "skip"
         convert = LinkNames(dictionary.folder, decide, _reranker(model, threshold))
     _build(files, folder, convert, version, share, _reading(encoding, strict), jobs)
-    show(folder, as_json)
+    _show_built(folder, as_json)
 
 
 def _chosen(
@@ -223,7 +223,7 @@ def import_(
     hidden = _dictionary(withheld).folder if withheld else None
     convert = ImportAnnotations(settings, codes, hidden)
     _build(files, folder, convert, version, withheld, _reading(encoding, strict), jobs)
-    show(folder, as_json)
+    _show_built(folder, as_json)
 
 
 def _dictionary(withheld: float) -> Dictionary:
@@ -279,6 +279,19 @@ def _build(
         jobs=jobs,
         reporter=reporter(),
     )
+
+
+def _show_built(folder: Path, as_json: bool) -> None:
+    """Show a new corpus; raises :class:`BaliError` where files are missing in it."""
+    from bali_loaders.corpora import UNREAD
+    from bali_platform.base.errors import BaliError
+    from bali_platform.text.corpus import open_corpus
+
+    show(folder, as_json)
+    if unread := open_corpus(folder).details["counts"].get(UNREAD):
+        raise BaliError(
+            f"{unread:,} {UNREAD} are left out: mend them and run the same command again"
+        )
 
 
 def split(

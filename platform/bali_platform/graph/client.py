@@ -6,13 +6,13 @@ import os
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import neo4j
-from neo4j.exceptions import AuthError, DriverError, Neo4jError, ServiceUnavailable, SessionExpired
+from neo4j.exceptions import DriverError, Neo4jError
 
 from bali_platform.base.errors import BaliError, NotFoundError, UsageError, did_you_mean
 from bali_platform.base.settings import Settings, load_settings
@@ -29,6 +29,7 @@ from bali_platform.graph.records import (
 )
 from bali_platform.graph.statements import statement
 from bali_platform.services import neo4j_login
+from bali_platform.services.neo4j_errors import neo4j_errors
 
 if TYPE_CHECKING:
     from bali_platform.subgraphs.subgraph import Subgraph
@@ -292,20 +293,9 @@ class Graph:
                 raise UsageError(f"no relationship type '{name}'{did_you_mean(name, known)}")
         return wanted
 
-    @contextmanager
-    def errors(self) -> Iterator[None]:
+    def errors(self) -> AbstractContextManager[None]:
         """Turn the driver's exceptions into one clear line."""
-        try:
-            yield
-        except AuthError as error:
-            raise BaliError(
-                f"Neo4j at {self._uri} refused the user name or password: "
-                "check BALI_NEO4J_USER and BALI_NEO4J_PASSWORD"
-            ) from error
-        except (ServiceUnavailable, SessionExpired, OSError) as error:
-            raise BaliError(f"cannot reach Neo4j at {self._uri}: run `bali up`") from error
-        except (Neo4jError, DriverError) as error:
-            raise BaliError(_explained(error)) from error
+        return neo4j_errors(self._uri)
 
     def _session(self, **options: Any) -> neo4j.Session:
         if os.getpid() != self._pid:
@@ -317,21 +307,6 @@ def _close(driver: neo4j.Driver, pid: int) -> None:
     # In a forked child the sockets are still the parent's.
     if os.getpid() == pid:
         driver.close()
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an exception's message."""
-    message = getattr(error, "message", None) or str(error)
-    return str(message).strip().split("\n")[0]
-
-
-def _explained(error: Exception) -> str:
-    message = first_line(error)
-    if "no such fulltext schema index" in message:
-        return "no graph loaded: run `bali load`"
-    if "Driver closed" in message:
-        return "this Graph is closed: connect again"
-    return f"Neo4j: {message}"
 
 
 def _split(ids: Sequence[Any], size: int) -> list[Sequence[Any]]:

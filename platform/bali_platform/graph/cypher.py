@@ -20,7 +20,8 @@ from neo4j.exceptions import AuthError, Neo4jError
 from neo4j.graph import Node, Path, Relationship
 
 from bali_platform.base.errors import BaliError, TooLargeError, UsageError
-from bali_platform.graph.client import Graph, first_line
+from bali_platform.graph.client import Graph
+from bali_platform.services.neo4j_errors import first_line
 
 TIMEOUT_S = 30.0
 MAX_ROWS = 1000

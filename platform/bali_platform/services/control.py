@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bali_platform.base.errors import BaliError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
 from bali_platform.services.graphs import GraphStores
@@ -192,6 +192,10 @@ def neo4j_login(settings: Settings) -> Neo4jLogin:
         return Neo4jLogin(
             settings.neo4j_uri, settings.neo4j_user, password, None, settings.neo4j_database
         )
+    if settings.neo4j_database:
+        raise UsageError(
+            "BALI_NEO4J_DATABASE names a database of the server at BALI_NEO4J_URI: set that too"
+        )
     _require(settings, "neo4j")
     server = GraphStores(settings).server()
     return Neo4jLogin(server.uri, USER, server.password, server.browser)
@@ -254,10 +258,12 @@ def _redis_status(settings: Settings) -> RedisStatus:
 
 
 def _graph_status(settings: Settings, running: bool) -> GraphStatus:
+    from bali_platform.services.neo4j_errors import neo4j_errors
+
     name = None if settings.neo4j_uri else GraphStores(settings).live()
     if not running:
         return GraphStatus(False, name, None, None)
-    with _driver(settings) as driver:
+    with neo4j_errors(settings.neo4j_uri or "its address"), _driver(settings) as driver:
         query = "MATCH (r:Release) RETURN r.version AS release, r.graph_version AS version LIMIT 1"
         records = driver.execute_query(query).records
     found = records[0] if records else {"release": None, "version": None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import zipfile
 from collections import Counter
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bali_loaders.corpora import Document, LinkNames, Notes, Reading, build_corpus
+from bali_loaders.corpora import UNREAD, Document, LinkNames, Notes, Reading, build_corpus
 from bali_loaders.corpora.listing import LISTED, choose_documents
 from bali_loaders.linking import compile_dictionary
 from bali_platform.base.errors import BaliError
@@ -40,7 +41,7 @@ def chosen_by_the_rules(documents: list[tuple[int, int, bool]]) -> list[bool]:
 @settings(max_examples=60)
 @given(files=st.lists(st.lists(DOCUMENT, max_size=5), max_size=3))
 def test_documents_are_chosen_across_files(files: list[list[tuple[int, int, bool]]]) -> None:
-    listings = [np.array([(i, t, r, t == 0) for i, t, r in file], dtype=LISTED) for file in files]
+    listings = [np.array([(i, t, r, not t, 0) for i, t, r in file], dtype=LISTED) for file in files]
     counts: Counter[str] = Counter()
     keep = choose_documents(listings, counts)
     every = [document for file in files for document in file]
@@ -54,8 +55,12 @@ def test_documents_are_chosen_across_files(files: list[list[tuple[int, int, bool
 
 def test_what_is_left_out_has_a_reason() -> None:
     rows = [(1, 5, 0, 0), (1, 5, 0, 0), (2, 6, 1, 0), (2, 7, 1, 0), (3, 8, 1, 0), (3, 0, 1, 1)]
+    rows.append((4, 0, 0, 1))
     counts: Counter[str] = Counter()
-    (keep,) = choose_documents([np.array([*rows, (4, 0, 0, 1)], dtype=LISTED)], counts)
+    broken = np.array([(*row, 1) for row in rows], dtype=LISTED)
+    whole = np.array([(*row, 0) for row in rows], dtype=LISTED)
+    (*none, keep, last) = choose_documents([broken, whole, broken], counts)
+    assert not np.any([*none, last])
     assert keep.tolist() == [True, False, False, True, False, False, False]
     assert +counts == {
         "documents": 6,
@@ -196,10 +201,42 @@ def test_a_changed_file_starts_over(files: list[Path], tmp_path: Path) -> None:
     assert convert.log.read_text() == "a0a1b0" + "a0b0c0"
 
 
-def test_errors_of_workers_arrive(files: list[Path], convert: LinkNames, tmp_path: Path) -> None:
-    (tmp_path / "c.csv").write_text("x")
-    files[2] = tmp_path / "c.csv"
-    with pytest.raises(BaliError, match=r"c\.csv: no column 'text'"):
+def test_broken_files_stop_no_others(convert: LinkNames, tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    good = write(folder, "good", "Asthma.", "Renal failure.").read_bytes()
+    whole = gzip.compress(good)
+    (folder / "cut.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    (folder / "cut.txt.gz").write_bytes(whole[: len(whole) // 2])
+    (folder / "no.csv").write_text("x")
+    with zipfile.ZipFile(folder / "more.zip", "w") as archive:
+        archive.writestr("good.jsonl", good.replace(b"good", b"zipped"))
+    packed = (folder / "more.zip").read_bytes()
+    (folder / "cut.ZIP").write_bytes(packed[:-30])
+    info = build([folder], tmp_path / "corpus", convert, jobs=1)
+    documents = [s.document for s in read_sentences(tmp_path / "corpus")]
+    assert documents == ["good0", "good1", "zipped0", "zipped1"]
+    assert info.details["counts"][UNREAD] == 4
+    told = sorted(line.split(":")[0].rpartition("/")[2] for line in info.details["faults"])
+    assert told == ["cut.ZIP is neither a folder nor a whole zip", "cut.jsonl.gz", "cut.txt.gz",
+                    "no.csv"]  # fmt: skip
+    for name in ("cut.jsonl.gz", "cut.ZIP"):
+        with pytest.raises(BaliError, match=name):
+            build([folder / name], tmp_path / "none", convert, jobs=1)
+    strict = Reading(strict=True)
+    with pytest.raises(BaliError, match=r"cut\."):
+        build_corpus([folder], tmp_path / "none", convert, graph_version="g", details={},
+                     reading=strict)  # fmt: skip
+    assert not (tmp_path / "none").exists()
+
+
+def test_errors_of_workers_arrive(files: list[Path], tmp_path: Path) -> None:
+    convert = Fragile(tmp_path / "stop", tmp_path / "log")
+    convert.stop.touch()
+    with pytest.raises(BaliError, match="stopped"):
         build(files, tmp_path / "corpus", convert, jobs=2)
+    with pytest.raises(BaliError, match=r"a\.docx: unknown format"):
+        (tmp_path / "a.docx").touch()
+        build([files[0], tmp_path / "a.docx"], tmp_path / "corpus", convert, jobs=1)
     with pytest.raises(BaliError, match=r"cannot read .*gone"):
         build([tmp_path / "gone.txt"], tmp_path / "corpus", convert, jobs=1)

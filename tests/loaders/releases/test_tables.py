@@ -48,9 +48,17 @@ def test_what_the_tables_say_is_in_the_release(tmp_path: Path) -> None:
         assert release.version.startswith("COOK-")
 
 
-def test_tabs_do_as_well(tmp_path: Path) -> None:
-    out = write(tmp_path, "id\tname\nd1\ta, b\ni2\tc\n", EDGES.replace(",", "\t"), "tsv")
-    assert rows(out, "MRCONSO", "CUI", "STR") == [("d1", "a, b"), ("i2", "c")]
+@pytest.mark.parametrize("name", ["a, b", '"a" b', '5" nail', '"a', 'the "b"'])
+def test_tabs_do_as_well_and_quotes_may_be_bare_there(tmp_path: Path, name: str) -> None:
+    nodes = f"id\tname\nd1\t{name}\ni2\tc\n"
+    out = write(tmp_path, nodes, EDGES.replace(",", "\t"), "tsv")
+    assert rows(out, "MRCONSO", "CUI", "STR") == [("d1", name), ("i2", "c")]
+
+
+def test_tabs_may_be_quoted(tmp_path: Path) -> None:
+    nodes = 'id\tname\nd1\t"a\tb ""c"""\ni2\tc\n'
+    out = write(tmp_path, nodes, EDGES.replace(",", "\t"), "tsv")
+    assert rows(out, "MRCONSO", "CUI", "STR") == [("d1", 'a b "c"'), ("i2", "c")]
 
 
 def test_a_cell_may_hold_a_book(tmp_path: Path) -> None:

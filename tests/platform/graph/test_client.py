@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.settings import Settings
 from bali_platform.graph import Graph
+from bali_platform.services import neo4j_login
 
 pytestmark = pytest.mark.services
 
@@ -225,6 +226,20 @@ def test_server_that_is_down() -> None:
     nowhere = Settings(neo4j_uri="bolt://127.0.0.1:1", redis_url=SecretStr("redis://127.0.0.1:1"))
     with pytest.raises(BaliError, match=r"cannot reach Neo4j at bolt://127.0.0.1:1: run `bali up`"):
         Graph.connect(nowhere)
+
+
+def test_a_database_that_is_not_there(settings: Settings) -> None:
+    at = neo4j_login(settings)
+    elsewhere = Settings(
+        neo4j_uri=at.neo4j_uri, neo4j_password=SecretStr(at.neo4j_password), neo4j_database="nosuch"
+    )
+    with (
+        Graph.connect(elsewhere) as graph,
+        pytest.raises(BaliError, match=r"no such database.*check BALI_NEO4J_DATABASE"),
+    ):
+        graph.version  # noqa: B018
+    with pytest.raises(UsageError, match="BALI_NEO4J_URI"):
+        Graph.connect(settings.model_copy(update={"neo4j_database": "nosuch"}))
 
 
 def test_empty_graph(driver: neo4j.Driver, graph: Graph, settings: Settings) -> None:

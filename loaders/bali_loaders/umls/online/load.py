@@ -9,7 +9,6 @@ from pathlib import Path
 
 import neo4j
 from filelock import FileLock, Timeout
-from neo4j.exceptions import DriverError, Neo4jError
 
 from bali_loaders.releases import Release
 from bali_loaders.umls.load import Loaded
@@ -27,6 +26,7 @@ from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
 from bali_platform.services import neo4j_login
+from bali_platform.services.neo4j_errors import neo4j_errors
 from bali_platform.services.neo4j_server import connect_neo4j
 
 SAMPLE = 200
@@ -59,7 +59,7 @@ def load_online(
     at, folder = neo4j_login(settings), settings.home / "online"
     with (
         _alone(folder),
-        _explained(at.neo4j_uri),
+        neo4j_errors(at.neo4j_uri),
         connect_neo4j(at.neo4j_uri, at.neo4j_user, at.neo4j_password, at.neo4j_database) as driver,
     ):
         driver.verify_connectivity()
@@ -145,13 +145,3 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextmanager
-def _explained(uri: str) -> Iterator[None]:
-    """Turn what the driver raises into one line."""
-    try:
-        yield
-    except (DriverError, Neo4jError) as error:
-        reason = str(getattr(error, "message", None) or error).splitlines()[0]
-        raise BaliError(f"{uri}: {reason}") from error
