@@ -88,6 +88,27 @@ def show(
 
 
 @code.command()
+def validate(
+    codes: Annotated[list[str], typer.Argument(help="Codes, as people write them.")],
+    source: SourceOption = None,
+    displays: Annotated[
+        list[str] | None, typer.Option("--display", help="What the code is called; one a code.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell of each code whether it is one, and whether it is called that."""
+    with open_terminology() as terms:
+        found = terms.validate(codes, source, displays or ())
+    if as_json:
+        print_json([asdict(each) for each in found])
+    else:
+        rows = [(v.asked, "yes" if v.valid else "no", v.code or "", v.message) for v in found]
+        out.print(table("", ("asked", "valid", "code", "why"), rows))
+    if not all(each.valid for each in found):
+        raise typer.Exit(1)
+
+
+@code.command()
 def subsumes(
     a: CodeArgument, b: CodeArgument, source: SourceOption = None, as_json: JsonOption = False
 ) -> None:

@@ -171,7 +171,8 @@ class Codes:
     def _meanings(self, text: str, sab: str | None) -> Iterator[list[Pair]]:
         """Yield the pairs that a text may stand for, a list for each meaning, likeliest first."""
         if sab:
-            yield [pair for reading in readings(text) for pair in _pairs_of(sab, reading)]
+            named = (Reading(sab, reading.spellings) for reading in readings(text))
+            yield [pair for reading in named for pair in _pairs_of(sab, reading)]
         else:
             yield from map(self._pairs, readings(text))
 

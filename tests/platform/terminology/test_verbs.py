@@ -1,10 +1,11 @@
-"""Each verb gives the same answer in Python, on the command line and over REST.
+"""Each verb gives the same answer in Python, on the command line, over REST, to agents and in FHIR.
 
-Further columns (agent tools, FHIR) join the table: a row is a verb, and what all of them must say.
+A row of the table is a verb, and what all of them must say; FHIR has not all of the verbs.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -16,8 +17,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from bali.cli import main
 from bali_platform.base.settings import Settings
@@ -29,14 +33,19 @@ pytestmark = pytest.mark.services
 
 @dataclass(frozen=True)
 class Verb:
-    """One question, put in every way, and the answer; ``shape`` takes what they have in common."""
+    """One question, put in every way, and the answer; ``shape`` takes what they have in common.
+
+    An agent's answer and FHIR's have forms of their own, so they bring a shape each.
+    """
 
     name: str
     python: Callable[[Terminology], Any]
     cli: tuple[str, ...]
     rest: tuple[str, str, dict[str, Any] | None]
     shape: Callable[[Any], Any]
+    mcp: tuple[str, dict[str, Any], Callable[[Any], Any]]
     answer: Any
+    fhir: tuple[str, dict[str, str], Callable[[Any], Any]] | None = None
 
 
 def part(answer: Any, name: str) -> Any:
@@ -48,6 +57,34 @@ def members(answer: Any) -> list[list[Any]]:
     return [[m["code"], m["steps"]] for m in answer["members"]]
 
 
+def walked(answer: Any) -> list[list[Any]]:
+    return [[row["code"].partition(":")[2], row["steps"]] for row in answer["rows"]]
+
+
+def parameter(answer: Any, name: str) -> Any:
+    found = next(p for p in answer["parameter"] if p["name"] == name)
+    return next(value for key, value in found.items() if key.startswith("value"))
+
+
+def looked_up(answer: Any, name: str) -> Any:
+    """Return a property of what FHIR's $lookup tells."""
+    parts = [p["part"] for p in answer["parameter"] if p["name"] == "property"]
+    (held,) = [two for one, two in parts if one["valueCode"] == name]
+    return next(value for key, value in held.items() if key.startswith("value"))
+
+
+def targets(rows: Any) -> list[str]:
+    return [f"{row['target']}:{row['target_code']}" for row in rows]
+
+
+def translated(answer: Any) -> list[str]:
+    matches = [p["part"] for p in answer["parameter"] if p["name"] == "match"]
+    codings = [p["valueCoding"] for parts in matches for p in parts if p["name"] == "concept"]
+    return [f"MSH:{one['code']}" for one in codings if one["system"] == MSH]
+
+
+MSH = "http://terminology.hl7.org/CodeSystem/MSH"
+MONDO = "http://purl.obolibrary.org/obo/MONDO_"
 VERBS = [
     Verb(
         "find",
@@ -55,6 +92,7 @@ VERBS = [
         ("concept", "search", "heart attack", "--json"),
         ("GET", "/v1/concepts?q=heart+attack", None),
         lambda found: [hit["cui"] for hit in part(found, "nodes")][:1],
+        ("find_concepts", {"text": "heart attack"}, lambda found: [found["rows"][0]["cui"]]),
         ["C0000002"],
     ),
     Verb(
@@ -63,15 +101,60 @@ VERBS = [
         ("concept", "show", "HP:0001658", "--json"),
         ("GET", "/v1/concepts/HP:0001658/codes", None),
         lambda found: len((found.get("details") or found)["atoms"]),
+        ("list_codes", {"what": "HP:0001658"}, lambda found: len(found["rows"])),
         7,
     ),
     Verb(
-        "resolve",
-        lambda terms: {"codes": [asdict(each) for each in terms.resolve(["i21.9"])]},
-        ("code", "show", "i21.9", "--json"),
-        ("GET", "/v1/codes?code=i21.9", None),
+        "look up",
+        lambda terms: {"codes": [asdict(each) for each in terms.resolve(["msh:d009203"])]},
+        ("code", "show", "msh:d009203", "--json"),
+        ("GET", "/v1/codes?code=msh:d009203", None),
         lambda found: part(found, "codes")[0]["codes"][0]["cui"],
+        ("validate_codes", {"codes": ["msh:d009203"]}, lambda found: found["rows"][0]["cui"]),
         "C0000002",
+        (
+            "CodeSystem/$lookup",
+            {"system": MSH, "code": "d009203"},
+            lambda found: looked_up(found, "cui"),
+        ),
+    ),
+    Verb(
+        "validate",
+        lambda terms: {"codes": [asdict(each) for each in terms.validate(["MSH:D009204"])]},
+        ("code", "validate", "MSH:D009204", "--json"),
+        ("POST", "/v1/codes/validate", {"codes": ["MSH:D009204"]}),
+        lambda found: [each["valid"] for each in part(found, "codes")],
+        (
+            "validate_codes",
+            {"codes": ["MSH:D009204"]},
+            lambda found: [row["valid"] for row in found["rows"]],
+        ),
+        [False],
+        (
+            "CodeSystem/$validate-code",
+            {"url": MSH, "code": "D009204"},
+            lambda found: [parameter(found, "result")],
+        ),
+    ),
+    Verb(
+        "map",
+        lambda terms: {
+            "rows": [asdict(r) for r in terms.map_codes(["MONDO:0005068"], None, ["MSH"])]
+        },
+        ("code", "map", "local.csv", "--to", "MSH"),
+        ("POST", "/v1/codes/map", {"codes": ["MONDO:0005068"], "targets": ["MSH"]}),
+        lambda found: targets(part(found, "rows")),
+        (
+            "map_codes",
+            {"codes": ["MONDO:0005068"], "targets": ["MSH"]},
+            lambda found: [row["target"] for row in found["rows"]],
+        ),
+        ["MSH:D009203"],
+        (
+            "ConceptMap/$translate",
+            {"system": MONDO, "code": "0005068", "targetsystem": MSH},
+            translated,
+        ),
     ),
     Verb(
         "subsumes",
@@ -79,7 +162,17 @@ VERBS = [
         ("code", "subsumes", "MSH:D006331", "MSH:D056988", "--json"),
         ("GET", "/v1/codes/subsumes?a=MSH:D006331&b=MSH:D056988", None),
         lambda found: (found["pairs"][0] if "pairs" in found else found)["outcome"],
+        (
+            "check_subsumption",
+            {"a": "MSH:D006331", "b": "MSH:D056988"},
+            lambda found: found["rows"][0]["outcome"],
+        ),
         "subsumes",
+        (
+            "CodeSystem/$subsumes",
+            {"system": MSH, "codeA": "D006331", "codeB": "D056988"},
+            lambda found: parameter(found, "outcome"),
+        ),
     ),
     Verb(
         "ancestors",
@@ -87,6 +180,7 @@ VERBS = [
         ("code", "ancestors", "MSH:D056988", "--json"),
         ("GET", "/v1/codes/ancestors?code=MSH:D056988", None),
         members,
+        ("walk_hierarchy", {"code": "MSH:D056988", "direction": "ancestors"}, walked),
         [["D009203", 1], ["D006331", 2]],
     ),
     Verb(
@@ -95,6 +189,7 @@ VERBS = [
         ("code", "descendants", "SCTID:56265001", "--json"),
         ("GET", "/v1/codes/descendants?code=SCTID:56265001", None),
         members,
+        ("walk_hierarchy", {"code": "SCTID:56265001", "direction": "descendants"}, walked),
         [["22298006", 1], ["401303003", 2], ["54329005", 2]],
     ),
     Verb(
@@ -103,6 +198,7 @@ VERBS = [
         ("code", "siblings", "SCTID:54329005", "--json"),
         ("GET", "/v1/codes/siblings?code=SCTID:54329005", None),
         members,
+        ("walk_hierarchy", {"code": "SCTID:54329005", "direction": "siblings"}, walked),
         [["401303003", 1]],
     ),
     Verb(
@@ -110,8 +206,18 @@ VERBS = [
         lambda terms: asdict(terms.expand("<< MSH:D009203")),
         ("values", "expand", "<< MSH:D009203", "--json"),
         ("POST", "/v1/value-sets/expand", {"expression": "<< MSH:D009203"}),
-        members,
-        [["D009203", 0], ["D056988", 0]],
+        lambda found: [member["code"] for member in found["members"]],
+        (
+            "expand_value_set",
+            {"expression": "<< MSH:D009203"},
+            lambda found: [row["code"].partition(":")[2] for row in found["rows"]],
+        ),
+        ["D009203", "D056988"],
+        (
+            "ValueSet/$expand",
+            {"url": f"{MSH}?fhir_vs=isa/D009203"},
+            lambda found: [entry["code"] for entry in found["expansion"]["contains"]],
+        ),
     ),
     Verb(
         "history",
@@ -119,6 +225,7 @@ VERBS = [
         ("code", "history", "C9000001", "--json"),
         ("GET", "/v1/concepts/C9000001/history", None),
         lambda found: (found.get("history") or found)["successors"][0]["cui"],
+        ("show_history", {"cui": "C9000001"}, lambda found: found["rows"][0]["successor"]),
         "C0000002",
     ),
 ]
@@ -150,6 +257,19 @@ def run(monkeypatch: pytest.MonkeyPatch, settings: Settings, *arguments: str) ->
     return 0
 
 
+def ask_agent_tool(address: str, tool: str, arguments: dict[str, Any]) -> Any:
+    async def work() -> Any:
+        async with Client(streamable_http_client(address)) as client:
+            return (await client.call_tool(tool, arguments)).structured_content
+
+    return anyio.run(work)
+
+
+def printed(text: str) -> Any:
+    """Return what a command printed: JSON, or a table."""
+    return json.loads(text) if text[0] in "[{" else list(csv.DictReader(text.splitlines()))
+
+
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_every_way_says_the_same(
     terms: Terminology,
@@ -157,17 +277,24 @@ def test_every_way_says_the_same(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
     verb: Verb,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("local.csv").write_text("code\nMONDO:0005068\n", encoding="utf-8")
+    run(monkeypatch, settings, *verb.cli)
     method, address, body = verb.rest
-    assert run(monkeypatch, settings, *verb.cli) == 0
+    tool, arguments, of_rows = verb.mcp
     answers = {
-        "Python": verb.python(terms),
-        "command line": json.loads(capsys.readouterr().out),
-        "REST": api.request(method, address, json=body).json(),
+        "Python": verb.shape(verb.python(terms)),
+        "command line": verb.shape(printed(capsys.readouterr().out)),
+        "REST": verb.shape(api.request(method, address, json=body).json()),
+        "agent tool": of_rows(ask_agent_tool(str(api.base_url.join("/mcp")), tool, arguments)),
     }
-    shaped = {way: verb.shape(answer) for way, answer in answers.items()}
-    assert shaped == dict.fromkeys(answers, verb.answer)
+    if verb.fhir:
+        path, query, of_resource = verb.fhir
+        answers["FHIR"] = of_resource(api.get(f"/fhir/{path}", params=query).json())
+    assert answers == dict.fromkeys(answers, verb.answer)
 
 
 def test_the_journey_of_local_codes(
