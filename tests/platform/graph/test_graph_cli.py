@@ -107,8 +107,9 @@ def test_subgraph_formats(bali: Bali, tmp_path: Path) -> None:
 def test_subgraph_mistakes(bali: Bali, tmp_path: Path) -> None:
     assert "needs --output" in bali("subgraph", "C0000001", "-f", "pyg", code=2).stderr
     assert "numbers such as" in bali("subgraph", "C0000001", "--fanout", "x", code=2).stderr
-    nowhere = tmp_path / "no folder" / "file.json"
-    refused = bali("subgraph", "C0000001", "-o", str(nowhere), code=1).stderr
+    (tmp_path / "file").touch()
+    below = tmp_path / "file" / "graph.json"
+    refused = bali("subgraph", "C0000001", "-o", str(below), code=1).stderr
     assert "cannot write" in refused
 
 
