@@ -10,24 +10,27 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from bali.cli.common import fields, out, reporter
+from bali.cli.common import fields, out, reporter, table
+from bali.cli.demo_evidence import Evidence
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import write_atomically
 
 if TYPE_CHECKING:
     from bali_platform.base.settings import Settings
     from bali_platform.jobs import Job
-    from bali_trainers.evaluation import Report
-
 
 T = TypeVar("T")
 
+STAGES = 7
+
 CORPUS = "definitions"
+SENTENCE = "Insulin lowers glucose in the blood, and the kidney loses protein."
 TRY_NEXT = """\
 bali browser                          the graph: its style and a guide are open
 bali concept search "heart attack"    by any name, or by SOURCE:CODE
@@ -43,12 +46,12 @@ class Scale:
     """How much the demo trains, and how much it evaluates."""
 
     steps: int
-    queries: int
-    concepts: float  # share of the graph's concepts that names are linked to
+    documents: int  # whose mentions are read
+    concepts: float  # share of the graph's concepts that mentions are told from
 
 
-FULL = Scale(steps=50, queries=1000, concepts=0.06)
-QUICK = Scale(steps=12, queries=100, concepts=0.01)
+FULL = Scale(steps=50, documents=400, concepts=0.06)
+QUICK = Scale(steps=12, documents=40, concepts=0.01)
 
 
 def register(app: typer.Typer) -> None:
@@ -60,6 +63,9 @@ def demo(
     quick: Annotated[
         bool, typer.Option("--quick", help="Train and evaluate only as much as shows it works.")
     ] = False,
+    sentence: Annotated[
+        str, typer.Option(help="A sentence to read before and after training.")
+    ] = SENTENCE,
     down: Annotated[bool, typer.Option("--down", help="Stop what the demo started.")] = False,
 ) -> None:
     """Run the whole path: open release, graph, linked text, training, evidence."""
@@ -69,28 +75,31 @@ def demo(
     if down:
         _stop(settings)
     else:
-        _Demo(settings, QUICK if quick else FULL).run()
+        _Demo(settings, QUICK if quick else FULL).run(sentence)
 
 
 class _Demo:
     def __init__(self, settings: Settings, scale: Scale) -> None:
         self._settings, self._scale = settings, scale
         self._folder = settings.home / "demo"
+        self._parts = settings.home / "corpora" / f"{CORPUS}-parts"
         self._reporter = reporter()
         self._times: dict[str, str] = {}
 
-    def run(self) -> None:
+    def run(self, sentence: str) -> None:
         self._stage("Services", lambda: _start(self._settings))
         release = self._stage("Open release", self._release)
         self._stage("Graph", lambda: self._graph(release))
         self._stage("Linked text", self._corpus)
         job = self._stage("Training", self._train)
-        report = self._stage("Evidence", lambda: self._evidence(job))
+        evidence = self._compared(job)
+        self._stage("Evidence", lambda: self._evidence(evidence, job.folder / "mentions.json"))
+        self._stage("A sentence", lambda: out.print(evidence.reading(sentence)))
         out.print(fields("Time", self._times))
-        _show(report, self._settings)
+        _show_addresses(self._settings)
 
     def _stage(self, title: str, work: Callable[[], T]) -> T:
-        out.rule(f"{len(self._times) + 1}/6  {title}", align="left")
+        out.rule(f"{len(self._times) + 1}/{STAGES}  {title}", align="left")
         started = time.monotonic()
         result = work()
         self._times[title] = f"{time.monotonic() - started:.0f} s"
@@ -119,7 +128,7 @@ class _Demo:
         )
 
     def _corpus(self) -> None:
-        from bali_loaders.corpora import write_definitions
+        from bali_loaders.corpora import split_corpus, write_definitions
         from bali_loaders.linking import Linker, graph_dictionary
         from bali_platform.graph.client import Graph
         from bali_platform.text.corpus import open_corpus
@@ -128,8 +137,8 @@ class _Demo:
         folder = self._settings.home / "corpora" / CORPUS
         with Graph.connect(self._settings) as graph:
             with suppress(BaliError):
-                if open_corpus(folder).graph_version == graph.version:
-                    out.print(f"there already: {folder}", highlight=False)
+                if open_corpus(self._parts / "test").graph_version == graph.version:
+                    out.print(f"there already: {self._parts}", highlight=False)
                     return
             dictionary = graph_dictionary(
                 graph,
@@ -139,6 +148,7 @@ class _Demo:
             )
             info = write_definitions(graph, Linker(dictionary), folder, reporter=self._reporter)
         out.print(f"{info.sentences:,} sentences, {info.mentions:,} mentions")
+        split_corpus(folder, self._parts)
 
     def _train(self) -> Job:
         from bali.cli.watch import watch
@@ -147,7 +157,12 @@ class _Demo:
         from bali_platform.services import kept_up
         from bali_trainers.training.submission import prepare, queue_once
 
-        prepared = prepare("demo", self._settings, run={"max_steps": self._scale.steps})
+        prepared = prepare(
+            "demo",
+            self._settings,
+            data={"corpus": str(self._parts / "train")},
+            run={"max_steps": self._scale.steps},
+        )
         store = JobStore(connect(self._settings))
         job = queue_once(prepared, store, self._settings.home / "jobs")
         if job.state == JobState.SUCCEEDED:
@@ -160,30 +175,29 @@ class _Demo:
             raise BaliError(f"job {job.id} {job.state}: {job.message}; `bali jobs logs {job.id}`")
         return job
 
-    def _evidence(self, job: Job) -> Report:
-        from bali_platform.graph.client import Graph
-        from bali_platform.graph.names import in_share
-        from bali_trainers.evaluation import Report, Setup, build_name_task, evaluate_names, report
+    def _compared(self, job: Job) -> Evidence:
+        return Evidence(
+            {"untouched": job.config["model"]["base"], "aligned": str(job.folder / "model")},
+            self._parts / "test",
+            self._scale.documents,
+            self._scale.concepts,
+            self._settings,
+            self._reporter,
+        )
 
-        path = job.folder / "names.json"
+    def _evidence(self, evidence: Evidence, path: Path) -> None:
+        from bali_trainers.evaluation import Report
+
         if path.exists():
             out.print(f"there already: {path}", highlight=False)
-            return Report.model_validate_json(path.read_bytes())
-        withheld = float(job.config["data"]["withheld"])
-        with Graph.connect(self._settings) as graph:
-            version = graph.version
-            concepts = (row for row in graph.names() if in_share(row[0], self._scale.concepts))
-            task = build_name_task(concepts, withheld=withheld, limit=self._scale.queries)
-        models = {"untouched": job.config["model"]["base"], "aligned": str(job.folder / "model")}
-        setup = Setup(reporter=self._reporter)
-        outcomes = [
-            replace(outcome, model=name)
-            for name, model in models.items()
-            for outcome in evaluate_names(model, task, setup)
-        ]
-        found = report(task, outcomes, graph_version=version, precision=setup.precision)
-        path.write_text(found.model_dump_json(indent=2), encoding="utf-8")
-        return found
+            report = Report.model_validate_json(path.read_bytes())
+        else:
+            report = evidence.report()
+            write_atomically(path, report.model_dump_json(indent=2))
+        title, section = next(report.titled())
+        shown = section.table()
+        out.print(table(title, shown.columns, shown.rows))
+        out.print(f"in full: {path}", highlight=False)
 
 
 def _start(settings: Settings) -> None:
@@ -208,11 +222,9 @@ def _stop(settings: Settings) -> None:
     out.print(f"stopped {', '.join(stopped)}" if stopped else "nothing of the demo was running")
 
 
-def _show(report: Report, settings: Settings) -> None:
-    from bali.cli.evaluation import show_report
+def _show_addresses(settings: Settings) -> None:
     from bali_platform import services
 
-    show_report(report)
     found = services.status(settings).neo4j
     login = f"{found.user}, password in {found.password_file}"
     out.print(fields("Neo4j Browser", {"address": found.browser or found.uri, "login": login}))

@@ -16,6 +16,7 @@ from bali_trainers.evaluation import (
     MentionTask,
     build_mention_task,
     evaluate_mentions,
+    nearest_names,
     overlapping_documents,
     read_names,
     report,
@@ -257,3 +258,22 @@ def test_documents_of_training_are_refused_unless_forced(tmp_path: Path) -> None
         require_apart(test, training)
     assert require_apart(test, training, force=True) == 2
     assert require_apart(test, []) == 0
+
+
+def test_the_nearest_of_all_names_is_as_the_vectors_say(
+    tiny_model: Callable[..., Path], words: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    model = str(tiny_model())
+    names = [name for _, own in words for name in own]
+    known, further = names[:200], names[200:]
+    places = [(0, 5), (10, 17), (22, 27)]
+    found = nearest_names(model, known, further, TEXT, places)
+
+    start, end = np.array(places).T
+    encoder = NameEncoder(model)
+    asked = encoder.encode_in_context(Spans((TEXT,), np.zeros_like(start), start, end))
+    vectors = encoder.encode(names)
+    score = np.array([[vectors.vectors[row] @ one for row in vectors.row] for one in asked])
+    mine = [names.index(name) for name in found]
+    assert score[np.arange(3), mine] == pytest.approx(score.max(axis=1), abs=1e-5)
+    assert nearest_names(model, known, further, TEXT, []) == []

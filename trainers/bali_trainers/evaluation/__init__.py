@@ -16,7 +16,9 @@ from bali_trainers.evaluation.mentions import (
     KnownNames,
     MentionTask,
     build_mention_task,
+    choose_documents,
     evaluate_mentions,
+    nearest_names,
     read_names,
 )
 from bali_trainers.evaluation.metrics import Difference, Estimate
@@ -56,6 +58,7 @@ __all__ = [
     "build_mention_task",
     "build_name_task",
     "build_pair_task",
+    "choose_documents",
     "concept_vectors",
     "evaluate_classes",
     "evaluate_everyday",
@@ -65,6 +68,7 @@ __all__ = [
     "evaluate_pairs",
     "evaluate_perplexity",
     "everyday_task",
+    "nearest_names",
     "official_folds",
     "overlapping_documents",
     "read_marked_relations",

@@ -134,7 +134,7 @@ def build_mention_task(
     ``training`` are the corpora that the models were trained on.
     """
     number = known.number
-    chosen = None if documents is None else _choose(corpus, documents)
+    chosen = None if documents is None else choose_documents(corpus, documents)
     seen = {name_key(text) for folder in training for text in _surfaces(folder)}
     sentences: dict[str, int] = {}
     places: dict[str, int] = {}
@@ -227,9 +227,31 @@ def evaluate_mentions(
     return found
 
 
-def _choose(corpus: Path, documents: int) -> set[str]:
+def choose_documents(corpus: Path, number: int) -> set[str]:
+    """Return the ids of so many documents of a corpus, chosen by hash."""
     names = {sentence.document for sentence in read_sentences(corpus)}
-    return set(sorted(names, key=lambda name: blake2b(name.encode()).digest())[:documents])
+    return set(sorted(names, key=lambda name: blake2b(name.encode()).digest())[:number])
+
+
+def nearest_names(
+    model: str,
+    names: Sequence[str],
+    further: Sequence[str],
+    sentence: str,
+    places: Sequence[tuple[int, int]],
+    setup: Setup = PLAIN,
+) -> list[str]:
+    """Return which of the names is nearest to each place of a sentence.
+
+    The vectors of ``names`` are kept for the next call, those of ``further`` ones are not.
+    """
+    encoder = open_encoder(model, setup)
+    known, added = encoder.encode_both(names, further)
+    start, end = np.array(places, dtype=np.int64).reshape(-1, 2).T
+    asked = encoder.encode_in_context(Spans((sentence,), np.zeros_like(start), start, end))
+    vectors = np.concatenate([known.vectors[known.row], added.vectors[added.row]])
+    nearest = (vectors.astype(np.float32) @ asked.T).argmax(axis=0)
+    return [[*names, *further][place] for place in nearest.tolist()]
 
 
 class _Marked(NamedTuple):
