@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TypedDict, Unpack, overload
@@ -15,6 +15,7 @@ from bali_loaders.linking import (
     chosen_options,
     graph_linker,
 )
+from bali_loaders.linking.words import chunks
 from bali_platform.base.settings import load_settings
 from bali_platform.graph import Graph
 
@@ -122,10 +123,15 @@ def link(
     if graph is None:
         with Graph.connect() as own:
             return link(texts, preset, own, **filters)
+    linked = link_each([texts] if isinstance(texts, str) else texts, graph, options)
+    return next(linked) if isinstance(texts, str) else list(linked)
+
+
+def link_each(texts: Iterable[str], graph: Graph, options: LinkOptions) -> Iterator[LinkedText]:
+    """Yield what each text mentions, as many at a time as are linked fast."""
     linker = _linker(graph, options)
-    if isinstance(texts, str):
-        return _told(texts, linker.link_all([texts])[0])
-    return list(map(_told, texts, linker.link_all(texts)))
+    for chunk in chunks(texts, str):
+        yield from map(_told, chunk, linker.link_all(chunk))
 
 
 def _linker(graph: Graph, options: LinkOptions) -> TextLinker:

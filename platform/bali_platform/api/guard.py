@@ -140,8 +140,9 @@ class Guard:
 
         max_body = self._bodies.get(scope["path"].removeprefix("/v1"), MAX_BODY_BYTES)
         try:
-            if self._access.check(scope, max_body):
-                scope["state"][WELCOME]()
+            known = self._access.check(scope, max_body)
+            if known and (welcome := scope.get("state", {}).get(WELCOME)):
+                welcome()
         except ProblemError as problem:
             await render(problem.kind, problem.detail)(scope, receive, send_secured)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 import bali
-from bali.serving.linking import MAX_BODY_BYTES, MAX_TEXTS, link_routes
+from bali.serving.linking import LINES, MAX_BODY_BYTES, MAX_TEXTS, link_routes
 from bali_loaders.linking import Preset
 from bali_platform.api.app import create_app
 from bali_platform.api.backend import Backend
@@ -152,11 +153,38 @@ def test_large_bodies_are_taken_up_to_the_limit(client: TestClient) -> None:
         assert answer.json()["type"] == "urn:bali:problem:too-large"
 
 
+def test_who_accepts_lines_gets_a_line_for_each_text(client: TestClient) -> None:
+    whole = ask(client, texts=TEXTS)
+    answer = client.post("/v1/link", json={"texts": TEXTS}, headers={"accept": LINES})
+    assert answer.headers["content-type"] == LINES
+    head, *results = map(json.loads, answer.text.splitlines())
+    assert {**head, "results": results} == whole
+    wrong = {"texts": TEXTS, "types": ["Nonsense"]}
+    assert client.post("/v1/link", json=wrong, headers={"accept": LINES}).status_code == 422
+
+
+def test_who_asks_at_the_same_time_gets_an_answer_of_their_own(client: TestClient) -> None:
+    texts = [text for text in TEXTS if text]
+    asked: list[dict[str, Any]] = [
+        {"texts": texts[at % 2 :], "preset": preset, "groups": groups}
+        for at in range(8)
+        for preset in ("clinical", "literature")
+        for groups in ([], ["Disorder"], ["Nonsense"])
+    ]
+    alone = [client.post("/v1/link", json=body) for body in asked]
+    with ThreadPoolExecutor(len(asked)) as pool:
+        together = list(pool.map(lambda body: client.post("/v1/link", json=body), asked))
+    assert [one.status_code for one in together] == [one.status_code for one in alone]
+    assert {200, 422} == {one.status_code for one in alone}
+    assert [one.json() for one in together] == [one.json() for one in alone]
+
+
 def test_the_route_is_documented(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     operation = document["paths"]["/link"]["post"]
     assert operation["x-max-body-bytes"] == MAX_BODY_BYTES
     assert {"200", "413", "422", "503"} <= operation["responses"].keys()
+    assert {"application/json", LINES} == operation["responses"]["200"]["content"].keys()
     told = document["components"]["schemas"]
     assert {"text", "cui", "alternatives", "attributes"} <= told["Mention"]["properties"].keys()
 
