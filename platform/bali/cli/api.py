@@ -45,8 +45,10 @@ def serve(
     """Serve the REST API and the dashboard until stopped."""
     from bali.serving.extension import extension
     from bali_platform import api
+    from bali_platform.base.logs import configure
     from bali_platform.base.settings import load_settings
 
+    configure()
     settings = load_settings()
     extensions = [extension(device, model)]
     api.serve(settings, host, port, _submitter(settings), extensions, reporter())

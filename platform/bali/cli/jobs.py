@@ -65,12 +65,11 @@ def worker(
     ] = None,
 ) -> None:
     """Work on batches and training jobs until stopped."""
-    import logging
-
+    from bali_platform.base.logs import configure
     from bali_platform.base.settings import load_settings
     from bali_platform.jobs.worker import run_worker
 
-    logging.basicConfig(level=logging.INFO, format="[%(asctime)s: %(levelname)s] %(message)s")
+    configure()
     run_worker(load_settings(), queues.split(","), concurrency)
 
 
@@ -316,7 +315,8 @@ def _print_from(log: Path, position: int) -> int:
     if not log.exists():
         return position
     with log.open("rb") as file:
-        file.seek(position)
+        # One that became too long has begun anew.
+        file.seek(position if position <= log.stat().st_size else 0)
         sys.stdout.write(file.read().decode(errors="replace"))
         sys.stdout.flush()
         return file.tell()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bali.cli.common import JsonOption, fields, out, print_json, reporter
+from bali.cli.common import JsonOption, err, fields, out, print_json, reporter
 
 if TYPE_CHECKING:
     from bali_platform import services
@@ -101,10 +101,13 @@ def _show(found: services.Status, as_json: bool) -> None:
         "Login": f"{found.neo4j.user}, password in {found.neo4j.password_file or 'your settings'}",
         "Graph": loaded if found.neo4j.running else "-",
         "Redis": f"{_word(found.redis.running)}  {found.redis.url}",
+        "API": ", ".join(found.api.urls) or "down: `bali serve` starts it",
         **{f"Worker {queue}": _word(running) for queue, running in found.workers.items()},
         "Home": found.home,
     }
     out.print(fields("Services", rows))
+    for concern in found.redis.concerns:
+        err.print(concern, style="yellow", highlight=False, soft_wrap=True)
 
 
 def _word(running: bool) -> str:

@@ -17,6 +17,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from bali_platform import __version__
 from bali_platform.api import problems
 from bali_platform.api.answers import TaggedAnswers
+from bali_platform.api.audit import Identified
 from bali_platform.api.backend import Backend, Extension
 from bali_platform.api.guard import BODY_LIMIT, MAX_BODY_BYTES, Access, Guard
 from bali_platform.api.manners import VERSION, Manners, known_parameters
@@ -114,6 +115,7 @@ def create_app(backend: Backend, access: Access, extensions: Sequence[Extension]
             allow_headers=["*"], expose_headers=["ETag", "Retry-After"],
         )  # fmt: skip
     app.add_middleware(Measured, metrics=backend.metrics)
+    app.add_middleware(Identified)
     return app
 
 

@@ -22,6 +22,7 @@ from bali_platform.api.answers import AnswerCache, entity_tag
 from bali_platform.api.coalescing import CoalescingGraph
 from bali_platform.api.metrics import Metrics
 from bali_platform.base.errors import BaliError
+from bali_platform.base.logs import keep_small
 from bali_platform.base.settings import Settings
 from bali_platform.jobs import Job, JobStore, connect
 from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
@@ -191,7 +192,7 @@ class Backend:
             self._warmed = terms
 
     def _connect(self) -> CoalescingGraph:
-        at = neo4j_login(self.settings)
+        at = neo4j_login(self.settings, reads_only=True)
         driver = neo4j.GraphDatabase.driver(
             at.neo4j_uri,
             auth=(at.neo4j_user, at.neo4j_password),
@@ -208,6 +209,8 @@ class Backend:
     def _call_workers(self) -> None:
         from bali_platform.jobs.app import app
 
+        for log in (self.settings.home / "logs").glob("*.log"):
+            keep_small(log)
         now = time.time()
         with suppress(BaliError, OperationalError, RedisError, OSError):
             inspect = app.control.inspect(timeout=1.0)

@@ -16,6 +16,7 @@ from types import FrameType
 import uvicorn
 
 from bali_platform.api.app import PAGES, PUBLIC, create_app
+from bali_platform.api.audit import write_to
 from bali_platform.api.backend import Backend, Extension, Submit
 from bali_platform.api.guard import Access
 from bali_platform.api.protocol import BoundedProtocol
@@ -66,6 +67,7 @@ def serve(
     with _listen(settings, host, port) as listener:
         bound = listener.getsockname()[1]
         _record(Home(settings.home), bound)
+        write_to(Home(settings.home).log("audit"))
         shown = f"[{host}]" if ":" in host else host
         reporter.say(f"BALI answers at http://{shown}:{bound}{PAGES}/ (Ctrl-C stops it)")
         if token:
@@ -143,7 +145,8 @@ def _allow_open_files() -> None:
 def _record(home: Home, port: int) -> None:
     """Let `bali status` and `bali down` find this process."""
     with home.exclusive():
-        home.process("api").adopt(os.getpid())
+        taken = home.process("api").find() is not None
+        home.process(f"api-{os.getpid()}" if taken else "api").adopt(os.getpid())
         home.remember_port("api", port)
 
 

@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     neo4j_database: str | None = Field(
         None, description="The database of that server; the user's home database by default."
     )
+    neo4j_reader: str | None = Field(None, description="Whom the API logs in as, who only reads.")
+    neo4j_reader_password: SecretStr | None = None
     neo4j_memory_mb: int | None = Field(
         None, ge=256, description="Memory of the local Neo4j; follows the machine by default."
     )
@@ -85,7 +87,8 @@ OTHER_VARIABLES = frozenset(
     f"BALI_{name}"
     for name in (
         *("API_TOKEN", "DEBUG", "UTS_API_KEY"),
-        *("HOLDER", "PULSE"),  # a worker tells its children
+        "LOG_FORMAT",
+        *("HOLDER", "PULSE", "REQUEST"),  # a worker tells its children
         *("FUZZ", "FUZZ_IMPORTS", "PICTURES", "REQUIRE"),  # the project's tests
     )
 )

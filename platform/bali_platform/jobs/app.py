@@ -17,6 +17,7 @@ from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 from kombu.exceptions import OperationalError
 
+from bali_platform.base.logs import formatter, wants_json
 from bali_platform.base.settings import load_settings
 from bali_platform.jobs.code import code_version
 from bali_platform.jobs.connection import connect
@@ -63,7 +64,10 @@ app.steps["consumer"].add(Pulse)
 
 
 @signals.after_setup_logger.connect
-def _log_no_single_batch(**_: Any) -> None:
+def _log_as_the_others(logger: logging.Logger, **_: Any) -> None:
+    if wants_json():
+        for handler in logger.handlers:
+            handler.setFormatter(formatter())
     for name in ("celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -28,10 +28,11 @@ class Job(BaseModel):
     """Everything known of a job, as of the moment it was read.
 
     ``attempt`` counts how often the job was started, and ``holder`` is the random name of the one
-    who started it last: nobody else may write while it runs. ``installation`` names the Redis that
-    the job was queued in. It wants ``cards`` graphics cards of at least ``card_memory_mb`` MiB
-    each, and ``place`` says where it started last. ``stalls`` counts the attempts in a row that got
-    no further than ``mark``, the step reached before them; after ``retries`` of these it fails.
+    who started it last: nobody else may write while it runs; ``place`` says where. It wants
+    ``cards`` graphics cards of at least ``card_memory_mb`` MiB each. ``installation`` names the
+    Redis that the job was queued in, and ``request`` the one to the API that queued it.
+    ``stalls`` counts the attempts in a row that got no further than ``mark``, the step reached
+    before them; after ``retries`` of these the job fails.
     Times are seconds since the epoch. Fields that a newer version has added are kept as they are.
     """
 
@@ -50,6 +51,7 @@ class Job(BaseModel):
     cards: int = 1
     card_memory_mb: int = 0
     installation: str = ""
+    request: str = ""
 
     state: JobState = JobState.QUEUED
     cancel_requested: bool = False

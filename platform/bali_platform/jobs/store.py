@@ -23,6 +23,7 @@ from redis import Redis
 
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.files import write_atomically
+from bali_platform.base.logs import request_id
 from bali_platform.jobs.code import code_version
 from bali_platform.jobs.model import Event, Job, JobState
 
@@ -34,6 +35,7 @@ _FORGOTTEN_KEPT = 100_000
 _INSTALLATION = "bali:installation"
 _COPY = "job.json"
 _METRICS_KEPT = 20_000
+_EVENTS_KEPT = 10_000
 
 # ARGV[1] is JSON: expect {field: value}, free (no lease may exist), set {field: value},
 # lease_ms (0 drops it), holder (of the lease), event [type, data], metrics. Answers 1; 0 when the
@@ -53,7 +55,8 @@ if change.lease_ms and change.lease_ms > 0 then
   redis.call('SET', lease, change.holder, 'PX', change.lease_ms)
 end
 if change.event then
-  redis.call('XADD', events, '*', 'type', change.event[1], 'data', change.event[2])
+  local kind, data = unpack(change.event)
+  redis.call('XADD', events, 'MAXLEN', '~', {_EVENTS_KEPT}, '*', 'type', kind, 'data', data)
 end
 if change.metrics then
   redis.call('XADD', metrics, 'MAXLEN', '~', {_METRICS_KEPT}, '*', 'data', change.metrics)
@@ -125,6 +128,7 @@ class JobStore:
             cards=cards,
             card_memory_mb=card_memory_mb,
             state=state,
+            request=request_id(),
             installation=self.installation(folder),
         )
         try:

@@ -29,6 +29,7 @@ from celery.worker import state
 from redis.exceptions import RedisError
 
 from bali_platform.base.files import write_atomically
+from bali_platform.base.logs import REQUEST_VARIABLE, about, keep_small, said
 from bali_platform.base.settings import load_settings
 from bali_platform.jobs.app import app, wake
 from bali_platform.jobs.cards import Cards, Hold, inventory
@@ -77,8 +78,14 @@ def run_job(lease: Lease, hold: Hold, stopping: threading.Event) -> None:
 
     When ``stopping`` is set the trainer is stopped and the job goes back to the queue.
     """
+    with about(job=lease.job.id, request=lease.job.request):
+        _run(lease, hold, stopping)
+
+
+def _run(lease: Lease, hold: Hold, stopping: threading.Event) -> None:
     try:
         job = _settled(lease)
+        logger.info("job %s starts: attempt %d", job.id, job.attempt)
         with _locked(job) as lock, _log(job) as log:
             code = _watch(_start(job, hold, lock, log), lease, stopping)
     except BlockingIOError:
@@ -128,7 +135,9 @@ def _start(job: Job, hold: Hold, lock: int, log: IO[bytes]) -> subprocess.Popen[
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
-        env=os.environ | {HOLDER_VARIABLE: job.holder} | hold.environment,
+        env=os.environ
+        | {HOLDER_VARIABLE: job.holder, REQUEST_VARIABLE: job.request}
+        | hold.environment,
         pass_fds=[lock, *hold.locks],
         start_new_session=True,
     )
@@ -141,6 +150,7 @@ def _watch(trainer: subprocess.Popen[bytes], lease: Lease, stopping: threading.E
         with suppress(subprocess.TimeoutExpired):
             return trainer.wait(HEARTBEAT_S)
         beat()
+        keep_small(lease.job.log)
         asked, held = stopping.is_set(), True
         with suppress(
             RedisError, JobNotFoundError
@@ -195,5 +205,5 @@ def _last_line(log: Path) -> str:
     with log.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
         lines = file.read().decode(errors="replace").split("\n")
-    said = [line.strip() for line in lines if line.strip()]
-    return said[-1].removeprefix("error: ") if said else "it said nothing"
+    told = [line.strip() for line in lines if line.strip()]
+    return said(told[-1]).removeprefix("error: ") if told else "it said nothing"

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from bali_platform.base.errors import UsageError, did_you_mean
+from bali_platform.base.errors import BaliError, UsageError, did_you_mean
+from bali_platform.base.logs import keep_small
 from bali_platform.base.settings import Settings
 from bali_platform.jobs.app import wake
 from bali_platform.jobs.cards import inventory
@@ -30,6 +31,8 @@ from bali_platform.jobs.pulse import PULSE_VARIABLE
 from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
 from bali_platform.jobs.store import JobStore
 from bali_platform.jobs.tether import tethered
+from bali_platform.services import redis_url
+from bali_platform.services.redis_server import redis_concerns
 
 QUEUES = (SUBGRAPHS, GPU)
 SWEEP_EVERY_S = 5.0
@@ -65,6 +68,9 @@ def run_worker(
     for queue in queues:
         if queue not in QUEUES:
             raise UsageError(f"there is no queue '{queue}'{did_you_mean(queue, QUEUES)}")
+    with suppress(RedisError, BaliError):
+        for concern in redis_concerns(redis_url(settings)):
+            logger.warning(concern)
     processes = concurrency or max(1, (os.cpu_count() or 2) // 2)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bali-worker-")))
@@ -153,6 +159,7 @@ class _Sweeper:
             waiting=lambda: waiting(self._redis, GPU),
             wake=wake,
         )
+        self._logs = settings.home / "logs"
         self._next = 0.0
         self.answering_since = math.inf
 
@@ -161,6 +168,8 @@ class _Sweeper:
         if now < self._next:
             return
         self._next = now + SWEEP_EVERY_S
+        for log in self._logs.glob("*.log"):
+            keep_small(log)
         try:
             self._reaper.sweep(now)
             self._renew(children)

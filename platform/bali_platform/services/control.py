@@ -17,7 +17,7 @@ from bali_platform.services.home import Home
 from bali_platform.services.machine import LOOPBACK, on_free_ports
 from bali_platform.services.neo4j_server import USER, connect_neo4j
 from bali_platform.services.redis_address import RedisAddress, external_redis
-from bali_platform.services.redis_server import RedisServer, answers_redis
+from bali_platform.services.redis_server import RedisServer, answers_redis, redis_concerns
 from bali_platform.services.workers import QUEUES, start_workers, worker_process
 
 if TYPE_CHECKING:
@@ -62,19 +62,27 @@ class Neo4jStatus:
 
 @dataclass(frozen=True)
 class RedisStatus:
-    """How to reach Redis, and whether it answers. The URL carries no password."""
+    """How to reach Redis, and whether it answers. The URL carries no password.
+
+    ``concerns``: ways in which it may lose jobs, in words.
+    """
 
     running: bool
     url: str
     password_file: Path | None
+    concerns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ApiStatus:
-    """How to reach the REST API of ``bali serve``, and whether it runs."""
+    """How to reach the REST API of ``bali serve``, and whether it runs.
+
+    ``urls`` are those of all servers of the home that run.
+    """
 
     running: bool
     url: str
+    urls: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -167,7 +175,9 @@ def down(settings: Settings, names: Collection[str] = PROCESSES) -> list[str]:
     """Stop processes of this home, workers first; return the names of those that ran."""
     home = Home(settings.home)
     with home.exclusive():
-        return [name for name in PROCESSES if name in names and home.process(name).stop()]
+        more = [server.name for server in home.servers if "api" in names and server.name != "api"]
+        wanted = [*(name for name in PROCESSES if name in names), *more]
+        return [name for name in wanted if home.process(name).stop()]
 
 
 def status(settings: Settings) -> Status:
@@ -185,8 +195,15 @@ def status(settings: Settings) -> Status:
     )
 
 
-def neo4j_login(settings: Settings) -> Neo4jLogin:
-    """Return what it takes to use Neo4j; raises :class:`BaliError` when ours does not run."""
+def neo4j_login(settings: Settings, *, reads_only: bool = False) -> Neo4jLogin:
+    """Return what it takes to use Neo4j; raises :class:`BaliError` when ours does not run.
+
+    Whoever ``reads_only`` logs in as the reader that the settings name, if they do.
+    """
+    if settings.neo4j_uri and reads_only and settings.neo4j_reader:
+        reader = (settings.neo4j_reader, settings.neo4j_reader_password)
+        fields = dict(zip(("neo4j_user", "neo4j_password"), reader, strict=True))
+        settings = settings.model_copy(update=fields)
     if settings.neo4j_uri:
         password = settings.neo4j_password.get_secret_value() if settings.neo4j_password else ""
         return Neo4jLogin(
@@ -251,7 +268,9 @@ def _neo4j_status(settings: Settings) -> Neo4jStatus:
 
 def _redis_status(settings: Settings) -> RedisStatus:
     if external := external_redis(settings):
-        return RedisStatus(answers_redis(external.url), external.public_url, None)
+        running = answers_redis(external.url)
+        concerns = redis_concerns(external.url) if running else ()
+        return RedisStatus(running, external.public_url, None, concerns)
     home = Home(settings.home)
     server = _redis(home)
     return RedisStatus(server.running, server.address.public_url, home.password_file("redis"))
@@ -271,8 +290,13 @@ def _graph_status(settings: Settings, running: bool) -> GraphStatus:
 
 
 def _api_status(home: Home) -> ApiStatus:
-    running = home.process("api").find() is not None
-    return ApiStatus(running, f"http://{LOOPBACK}:{home.ports['api']}")
+    ports = [port for server in home.servers for port in sorted(server.listening_ports())]
+    urls = tuple(map(_url, ports))
+    return ApiStatus(bool(urls), urls[0] if urls else _url(home.ports["api"]), urls)
+
+
+def _url(port: int) -> str:
+    return f"http://{LOOPBACK}:{port}"
 
 
 def _driver(settings: Settings) -> neo4j.Driver:

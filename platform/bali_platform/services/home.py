@@ -49,6 +49,11 @@ class Home:
         """Return the background process ``name`` of this home, running or not."""
         return ManagedProcess(name, self.root / "run" / f"{name}.json", self.log(name))
 
+    @property
+    def servers(self) -> list[ManagedProcess]:
+        """The processes of ``bali serve`` that have run in this home; several may at once."""
+        return [self.process(path.stem) for path in sorted((self.root / "run").glob("api*.json"))]
+
     def log(self, name: str) -> Path:
         """Where the process ``name`` writes its output."""
         return self.root / "logs" / f"{name}.log"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -38,12 +39,14 @@ def tail(
     width = max((len(name) for name in names), default=0)
     try:
         for name, file in open_logs.items():
-            for line in deque(file, maxlen=lines):
+            for line in deque(iter(file.readline, ""), maxlen=lines):
                 yield _labelled(name, line, width, len(names))
         while follow:
             time.sleep(POLL_S)
             for name, file in open_logs.items():
-                for line in file:
+                if file.tell() > os.fstat(file.fileno()).st_size:
+                    file.seek(0)  # it became too long, and began anew
+                for line in iter(file.readline, ""):
                     yield _labelled(name, line, width, len(names))
     finally:
         for file in open_logs.values():

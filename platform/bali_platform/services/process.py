@@ -16,6 +16,7 @@ import psutil
 
 from bali_platform.base.errors import BaliError
 from bali_platform.base.files import write_atomically
+from bali_platform.base.logs import keep_small
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 CLOCK_TOLERANCE_S = 1.0
@@ -54,6 +55,7 @@ class ManagedProcess:
 
     def _spawn(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        keep_small(self.log)
         append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         try:
             pid = os.posix_spawn(

@@ -154,6 +154,25 @@ def answers_redis(url: str) -> bool:
         return False
 
 
+def redis_concerns(url: str) -> tuple[str, ...]:
+    """Return how a Redis may lose jobs, and what to type against it."""
+    with client_of(url) as client:
+        found: Any = client.info()
+    policy = found.get("maxmemory_policy", "noeviction")
+    concerns = []
+    if policy != "noeviction":
+        concerns.append(
+            f"Redis drops what it likes when it is full (maxmemory-policy {policy}), jobs too: "
+            "`redis-cli config set maxmemory-policy noeviction`"
+        )
+    if not found.get("aof_enabled"):
+        concerns.append(
+            "Redis keeps no log of changes, and loses jobs when it ends: "
+            "`redis-cli config set appendonly yes`"
+        )
+    return tuple(concerns)
+
+
 def client_of(url: str) -> Redis:
     """Return a client that gives up after two seconds."""
     return Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)

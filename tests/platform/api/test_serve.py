@@ -37,9 +37,40 @@ def test_status_and_down_know_the_server(services, settings, serve, graph) -> No
         status = json.loads(bali(settings, "status", "--json").stdout)["api"]
         assert status["running"]
         assert status["url"].endswith(address.rsplit(":", 1)[1])
-        assert Home(settings.home).process("api").stop()
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{address}/health")
+        with serve(settings) as second:
+            both = json.loads(bali(settings, "status", "--json").stdout)["api"]["urls"]
+            assert set(both) >= {address, second}
+            assert address in bali(settings, "status").stdout
+        assert address in json.loads(bali(settings, "status", "--json").stdout)["api"]["urls"]
+        with serve(settings) as second:
+            local_services.down(settings, ["api"])
+            for gone in (address, second):
+                with pytest.raises(httpx.ConnectError):
+                    httpx.get(f"{gone}/health")
+
+
+def test_requests_are_known_by_an_id_and_changes_are_written_down(services, settings, serve, graph):
+    with serve(settings) as address, httpx.Client(base_url=address) as client:
+        drawn = client.get("/health").headers["x-request-id"]
+        assert len(drawn) == 16
+        for given, known in (("from-a-proxy.7", True), ("not an id", False)):
+            answer = client.get("/health", headers={"X-Request-ID": given})
+            assert (answer.headers["x-request-id"] == given) == known
+        asked = {"query": "MATCH (n) WHERE n.cui = $c DELETE n", "parameters": {"c": "secret"}}
+        refused = client.post("/cypher", json=asked, headers={"X-Request-ID": "r-1"})
+        assert refused.status_code == 403
+        client.post("/cypher", json={"query": "RETURN 1"})
+        client.post("/jobs/00000000/cancel")
+    log = Home(settings.home).log("audit")
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    lines = [json.loads(line) for line in log.read_text().splitlines()[-3:]]
+    assert [line["action"] for line in lines] == ["cypher", "cypher", "cancel job"]
+    assert (lines[0]["request"], lines[0]["client"]) == ("r-1", "127.0.0.1")
+    assert lines[0]["query"] == asked["query"]
+    assert "would write" in lines[0]["outcome"]
+    assert lines[1]["outcome"] == "done"
+    assert lines[2]["job"] == "00000000"
+    assert "secret" not in log.read_text()
 
 
 def test_beyond_loopback_a_token_is_generated_and_needed(services, settings, serve, graph) -> None:

@@ -62,6 +62,17 @@ def test_jobs_are_found_by_the_beginning_of_their_id(
     assert [found.id for found in store.list()] == [others[1].id, others[0].id, job.id]
 
 
+def test_events_do_not_grow_without_end(store: JobStore, job: Job) -> None:
+    with store.redis.pipeline() as pipeline:
+        for _ in range(12_000):
+            pipeline.xadd(f"bali:job:{{{job.id}}}:events", {"type": "old", "data": "{}"})
+        pipeline.execute()
+    store.event(job.id, "newest")
+    events = list(store.events(job.id))
+    assert len(events) < 10_500
+    assert events[-1].type == "newest"
+
+
 def test_jobs_are_found_by_their_state(store: JobStore, job: Job, tmp_path: Path) -> None:
     other = store.submit("toy", "t", {}, {}, tmp_path)
     store.request_cancel(job.id)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import signal
 from typing import Any
 
 import pytest
 
+from bali_platform.base.logs import about
 from bali_platform.jobs import JobState
 from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
 
@@ -35,6 +37,17 @@ def test_what_a_configuration_asks_in_vain_is_tried_once(farm: Any) -> None:
     job = farm.wait(farm.store.submit("train", "x", config, spec, farm.home / "jobs"))
     assert (job.state, job.attempt) == (JobState.FAILED, 1)
     assert "device 'cuda:99': torch sees" in job.message
+
+
+def test_a_request_is_followed_through_worker_and_trainer(farm: Any) -> None:
+    farm.start_worker("gpu", BALI_LOG_FORMAT="json")
+    with about(request="r-1"):
+        job = farm.submit(exit=2, message="no such corpus")
+    assert farm.wait(job).message == "no such corpus (exit code 2)"
+    told = [json.loads(line) for line in farm.log().splitlines() if '"job"' in line]
+    assert {(line["job"], line["request"]) for line in told} == {(job.id, "r-1")}
+    error = json.loads(job.log.read_text().splitlines()[-1])
+    assert (error["message"], error["request"]) == ("error: no such corpus", "r-1")
 
 
 def test_a_job_of_no_known_kind_fails(farm: Any) -> None:
@@ -101,15 +114,20 @@ def test_a_worker_runs_as_many_jobs_as_cards_are_free(farm: Any) -> None:
     names = [f"{farm.home.name}-{number}" for number in range(3)]
     farm.start_worker(TOY_CARDS=" ".join(names))
     wide = farm.submit(steps=20, cards=4)
-    jobs = [farm.submit(steps=60, pace=0.05, cards=cards) for cards in (2, 1, 2)]
-    first, second, third = jobs
-    running = [JobState.RUNNING] * 2 + [JobState.QUEUED]
-    farm.wait_for(lambda: [farm.now(job).state for job in jobs] == running)
-    assert {farm.wait(job).state for job in jobs} == {JobState.SUCCEEDED}
-    shown = [f" on {','.join(f'GPU-{name}' for name in used)}\n" for used in (names[:2], names[2:])]
-    assert shown[0] in first.log.read_text()
-    assert shown[1] in second.log.read_text()
-    assert farm.now(third).place.endswith(" ".join(f"GPU-{name}" for name in names[:2]))
+    first, second = (farm.submit(steps=1000, pace=0.1, cards=cards) for cards in (2, 1))
+    third = farm.submit(steps=5, cards=2)
+    for job in (first, second):
+        farm.wait(job, JobState.RUNNING)
+    assert farm.now(third).state == JobState.QUEUED
+    used = [farm.now(job).place.split()[1:] for job in (first, second)]
+    assert [len(cards) for cards in used] == [2, 1]
+    assert sorted([*used[0], *used[1]]) == [f"GPU-{name}" for name in names]
+    for job, cards in zip((first, second), used, strict=True):
+        shown = f" on {','.join(cards)}\n"
+        farm.wait_for(lambda job=job, shown=shown: shown in job.log.read_text())
+        farm.store.request_cancel(job.id)
+        assert farm.wait(job).state == JobState.CANCELLED
+    assert farm.wait(third).state == JobState.SUCCEEDED
     assert farm.now(wide).message == "it needs 4 cards, and there are 3 here"
 
 

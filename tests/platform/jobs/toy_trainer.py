@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from bali_platform.base import logs
 from bali_platform.base.files import write_atomically
 from bali_platform.jobs import JobReporter, JobStore, connect
 from bali_platform.jobs.app import request_batch
@@ -26,7 +27,7 @@ def main(folder: Path, job_id: str) -> int:
     config = json.loads((folder / "config.json").read_text())
     print(f"config {config} on {os.environ.get('CUDA_VISIBLE_DEVICES')}", flush=True)
     if "exit" in config:
-        print(f"error: {config['message']}", flush=True)
+        logs.say(f"error: {config['message']}")
         return int(config["exit"])
     with JobReporter(JobStore(connect()), job_id) as reporter:
         return train(folder, job_id, config, reporter, stopped)

@@ -343,3 +343,11 @@ def test_a_port_of_redis_that_is_snatched_is_given_up(
         assert not snatched
     with redis.Redis.from_url(redis_url(own_settings)) as client:
         assert client.ping()
+
+
+def test_the_reader_logs_in_where_nothing_is_written() -> None:
+    words = {"neo4j_password": "all", "neo4j_reader": "r", "neo4j_reader_password": "s"}
+    settings = Settings(neo4j_uri="bolt://graph:7687", **words)
+    reader, writer = neo4j_login(settings, reads_only=True), neo4j_login(settings)
+    assert (reader.neo4j_user, reader.neo4j_password) == ("r", "s")
+    assert (writer.neo4j_user, writer.neo4j_password) == ("neo4j", "all")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from bali_platform.base.logs import say
 from bali_trainers.training.loggers import Logger
 
 
@@ -47,7 +48,7 @@ class Journal:
     def say(self, line: str) -> None:
         """Print one line to the log."""
         if self._path is not None:
-            print(line, flush=True)
+            say(line)
 
     def metrics(self, step: int, total: int, values: dict[str, float]) -> None:
         """Append an interval's metrics to ``metrics.jsonl`` and say the most important ones."""

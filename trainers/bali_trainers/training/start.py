@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.logs import about, say
 from bali_trainers.training.job_folder import read_config
 from bali_trainers.training.rank_launcher import CANCELLED, launch, leave
 
@@ -24,10 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="the job's folder")
     parser.add_argument("--job", help="the job's id, to report to its record")
     options = parser.parse_args(arguments)
+    with about(job=options.job):
+        return _run(options, arguments or sys.argv[1:])
+
+
+def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     try:
         config = read_config(options.folder)
         if config.run.processes > 1 and "RANK" not in os.environ:
-            return launch(arguments or sys.argv[1:], config.run.processes)
+            return launch(arguments, config.run.processes)
         # A launcher of ranks has no use for torch, which takes seconds to import.
         from bali_trainers.training.assembly import train_folder
 
@@ -35,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BaliError as error:
         if os.environ.get("BALI_DEBUG"):
             raise
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        say(f"error: {error}", sys.stderr)
         return error.exit_code
     return 0 if finished else CANCELLED
 

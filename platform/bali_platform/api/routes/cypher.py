@@ -7,6 +7,7 @@ import asyncio
 from anyio import to_thread
 from fastapi import APIRouter
 
+from bali_platform.api.audit import audited
 from bali_platform.api.cypher import to_answer
 from bali_platform.api.models import CypherAnswer, CypherRequest
 from bali_platform.api.problems import ProblemError, documented
@@ -31,6 +32,11 @@ async def post_cypher(request: CypherRequest, graph: LiveGraph) -> CypherAnswer:
     Refused are writing, administration, `LOAD CSV`, procedures other than the indexes' and the
     schema's, and functions other than Neo4j's own. An answer ends, `truncated`, at 32 MiB.
     """
+    with audited("cypher", query=request.query):
+        return await _answer(request, graph)
+
+
+async def _answer(request: CypherRequest, graph: Graph) -> CypherAnswer:
     try:
         async with asyncio.timeout(TIME_LIMIT_S + GRACE_S):
             await _slots.acquire()

@@ -9,6 +9,7 @@ from neo4j.exceptions import DriverError
 from redis.exceptions import RedisError
 from starlette.datastructures import URL
 
+from bali_platform.api.audit import audited
 from bali_platform.api.backend import Backend, backend_of
 from bali_platform.api.models import JobId, JobRecord, JobRequest, Jobs, JobSummary
 from bali_platform.api.problems import ProblemError, documented
@@ -49,7 +50,8 @@ def submit_job(request: JobRequest, response: Response, backend: Connected) -> J
     if backend.submit is None:
         raise ProblemError("unavailable", "this server does not take jobs")
     try:
-        job = backend.submit(request.config, request.overrides, request.priority)
+        with audited("submit job", **request.model_dump()):
+            job = backend.submit(request.config, request.overrides, request.priority)
     except BaliError as error:
         if isinstance(error.__cause__, DriverError | RedisError):
             raise
@@ -72,7 +74,8 @@ def show_job(job_id: JobId, backend: Connected) -> Job:
 def cancel_job(job_id: JobId, backend: Connected) -> Job:
     """Cancel a queued job at once, or a running one after its next checkpoint."""
     try:
-        return backend.jobs.request_cancel(job_id)
+        with audited("cancel job", job=job_id):
+            return backend.jobs.request_cancel(job_id)
     except UsageError as error:
         raise ProblemError("conflict", str(error)) from error
 
@@ -85,7 +88,8 @@ def cancel_job(job_id: JobId, backend: Connected) -> Job:
 def resume_job(job_id: JobId, backend: Connected) -> Job:
     """Queue a failed or cancelled job again, to go on from its last checkpoint."""
     try:
-        job = backend.jobs.resume(job_id)
+        with audited("resume job", job=job_id):
+            job = backend.jobs.resume(job_id)
     except UsageError as error:
         raise ProblemError("conflict", str(error)) from error
     wake()
