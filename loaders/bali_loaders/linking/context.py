@@ -32,6 +32,14 @@ _END = re.compile(
     r"[.!?;](?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bMrs\.)(?<!\bvs\.)(?<!e\.g\.)(?<!i\.e\.)(?=[\s\0)\]\"']|$)"
 )
 _QUESTIONED = re.compile(r"\?\s?(?=[A-Za-z])")
+_DENIED = re.compile(
+    r"(?:\s?:\s?|\s[-\u2013]\s|\s?\()"
+    r"(?:no|none|denied|absent|neg(?:ative)?|-)\)?[ \t]*(?=[\0\n.;,]|$)"
+    r"|\s(?:-(?=[,;])|neg(?:ative)?[ \t]*(?=[\0\n.;,(]|$))",
+    re.IGNORECASE,
+)
+"""What answers the item before it, as in "asthma: no" or "fever (-)"."""
+_UNTICKED = re.compile(r"\[[ _]?\](?=\s?\w)[^\[\n\0]*")
 _WIDEST = 400
 """Characters at most from a cue to what it speaks of."""
 _NARROW = 30
@@ -39,6 +47,7 @@ _NARROW = 30
 _OF_SECTIONS = {
     "family": "family",
     "instructions": "hypothetical",
+    "differential": "uncertain",
     "birth": "over",
     "past": "in past",
 }
@@ -66,6 +75,7 @@ class _Scene(NamedTuple):
     ends: Positions
     commas: Positions
     item_ends: Positions
+    brackets: tuple[Positions, Positions]
     colons: Positions
     stops: dict[str, tuple[Positions, Positions]]
     """Starts and ends of what ends scopes, by attribute; the empty one is for all others."""
@@ -101,6 +111,7 @@ def find_attributes(
         said[attribute] = _covered(start, low, high)
         if attribute in sections:
             said[attribute] |= _covered(start, *np.array(sections[attribute]).T)
+    said["negated"] |= _covered(start, *_denied(joined, scene))
     asked = np.array([m.end() for m in _QUESTIONED.finditer(joined)], dtype=np.int64)
     said["uncertain"] |= _covered(start, asked, asked + 2)
     times = np.array(
@@ -168,6 +179,7 @@ def _scene(
         ends=np.unique(np.array(borders, dtype=np.int64)),
         commas=commas,
         item_ends=np.flatnonzero(np.isin(code, [ord(mark) for mark in ",()/"])),
+        brackets=(np.flatnonzero(code == ord("(")), np.flatnonzero(code == ord(")"))),
         colons=np.flatnonzero(code == ord(":")),
         stops={
             attribute: (start[mask[phrase] | after_comma], end[mask[phrase]])
@@ -191,6 +203,8 @@ def _scopes(
     origin, target = end[forward], start[backward]
     stop_starts, stop_ends = scene.stops.get(attribute) or scene.stops[""]
     until = np.minimum(_next(scene.ends, origin), _next(stop_starts, origin))
+    opening, closing = (_next(bracket, origin) for bracket in scene.brackets)
+    until = np.minimum(until, np.where(closing < opening, closing, until))
     if attribute in _OF_ITEMS:
         lists = table.of_lists[phrase[forward]] | np.isin(origin, scene.colons)
         until = np.where(lists, until, np.minimum(until, _next(scene.item_ends, origin + 1)))
@@ -201,6 +215,15 @@ def _scopes(
     width = _NARROW if attribute == "then" else _WIDEST
     low = np.append(origin, np.maximum(since, target - width))
     return low, np.append(np.minimum(until, origin + _WIDEST), target)
+
+
+def _denied(joined: str, scene: _Scene) -> tuple[Positions, Positions]:
+    """Return where items of forms begin and end that are answered with no, or are not ticked."""
+    answer = np.array([m.start() for m in _DENIED.finditer(joined)], dtype=np.int64)
+    item = np.maximum(_previous(scene.ends, answer), _previous(scene.commas, answer - 1))
+    boxes = [match.span() for match in _UNTICKED.finditer(joined)]
+    unticked = np.array(boxes, dtype=np.int64).reshape(-1, 2).T
+    return np.append(item, unticked[0]), np.append(answer, unticked[1])
 
 
 def _sections(notes: Sequence[Note], origins: Positions) -> dict[str, list[tuple[int, int]]]:

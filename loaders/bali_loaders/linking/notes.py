@@ -39,6 +39,8 @@ _HISTORIES = {
     "present": ("present", "presenting", "clinical", "interval"),
     "medications": ("medication", "drug"),
 }
+_SPEAKING = frozenset({"", "family", "birth", "differential", "instructions", "past"})
+"""Sections that say something of all that they mention: amid a line, none tells where they end."""
 _EARLIER = frozenset({"past", "prior", "previous"})
 _YEAR = re.compile(r"[12][019]\d\d(?![\w/:.-]\d|\d| ?(?:m[lg]|mcg|cc|units|IU|[hK])\b)")
 _SINCE = re.compile(r"[-/:.,\d]$|\b(?:since|from|at|dx|dx'd|diagnosed)(?: in)? $")
@@ -92,6 +94,10 @@ def _headings(text: str) -> list[Heading]:
         words = match["words"].rstrip()
         start, end = match.start("words") - 1, match.end() - 1
         kind = _kind(words)
+        last = words.rpartition(". ")[2]  # "Fall risk. Allergies:"
+        if not kind and _kind(last) not in _SPEAKING:
+            kind = _kind(last)
+            start += len(words) - len(last)
         if kind and (match["colon"] or words.isupper()):
             found.append(Heading(start, end, kind))
         elif match[0][0] in "\n\r" and (match["colon"] or words.isupper()):

@@ -147,6 +147,13 @@ def test_filters_leave_out_what_they_name(linker: TextLinker) -> None:
         ("Return if fever or cough.", "hypothetical hypothetical"),
         ("Cannot exclude pneumonia", "uncertain"),
         ("- no fever\n- cough", "negated -"),
+        ("Tests were negative for pneumonia.", "negated"),
+        ("Fever (no chills), cough, asthma (-).", "- - negated"),
+        ("Fever: no\nCough: yes\nAsthma - denied", "negated - negated"),
+        ("Fever -, cough +, asthma neg", "negated - negated"),
+        ("Asthma - negative chest film. [ ] cough [x] fever", "- negated -"),
+        ("DDx: pneumonia (unlikely), asthma.", "uncertain uncertain"),
+        ("Pneumonia remains a possibility.", "uncertain"),
         ("Mom reports fever", "-"),
     ],
 )
