@@ -6,6 +6,6 @@ Ends with the soak, on services of its own, which takes by far the longest.
 import subprocess
 import sys
 
-for name in ("neighbourhoods", "search", "rest", "streaming", "linking", "soak"):
+for name in ("neighbourhoods", "search", "rest", "streaming", "linking", "any_text", "soak"):
     print(f"== {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]], check=True)

@@ -24,7 +24,7 @@ from bali_platform.base.errors import BaliError
 from bali_platform.base.files import new_folder
 from bali_platform.graph.names import is_withheld, name_key
 
-FORMAT = 1
+FORMAT = 2
 """Changes whenever the same names would compile to other arrays."""
 
 Hashes = NDArray[np.uint64]

@@ -173,13 +173,17 @@ def _gaps(kind: NDArray[np.uint8], first: Positions, after: Positions) -> Hashes
 def _join_possessives(
     characters: _Characters, first: Positions, after: Positions
 ) -> tuple[Flags, Positions]:
-    """Let ``'s`` belong to the word before it; return which words stay, and the new ends."""
-    quote = characters.code[np.maximum(first - 1, 0)]
+    """Let ``'s`` belong to the word before it; return which words stay, and the new ends.
+
+    Text that a tool has cut into tokens has a space between the two.
+    """
+    quote, space = (characters.code[np.maximum(first - back, 0)] for back in (1, 2))
+    apart = (space == ord(" ")) & _is_part(characters.kind, first - 3)
     possessive = (
         (after - first == 1)
         & (characters.low[first] == ord("s"))
         & ((quote == ord("'")) | (quote == ord("’")))
-        & _is_part(characters.kind, first - 2)
+        & (_is_part(characters.kind, first - 2) | apart)
     )
     after = after.copy()
     owners = np.flatnonzero(possessive) - 1

@@ -183,6 +183,7 @@ def test_longest_matches_do_not_overlap_and_leave_none_out(
         ("TNF-alpha", "high TNFα levels", "TNFα"),
         ("Interleukin-6", "interleukin 6 rose", "interleukin 6"),
         ("Alzheimer's disease", "in Alzheimer disease", "Alzheimer disease"),
+        ("Alzheimer disease", "in Alzheimer 's disease", "Alzheimer 's disease"),
         ("Alzheimer disease", "in Alzheimer’s disease", "Alzheimer’s disease"),
         ("Ménière disease", "Meniere disease", "Meniere disease"),
         ("Meniere disease", "Me\u0301nie\u0300re disease", "Me\u0301nie\u0300re disease"),
