@@ -5,11 +5,19 @@ from bali_loaders.umls.online import load_online
 from bali_loaders.umls.options import PRESETS, LoadOptions
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.transform import Limits
-from bali_loaders.umls.upgrades import Upgraded, UpgradeReport, live_options, upgrade
+from bali_loaders.umls.upgrades import (
+    CodeChanges,
+    Upgraded,
+    UpgradeReport,
+    compare_codes,
+    live_options,
+    upgrade,
+)
 from bali_loaders.umls.verification import Verification, verify
 
 __all__ = [
     "PRESETS",
+    "CodeChanges",
     "Limits",
     "LoadOptions",
     "Loaded",
@@ -17,6 +25,7 @@ __all__ = [
     "UpgradeReport",
     "Upgraded",
     "Verification",
+    "compare_codes",
     "live_options",
     "load",
     "load_online",

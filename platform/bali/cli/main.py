@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from bali.cli import (
     api,
+    compare,
     demo,
     graph,
     jobs,
@@ -70,6 +71,7 @@ demo.register(app)
 release.register(app)
 load.register(app)
 upgrade.register(app)
+compare.register(app)
 graph.register(app)
 text.register(app)
 jobs.register(app)

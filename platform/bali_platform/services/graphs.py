@@ -190,8 +190,14 @@ class GraphStores:
 
     def live_store(self) -> GraphStore | None:
         """Return the store of the graph that is served, None before the first ``up`` or load."""
-        live = self.live()
-        return GraphStore(live, self._folder / live) if live else None
+        return self._named(self.live())
+
+    def previous_store(self) -> GraphStore | None:
+        """Return the store of the graph that was served before, None when there is none."""
+        return self._named(self.previous())
+
+    def _named(self, name: str | None) -> GraphStore | None:
+        return GraphStore(name, self._folder / name) if name else None
 
     def activate(self, store: GraphStore) -> None:
         """Make ``store`` the live graph and keep the one before; restart a running server.

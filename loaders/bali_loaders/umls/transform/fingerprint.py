@@ -11,7 +11,7 @@ from bali_loaders.umls.options import LoadOptions
 from bali_loaders.umls.transform.tables import files_read
 from bali_platform.base.progress import QUIET, Reporter
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 def graph_version(release: Release, options: LoadOptions, reporter: Reporter = QUIET) -> str:

@@ -16,7 +16,7 @@ from bali_loaders.releases import Release
 from bali_loaders.umls.options import LoadOptions
 from bali_loaders.umls.report import NOT_ASKED_FOR, Report
 from bali_loaders.umls.stopwatch import Stopwatch
-from bali_loaders.umls.transform.contents import CONTENTS, write_contents
+from bali_loaders.umls.transform.contents import CODED, COMPARED, CONTENTS, write_contents
 from bali_loaders.umls.transform.outputs import OUTPUTS
 from bali_loaders.umls.transform.relations import Relations, type_name, type_names
 from bali_loaders.umls.transform.tables import DELETE_CATALOGUE, READ, check_complete, files_read
@@ -51,6 +51,22 @@ def transform(
         work.tabulate()
         work.write()
         return work.report(graph_version)
+
+
+def tabulate_codes(
+    release: Release, options: LoadOptions, folder: Path, reporter: Reporter = QUIET
+) -> None:
+    """Write to a fresh ``folder`` what codes are compared by, which reads no relations.
+
+    Raises as :func:`transform`.
+    """
+    check_complete(release, options)
+    folder.mkdir(parents=True)
+    with Workspace(folder, release, Limits()) as space:
+        work = _Transform(space, release, options, folder, reporter)
+        work.prepare("")
+        work.tabulate_names()
+        write_contents(space, folder / CONTENTS, CODED)
 
 
 class _Transform:
@@ -91,13 +107,7 @@ class _Transform:
 
     def tabulate(self) -> None:
         """Build the tables; each file's rows are checked as soon as they are accounted for."""
-        with self._clock.step("read names"):
-            self._scripts("sources", "concepts", "atoms")
-        self._check("MRSAB", "MRCONSO", "MRRANK", "MRDOC")
-        if not self._space.count("atom"):
-            raise BaliError(f"{self._release.path}: no name passes the filters: nothing to load")
-        with self._clock.step("read types, definitions, history"):
-            self._scripts("semantic_types", "definitions", "retired")
+        self.tabulate_names()
         with self._clock.step("read attributes, hierarchies, maps"):
             self._scripts("attributes", "hierarchies", "maps")
         self._check(*(self._files - {"MRREL"}))
@@ -110,6 +120,16 @@ class _Transform:
         self._check("MRREL")
         self._sliced("sample hubs", "hubs", "hub_edge")
 
+    def tabulate_names(self) -> None:
+        """Build the tables of concepts, their names and types, and those that are retired."""
+        with self._clock.step("read names"):
+            self._scripts("sources", "concepts", "atoms")
+        self._check("MRSAB", "MRCONSO", "MRRANK", "MRDOC")
+        if not self._space.count("atom"):
+            raise BaliError(f"{self._release.path}: no name passes the filters: nothing to load")
+        with self._clock.step("read types, definitions, history"):
+            self._scripts("semantic_types", "definitions", "retired")
+
     def write(self) -> None:
         """Write the import files; concepts in slices, as their lists of names take memory."""
         with self._clock.step("write import files", len(OUTPUTS) + 1) as step:
@@ -118,7 +138,7 @@ class _Transform:
                 self._written[output.name] = sum(self._write_slices(output.name, rows))
                 self._write_header(output.name)
                 step.advance()
-            write_contents(self._space, self._folder / CONTENTS)
+            write_contents(self._space, self._folder / CONTENTS, {*COMPARED, *CODED})
             step.advance()
 
     def report(self, graph_version: str) -> Report:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bali_loaders.umls.report import Report
 from bali_loaders.umls.transform import Limits
-from bali_loaders.umls.transform.contents import TABLES
+from bali_loaders.umls.transform.contents import COMPARED
 from bali_platform.base.errors import BaliError
 
 SQL = files("bali_loaders.umls.upgrades") / "sql"
@@ -91,21 +91,18 @@ def compare(
     Raises:
         BaliError: the disk is full, or contents cannot be read.
     """
-    with _database(scratch, limits or Limits()) as database:
-        for age, graph in (("old", old), ("new", new)):
-            for table in TABLES:
-                path = _quoted(graph.contents / f"{table}.parquet")
-                database.execute(f"CREATE VIEW {age}_{table} AS FROM read_parquet({path})")
-        for script in SCRIPTS:
-            database.execute(_sql(script))
+    folders = {"old": old.contents, "new": new.contents}
+    with contents_of(folders, COMPARED, scratch, limits or Limits()) as database:
+        for name in SCRIPTS:
+            database.execute(script(name))
         database.execute(
-            f"COPY (FROM concept_change ORDER BY change, cui) TO {_quoted(listing)} (HEADER)"
+            f"COPY (FROM concept_change ORDER BY change, cui) TO {quoted(listing)} (HEADER)"
         )
         return _summary(database, old.report, new.report)
 
 
 def _summary(database: duckdb.DuckDBPyConnection, old: Report, new: Report) -> Changes:
-    concepts = dict(database.execute(_sql("concepts")).fetchall())
+    concepts = dict(database.execute(script("concepts")).fetchall())
     counted = {"before": old.nodes["Concept"], "after": new.nodes["Concept"]}
     (names,), (facts,) = _rows(database, "names"), _rows(database, "facts")
     sources = {row.pop("sab"): row for row in _rows(database, "sources")}
@@ -120,13 +117,19 @@ def _summary(database: duckdb.DuckDBPyConnection, old: Report, new: Report) -> C
 
 
 def _rows(database: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, int]]:
-    found = database.execute(_sql(name))
+    found = database.execute(script(name))
     columns = [column[0] for column in found.description or ()]
     return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
 
 
 @contextmanager
-def _database(scratch: Path, limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
+def contents_of(
+    folders: Mapping[str, Path], tables: Sequence[str], scratch: Path, limits: Limits
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the contents of graphs as views such as ``old_names``, by age and table.
+
+    Raises :class:`BaliError` where they cannot be read, or the disk is full.
+    """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     config: dict[str, Any] = {
@@ -137,6 +140,10 @@ def _database(scratch: Path, limits: Limits) -> Iterator[duckdb.DuckDBPyConnecti
     }
     try:
         with duckdb.connect(scratch / "changes.duckdb", config=config) as database:
+            for age, folder in folders.items():
+                for table in tables:
+                    path = quoted(folder / f"{table}.parquet")
+                    database.execute(f"CREATE VIEW {age}_{table} AS FROM read_parquet({path})")
             yield database
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
@@ -145,9 +152,11 @@ def _database(scratch: Path, limits: Limits) -> Iterator[duckdb.DuckDBPyConnecti
         shutil.rmtree(scratch)
 
 
-def _sql(name: str) -> str:
+def script(name: str) -> str:
+    """Return a file of SQL."""
     return (SQL / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """Return a path as SQL writes it."""
     return "'" + str(path).replace("'", "''") + "'"

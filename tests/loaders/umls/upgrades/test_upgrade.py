@@ -92,6 +92,9 @@ def upgraded(
     """What `bali upgrade` reports, and the folder of its files."""
     shown = run("upgrade", str(next_release), "--json", settings=module_settings)
     assert shown["store"] == served.live()
+    compared = run("compare", "previous", "live", "--json", settings=module_settings)
+    assert (compared["old"]["release"], compared["new"]["release"]) == ("2031AA", "2031AB")
+    assert compared["sources"]["S1"]["retired"] == 2
     assert not (module_settings.home / "loads").exists()
     return UpgradeReport.model_validate(shown["report"]), Path(shown["folder"])
 
