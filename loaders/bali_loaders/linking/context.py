@@ -32,11 +32,10 @@ _END = re.compile(
     r"[.!?;](?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bMrs\.)(?<!\bvs\.)(?<!e\.g\.)(?<!i\.e\.)(?=[\s\0)\]\"']|$)"
 )
 _QUESTIONED = re.compile(r"\?\s?(?=[A-Za-z])")
+_NO = r"(?i:no|none|denied|absent|neg(?:ative)?|-)\)?[ \t]*(?=[\0\n.;,]|$)"
 _DENIED = re.compile(
-    r"(?:\s?:\s?|\s[-\u2013]\s|\s?\()"
-    r"(?:no|none|denied|absent|neg(?:ative)?|-)\)?[ \t]*(?=[\0\n.;,]|$)"
-    r"|\s(?:-(?=[,;])|neg(?:ative)?[ \t]*(?=[\0\n.;,(]|$))",
-    re.IGNORECASE,
+    rf"[:(\-\u2013nN](?:(?<=:)\s?{_NO}|(?<=\(){_NO}|(?<=\s[-\u2013])\s{_NO}|(?<=\s-)(?=[,;])"
+    r"|(?<=\s[nN])(?i:eg(?:ative)?)[ \t]*(?=[\0\n.;,(]|$))"
 )
 """What answers the item before it, as in "asthma: no" or "fever (-)"."""
 _UNTICKED = re.compile(r"\[[ _]?\](?=\s?\w)[^\[\n\0]*")
