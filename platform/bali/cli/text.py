@@ -397,6 +397,7 @@ def score(
     group: Group = None,
     type_: Type = None,
     source_: Source = None,
+    nil: Nil = 0.0,
     model: Model = None,
     threshold: Threshold = 0.0,
     as_json: JsonOption = False,
@@ -414,7 +415,7 @@ def score(
         linker = Linker(_dictionary(withheld=0.0), reranker=source() if source else None)
         result = score_linker(linker, gold)
     else:
-        options = _chosen(preset, group, type_, source_, 2, None, 0.0)
+        options = _chosen(preset, group, type_, source_, 2, None, nil)
         _, documents = _documents(options)
         result = score_documents(documents.linker(), gold)
     rows = {
