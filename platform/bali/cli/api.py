@@ -14,6 +14,7 @@ from bali_platform.base.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from bali_platform.api.backend import Submit
+    from bali_platform.api.models import JobRequest
     from bali_platform.base.settings import Settings
     from bali_platform.jobs import Job
 
@@ -24,6 +25,7 @@ MOST = {
     "data": {"batch_size": 65_536, "window": 1_024, "hops": 4, "neighbours": 64},
 }
 """How much of something a job may ask for through the API, by section and key."""
+PATHS = (("data", "corpus"), ("data", "replay"), ("model", "base"), ("linking", "corpus"))
 MAX_PATH_LENGTH = 200
 
 
@@ -57,23 +59,37 @@ def serve(
 def _submitter(settings: Settings) -> Submit:
     """Return what queues a training job for somebody who is not at this machine."""
 
-    def submit(config: str, overrides: dict[str, dict[str, Any]], priority: int) -> Job:
+    def submit(request: JobRequest) -> Job:
         from bali_platform.jobs import JobStore, connect
         from bali_platform.jobs.app import wake
-        from bali_trainers.training.config import Config, shipped_configs
-        from bali_trainers.training.submission import prepare
+        from bali_trainers.training.config import Config, new_config
+        from bali_trainers.training.submission import pin
 
-        _check_word("configuration", config, shipped_configs())
-        for section in overrides:
+        for section in request.overrides:
             _check_word("section", section, set(Config.model_fields) - {"name", "seed"})
-        _check_bounds(overrides, settings.home)
-        prepared = prepare(config, settings, **overrides)
+        data, where = _written(request)
+        if request.seed is not None:
+            data["seed"] = request.seed
+        for asked in (data, request.overrides):
+            _check_bounds(asked, settings.home)
+        prepared = pin(new_config(data, where, **request.overrides), settings)
         store = JobStore(connect(settings))
-        job = prepared.queue(store, settings.home / "jobs", priority=priority)
+        job = prepared.queue(store, settings.home / "jobs", priority=request.priority)
         wake()
         return job
 
     return submit
+
+
+def _written(request: JobRequest) -> tuple[dict[str, Any], str]:
+    """Return the configuration that is asked for, and what to call it."""
+    from bali_trainers.training.config import shipped_configs
+    from bali_trainers.training.toml_files import parse_toml, read_toml
+
+    if request.toml is not None:
+        return parse_toml(request.toml, "toml"), "toml"
+    _check_word("configuration", request.config, shipped_configs())
+    return read_toml(request.config, "training/configs"), request.config
 
 
 def _check_word(kind: str, word: str, known: Collection[str]) -> None:
@@ -81,15 +97,16 @@ def _check_word(kind: str, word: str, known: Collection[str]) -> None:
         raise UsageError(f"no {kind} '{word[:100]}'{did_you_mean(word, known)}")
 
 
-def _check_bounds(overrides: dict[str, dict[str, Any]], home: Path) -> None:
+def _check_bounds(sections: dict[str, Any], home: Path) -> None:
     """Refuse what reaches out of the workspace, or would never end."""
-    for section, key in (("data", "corpus"), ("data", "replay"), ("model", "base")):
-        value = overrides.get(section, {}).get(key)
+    asked = {name: keys for name, keys in sections.items() if isinstance(keys, dict)}
+    for section, key in PATHS:
+        value = asked.get(section, {}).get(key)
         if isinstance(value, str) and not _stays_within(home, value):
             raise UsageError(f"{section}.{key}: this is not a name, nor a path within {home}")
     for section, limits in MOST.items():
         for key, most in limits.items():
-            value = overrides.get(section, {}).get(key)
+            value = asked.get(section, {}).get(key)
             if isinstance(value, (int, float)) and value > most:
                 raise UsageError(f"{section}.{key}: at most {most:,} through the API")
 

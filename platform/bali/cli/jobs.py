@@ -20,6 +20,7 @@ from bali_platform.base.errors import BaliError, UsageError
 if TYPE_CHECKING:
     from bali_platform.base.settings import Settings
     from bali_platform.jobs import Job, JobStore
+    from bali_platform.jobs.comparison import Measured
     from bali_trainers.training.config import Config
     from bali_trainers.training.submission import PreparedJob
 
@@ -179,6 +180,43 @@ def show(job: JobArgument, as_json: JsonOption = False) -> None:
     out.print(fields(found.name, _record(found)))
     rows = ((_date(event.time), event.type, ", ".join(event.told)) for event in events)
     out.print(table("events", ("time", "event", ""), rows))
+
+
+@jobs.command()
+def compare(
+    found: Annotated[
+        list[str], typer.Argument(metavar="JOB..", help="Ids of jobs, or their beginnings.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Show jobs side by side: the settings that differ, last and best metrics, minutes."""
+    from bali_platform.jobs.comparison import compare as compare_jobs
+
+    store = job_store()
+    compared = compare_jobs(store, [store.find(job).id for job in found])
+    if as_json:
+        print_json(compared.model_dump(mode="json"))
+        return
+    runs = compared.jobs
+    rows: list[tuple[object, ...]] = [
+        ("state", *(run.state for run in runs)),
+        ("step", *(f"{run.step:,} of {run.total:,}" if run.total else "-" for run in runs)),
+        ("minutes", *("-" if run.minutes is None else f"{run.minutes:.1f}" for run in runs)),
+        *((name, *map(_told, values)) for name, values in compared.settings.items()),
+    ]
+    names = dict.fromkeys(name for run in runs for name in run.metrics)
+    rows += [(name, *(_measured(run.metrics.get(name)) for run in runs)) for name in names]
+    out.print(table("", ("", *(f"{run.name} {run.id}" for run in runs)), rows))
+
+
+def _told(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _measured(found: Measured | None) -> str:
+    if found is None:
+        return "-"
+    return f"{found.last:.4g}, best {found.best:.4g} at {found.step:,}"
 
 
 def _record(job: Job) -> dict[str, object]:

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from bali_platform.api.answers import AnswerCache, entity_tag
 from bali_platform.api.coalescing import CoalescingGraph
 from bali_platform.api.metrics import Metrics
+from bali_platform.api.models import JobRequest
 from bali_platform.base.errors import BaliError
 from bali_platform.base.logs import keep_small
 from bali_platform.base.settings import Settings
@@ -31,8 +32,8 @@ from bali_platform.subgraphs import CacheStats, RedisCache, open_cache
 from bali_platform.terminology import Terminology
 from bali_platform.terminology.warming import warm_up
 
-Submit = Callable[[str, dict[str, dict[str, Any]], int], Job]
-"""Checks and queues a job: (shipped configuration, overrides by section, priority) -> job."""
+Submit = Callable[[JobRequest], Job]
+"""Checks and queues a job."""
 
 Extension = Callable[["Backend"], APIRouter]
 """Makes routes that work with a backend, for a server to have beside its own."""

@@ -21,7 +21,8 @@ Term = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Terms = Annotated[list[Term], Field(max_length=100)]
 
 Cui = Annotated[CuiText, Path(description="A CUI; a retired one leads to its successor.")]
-JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{1,32}$", description="A job's id.")]
+OneJob = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,32}$")]
+JobId = Annotated[OneJob, Path(description="A job's id.")]
 Relations = Annotated[
     Terms | None, Query(alias="type", description="Relationship types; any of them.")
 ]
@@ -173,8 +174,12 @@ class JobRequest(BaseModel):
         },
     )
 
-    config: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    config: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "demo"
     """Name of a configuration that ships with BALI."""
+    toml: Annotated[str, Field(max_length=20_000)] | None = None
+    """A configuration of your own, instead."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    """Not the configuration's."""
     overrides: dict[str, dict[str, Any]] = {}
     """Keys to change, by section of the configuration."""
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
@@ -210,6 +215,12 @@ class JobRecord(JobSummary):
     config: dict[str, Any]
     spec: dict[str, Any]
     artefacts: dict[str, str]
+
+
+class LogTail(BaseModel):
+    """The last lines that a trainer printed, as far as this machine has them."""
+
+    lines: list[str]
 
 
 class Jobs(BaseModel):

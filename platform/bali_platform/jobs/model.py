@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+
+from bali_platform.base.logs import said
 
 
 class JobState(StrEnum):
@@ -78,6 +81,16 @@ class Job(BaseModel):
     def log(self) -> Path:
         """The file that holds what the trainer printed."""
         return self.folder / "log.txt"
+
+    def log_tail(self, lines: int) -> list[str]:
+        """Return its last lines; none where this machine has no such file."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 4096 - 512 * lines))
+                text = file.read().decode(errors="replace")
+        except OSError:
+            return []
+        return [said(line.strip()) for line in text.split("\n") if line.strip()][-lines:]
 
 
 class Event(BaseModel):

@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import IO, Any
 
 from celery import signals
@@ -29,7 +28,7 @@ from celery.worker import state
 from redis.exceptions import RedisError
 
 from bali_platform.base.files import write_atomically
-from bali_platform.base.logs import REQUEST_VARIABLE, about, keep_small, said
+from bali_platform.base.logs import REQUEST_VARIABLE, about, keep_small
 from bali_platform.base.settings import load_settings
 from bali_platform.jobs.app import app, wake
 from bali_platform.jobs.cards import Cards, Hold, inventory
@@ -183,7 +182,8 @@ def _conclude(lease: Lease, code: int | None, stopping: bool) -> bool:
         return lease.give_back("it was interrupted", fault=False)
     if code < 0:
         return lease.give_back(f"killed by {signal.Signals(-code).name}")
-    reason = f"{_last_line(lease.job.log)} (exit code {code})"
+    told = lease.job.log_tail(1) or ["it said nothing"]
+    reason = f"{told[0].removeprefix('error: ')} (exit code {code})"
     if code == UNUSABLE:
         return lease.end(JobState.FAILED, reason)
     return lease.give_back(reason)
@@ -198,12 +198,3 @@ def _insist(action: Callable[[], bool]) -> bool:
             logger.warning("waiting for Redis: %s", error)
             beat()
             time.sleep(1)
-
-
-def _last_line(log: Path) -> str:
-    """Return the last thing that a trainer said."""
-    with log.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
-        lines = file.read().decode(errors="replace").split("\n")
-    told = [line.strip() for line in lines if line.strip()]
-    return said(told[-1]).removeprefix("error: ") if told else "it said nothing"

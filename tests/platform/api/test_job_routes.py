@@ -166,6 +166,47 @@ def test_a_valid_configuration_is_queued(api, store, corpus, settings) -> None:
     assert job.folder.is_relative_to(settings.home / "jobs")
 
 
+def test_a_configuration_of_ones_own_is_queued(api, store, corpus) -> None:
+    toml = f'name = "own"\n[data]\ncorpus = "{corpus}"\nwithheld = 0.1\n[run]\nmax_steps = 3'
+    answer = api.post("/jobs", json={"toml": toml, "seed": 7}, timeout=120)
+    assert answer.status_code == 201, answer.text
+    config = store.get(answer.json()["id"]).config
+    assert (config["name"], config["seed"], config["run"]["max_steps"]) == ("own", 7, 3)
+
+
+@pytest.mark.parametrize(
+    ("toml", "says"),
+    [
+        ("[data", "toml is not TOML"),
+        ('name = "x"\n[data]\nbacth_size = 1', "did you mean 'batch_size'"),
+        ('name = "x"\n[data]\ncorpus = "/etc"', "data.corpus"),
+        ('name = "x"\n[linking]\ncorpus = "../../etc"', "linking.corpus"),
+        ('name = "x"\nmodel = 3', "model"),
+        ('name = "x"\n[run]\nmax_steps = 1000000000', "run.max_steps"),
+    ],
+)
+def test_a_configuration_of_ones_own_is_checked(api, store, toml, says) -> None:
+    answer = api.post("/jobs", json={"toml": toml}, timeout=120)
+    assert answer.status_code == 422, answer.text
+    assert says in answer.json()["detail"]
+    assert store.ids() == []
+
+
+def test_jobs_are_compared(api, store, tmp_path) -> None:
+    ids = [store.submit("train", "x", {"seed": seed}, {}, tmp_path).id for seed in (1, 2)]
+    store.change(ids[1], metrics={"step": 4, "loss": 0.5})
+    found = api.get("/jobs/comparison", params={"job": ids}).json()
+    assert found["settings"] == {"seed": [1, 2]}
+    assert found["jobs"][1]["metrics"] == {"loss": {"last": 0.5, "best": 0.5, "step": 4}}
+    assert api.get("/jobs/comparison", params={"job": "feed"}).status_code == 404
+
+
+def test_the_end_of_a_log_is_shown(api, store, job) -> None:
+    assert api.get(f"/jobs/{job.id}/log").json() == {"lines": []}
+    job.log.write_text("one\ntwo\n\nthree\n")
+    assert api.get(f"/jobs/{job.id}/log?lines=2").json() == {"lines": ["two", "three"]}
+
+
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [

@@ -85,6 +85,13 @@ def test_overrides_replace_single_keys(write):
         ("[run]\npatience = 2", "set [data] dev_batches"),
         ("[data]\nhops = 5", "data.hops = 5: input should be less than or equal to 4"),
         ("[run]\nbest = 'loss'", "[run] best needs sentences to evaluate on"),
+        ("[data]\ndev_batches = 1\n[run]\nbest = 'linking/acc@1'", "of [linking] corpus"),
+        ("[linking]\ncorpus = 'c'", "[linking] needs sentences to evaluate on"),
+        (
+            "[data]\ndev_batches = 1\n[linking]\ncorpus = 'c'\n"
+            "[run]\nparallel = 'fsdp'\nprocesses = 2",
+            "not with parallel = 'fsdp'",
+        ),
         ("[run]\nbest = 'mlmm/loss'", "no metric of an objective that is switched on"),
         ("[run]\nloggers = ['tensorbord']", "run.loggers.0 = 'tensorbord'"),
         ("[objectives.mention_text]", "set [data] mention_texts"),

@@ -361,6 +361,20 @@ def test_the_best_step_is_kept_and_exported(job):
     assert f"| step | {best} |  |" in card
 
 
+def test_the_best_step_may_be_the_one_that_links_best(job):
+    concepts = {f"C{n:02d}": [f"w{n} w{n + 1}"] for n in range(1, 30)}
+    mentions = {f"w{n} w{n + 2}": [f"C{n:02d}"] for n in range(1, 30)}
+    options = hurried(max_steps=8, best="linking/acc@1")
+    options["spec"] |= {"linking": {"concepts": concepts, "mentions": mentions}}
+    folder = job("run", **options, linking={"corpus": "dev"})
+    assert main([str(folder)]) == 0
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    found = {row["step"]: row["dev/linking/acc@1"] for row in rows if "dev/loss" in row}
+    assert len(set(found.values())) > 1
+    best = max(found, key=found.get)
+    assert (folder / "checkpoints" / f"step-{best:08d}").is_dir()
+
+
 def test_a_run_that_no_longer_improves_ends(job):
     folder = job("run", **hurried(max_steps=40, patience=2))
     assert main([str(folder)]) == 0

@@ -57,6 +57,17 @@ class BatchRecipe(BaseModel):
     """A control: ``"shuffled"`` says of every mention that it means what another one does."""
 
 
+class LinkingTask(BaseModel):
+    """Mentions to link while a run trains, and the dictionary to look them up in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    concepts: dict[str, tuple[str, ...]]
+    """Names by CUI."""
+    mentions: dict[str, tuple[str, ...]]
+    """By what they are called, the concepts that may be meant."""
+
+
 class DataSpec(BatchRecipe):
     """The recipe of a run's batches, pinned: the same spec gives the same bytes on any host."""
 
@@ -78,3 +89,5 @@ class DataSpec(BatchRecipe):
     """``"graph"`` for node and edge arrays, ``"linearised"`` for text of subgraphs."""
     world_size: Count = 1
     """Ranks that share an epoch."""
+    linking: LinkingTask | None = None
+    """What is asked beside the dev batches, if anything."""

@@ -12,12 +12,15 @@ import torch
 
 from bali_platform import __version__
 from bali_platform.base.errors import UsageError
+from bali_platform.base.settings import load_settings
 from bali_platform.jobs.connection import connect
 from bali_platform.jobs.reporter import JobReporter
 from bali_platform.jobs.store import JobStore
 from bali_trainers.batches.layout import PASS_COST, Layout
+from bali_trainers.batches.places import find_tokenizer
 from bali_trainers.batches.sources import open_source
 from bali_trainers.batches.spec import DataSpec
+from bali_trainers.batches.tokens import WordPieces
 from bali_trainers.export import export_checkpoint, export_model
 from bali_trainers.inference.precision import settle_precision
 from bali_trainers.models.adapting import transformer_layers
@@ -28,8 +31,9 @@ from bali_trainers.training.checkpoints import Checkpoints
 from bali_trainers.training.config import Config
 from bali_trainers.training.devices import choose_device
 from bali_trainers.training.job_folder import read_config, read_spec
-from bali_trainers.training.joint_model import build_task, parameter_groups
+from bali_trainers.training.joint_model import Task, build_task, parameter_groups
 from bali_trainers.training.journal import Journal
+from bali_trainers.training.linking import LinkingProbe
 from bali_trainers.training.loggers import open_loggers
 from bali_trainers.training.loop import Plan, Trainer
 from bali_trainers.training.memory import memory_errors
@@ -113,6 +117,7 @@ def _train(
             packed=packed,
         ),
         average=average,
+        linking=_linking(spec, task),
         dense_weights=task.text.dense_weights,
     )
     with journal.listening(), memory_errors(spec.batch_size):
@@ -125,6 +130,13 @@ def _train(
         with average.applied() if average is not None else nullcontext():
             export_model(task, config, spec, journal.last, folder / "model")
     return finished
+
+
+def _linking(spec: DataSpec, task: Task) -> LinkingProbe | None:
+    if spec.linking is None:
+        return None
+    pieces = WordPieces(find_tokenizer(spec, load_settings().home))
+    return LinkingProbe(spec.linking, task.text, pieces, spec.name_length)
 
 
 def _settle(config: Config, device: torch.device) -> None:

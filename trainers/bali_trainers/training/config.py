@@ -208,6 +208,18 @@ class ObjectivesConfig(_Section):
         }
 
 
+class LinkingConfig(_Section):
+    """Linking on a dev corpus whenever the run evaluates: the metric ``linking/acc@1``.
+
+    So many ``mentions`` are looked for among so many ``names`` of their concepts and of these
+    concepts' neighbours.
+    """
+
+    corpus: str
+    mentions: Count = 100
+    names: Count = 500
+
+
 class OptimiserConfig(_Section):
     """AdamW with two learning rates, linear warm-up and cosine decay.
 
@@ -300,6 +312,7 @@ class Config(_Section):
     data: DataConfig = DataConfig()
     graph_encoder: GraphEncoderConfig = GraphEncoderConfig()
     objectives: ObjectivesConfig = Field(default_factory=ObjectivesConfig.published)
+    linking: LinkingConfig | None = None
     optimiser: OptimiserConfig = OptimiserConfig()
     run: RunConfig = RunConfig()
 
@@ -328,15 +341,21 @@ class Config(_Section):
             raise ValueError(
                 "[graph_encoder] backend = 'dgl' runs on the CPU only (PyPI's wheel): use 'pyg'"
             )
-        if self.run.patience and not self.data.dev_batches:
-            raise ValueError(
-                "[run] patience needs sentences to evaluate on: set [data] dev_batches"
-            )
+        if (self.run.patience or self.linking) and not self.data.dev_batches:
+            what = "[run] patience" if self.run.patience else "[linking]"
+            raise ValueError(f"{what} needs sentences to evaluate on: set [data] dev_batches")
         scored = self.run.best.split("/")[0]
-        if scored != "loss" and scored not in self.objectives.active:
+        if scored == "linking":
+            if self.linking is None or self.run.best != "linking/acc@1":
+                raise ValueError(
+                    f"[run] best = '{self.run.best}': there is 'linking/acc@1', of [linking] corpus"
+                )
+        elif scored != "loss" and scored not in self.objectives.active:
             raise ValueError(
                 f"[run] best = '{self.run.best}' is no metric of an objective that is switched on"
             )
+        if self.linking is not None and self.run.parallel == "fsdp":
+            raise ValueError("[linking] reads whole weights: not with parallel = 'fsdp'")
         if self.objectives.predicts_tokens and self.data.mlm_probability == 0:
             raise ValueError("[objectives] has no masked token to predict: raise mlm_probability")
         if self.objectives.mention_text is not None and not self.data.mention_texts:
@@ -365,17 +384,20 @@ def shipped_configs() -> list[str]:
 
 
 def load_config(path: str | Path, **overrides: dict[str, Any]) -> Config:
-    """Read a configuration file, or a shipped one by name.
+    """Read a configuration file, or a shipped one by name, see :func:`new_config`."""
+    return new_config(read_toml(path, "training/configs"), str(path), **overrides)
+
+
+def new_config(data: dict[str, Any], where: str, /, **overrides: dict[str, Any]) -> Config:
+    """Check a configuration that somebody wrote in ``where``.
 
     ``overrides`` replace single keys, section by section: ``data={"corpus": "notes"}``.
     """
-    data = read_toml(path, "training/configs")
-    for section, values in overrides.items():
-        data[section] = {**data.get(section, {}), **values}
-    config = parse_config(data, str(path))
+    sections = {name: {**data.get(name, {}), **values} for name, values in overrides.items()}
+    config = parse_config({**data, **sections}, where)
     if "best" in config.run.model_fields_set and not config.data.dev_batches:
         raise UsageError(
-            f"{path}: [run] best needs sentences to evaluate on: set [data] dev_batches"
+            f"{where}: [run] best needs sentences to evaluate on: set [data] dev_batches"
         )
     return config
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -101,6 +101,7 @@ class Trainer:
         folder: Where a batch is left whose loss is not finite, and the profiler's trace.
         layout: How batches are cut for the encoder.
         average: A moving average of the weights to keep, if any.
+        linking: Gives further metrics of an evaluation, if any.
         dense_weights: Weights that every token is multiplied with, to report the utilisation.
     """
 
@@ -116,6 +117,7 @@ class Trainer:
     folder: Path
     layout: Layout = field(default_factory=Layout)
     average: Average | None = None
+    linking: Callable[[], dict[str, float]] | None = None
     dense_weights: int = 0
 
     def __post_init__(self) -> None:
@@ -253,8 +255,10 @@ class Trainer:
                     report = self.task(batch)
                 for name, value in {"loss": report.mean, **report.metrics}.items():
                     sums[name] = sums.get(name, 0) + value
+            with self._autocast():
+                linked = self.linking() if self.linking is not None else {}
         self.task.train()
-        return {name: float(total) / len(batches) for name, total in sums.items()}
+        return {name: float(total) / len(batches) for name, total in sums.items()} | linked
 
     def _report(self, step: int, values: dict[str, Any], stream: Prefetcher) -> None:
         """Read what was measured since the last report: here the host waits for the device."""

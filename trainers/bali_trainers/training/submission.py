@@ -13,9 +13,11 @@ from bali_platform.base.settings import Settings
 from bali_platform.graph.client import Graph
 from bali_platform.jobs import Job, JobState, JobStore, code_version
 from bali_platform.streaming import ReplaySource
-from bali_platform.text.corpus import open_corpus
+from bali_platform.subgraphs import GraphNeighbourhoods
+from bali_platform.text.corpus import CorpusInfo, open_corpus
+from bali_trainers.batches.linking_task import draw_linking_task
 from bali_trainers.batches.places import tokenizer_sha
-from bali_trainers.batches.spec import BatchRecipe, DataSpec
+from bali_trainers.batches.spec import BatchRecipe, DataSpec, LinkingTask
 from bali_trainers.models.bases import (
     require_fit,
     require_model,
@@ -23,7 +25,7 @@ from bali_trainers.models.bases import (
     require_pooling,
     tokenizer_folder,
 )
-from bali_trainers.training.config import Config, load_config
+from bali_trainers.training.config import Config, LinkingConfig, load_config
 
 
 @dataclass(frozen=True)
@@ -155,11 +157,8 @@ def _live_spec(config: Config, settings: Settings) -> DataSpec:
     info = open_corpus(corpus)
     with Graph.connect(settings) as graph:
         version, relation_types = graph.version, graph.relation_types
-    if info.graph_version != version:
-        raise BaliError(
-            f"{corpus} was linked with graph {info.graph_version}, but {version} is live: "
-            "link it again with `bali corpus`"
-        )
+        _require_graph(corpus, info, version)
+        linking = config.linking and _linking_task(config.linking, graph, settings)
     held_back = float(info.details.get("withheld", 0.0))
     if held_back < config.data.withheld:
         raise BaliError(
@@ -173,8 +172,24 @@ def _live_spec(config: Config, settings: Settings) -> DataSpec:
         graph_version=version,
         relation_types=relation_types,
         tokenizer=_tokenizer(config, settings),
+        linking=linking,
         **_choices(config, settings),
     )
+
+
+def _require_graph(corpus: Path, info: CorpusInfo, version: str) -> None:
+    if info.graph_version != version:
+        raise BaliError(
+            f"{corpus} was linked with graph {info.graph_version}, but {version} is live: "
+            "link it again with `bali corpus`"
+        )
+
+
+def _linking_task(asked: LinkingConfig, graph: Graph, settings: Settings) -> LinkingTask:
+    corpus = find_corpus(asked.corpus, settings)
+    _require_graph(corpus, open_corpus(corpus), graph.version)
+    source = GraphNeighbourhoods(graph)
+    return draw_linking_task(corpus, source, mentions=asked.mentions, names=asked.names)
 
 
 def _recorded_spec(config: Config, recording: Path, settings: Settings) -> DataSpec:
@@ -198,8 +213,10 @@ def _recorded_spec(config: Config, recording: Path, settings: Settings) -> DataS
                 f"{recording} was recorded with {name} {recorded}, not {wanted}: change the "
                 "configuration, or record it again"
             )
-    tokenizer = _tokenizer(config, settings)
-    return spec.model_copy(update={"tokenizer": tokenizer})
+    if config.linking and spec.linking is None:
+        raise UsageError(f"{recording} was recorded without [linking]: record it again, with it")
+    linking = spec.linking if config.linking else None
+    return spec.model_copy(update={"tokenizer": _tokenizer(config, settings), "linking": linking})
 
 
 def _tokenizer(config: Config, settings: Settings) -> Path:

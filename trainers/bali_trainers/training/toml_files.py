@@ -34,10 +34,15 @@ def read_toml(path: str | Path, folder: str) -> dict[str, Any]:
         text = files("bali_trainers").joinpath(folder, f"{path}.toml").read_text("utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text at byte {error.start}") from None
+    return parse_toml(text, str(path))
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """Parse what was written in ``where``."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}") from None
+        raise UsageError(f"{where} is not TOML: {error}") from None
 
 
 def check(model: type[T], data: Any, where: str) -> T:

@@ -11,11 +11,20 @@ from starlette.datastructures import URL
 
 from bali_platform.api.audit import audited
 from bali_platform.api.backend import Backend, backend_of
-from bali_platform.api.models import JobId, JobRecord, JobRequest, Jobs, JobSummary
+from bali_platform.api.models import (
+    JobId,
+    JobRecord,
+    JobRequest,
+    Jobs,
+    JobSummary,
+    LogTail,
+    OneJob,
+)
 from bali_platform.api.problems import ProblemError, documented
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.jobs import Job, JobState
 from bali_platform.jobs.app import wake
+from bali_platform.jobs.comparison import Comparison, compare
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -51,13 +60,29 @@ def submit_job(request: JobRequest, response: Response, backend: Connected) -> J
         raise ProblemError("unavailable", "this server does not take jobs")
     try:
         with audited("submit job", **request.model_dump()):
-            job = backend.submit(request.config, request.overrides, request.priority)
+            job = backend.submit(request)
     except BaliError as error:
         if isinstance(error.__cause__, DriverError | RedisError):
             raise
         raise ProblemError("invalid-request", str(error)) from error
     response.headers["Location"] = f"/jobs/{job.id}"
     return job
+
+
+@router.get("/comparison", responses=documented("unknown-job"))
+def compare_jobs(
+    backend: Connected, job: Annotated[list[OneJob], Query(min_length=1, max_length=50)]
+) -> Comparison:
+    """Return jobs side by side: the settings that differ, last and best metrics, minutes."""
+    return compare(backend.jobs, job)
+
+
+@router.get("/{job_id}/log", responses=documented("unknown-job"))
+def show_log(
+    job_id: JobId, backend: Connected, lines: Annotated[int, Query(ge=1, le=1000)] = 30
+) -> LogTail:
+    """Return the last lines that a job's trainer printed."""
+    return LogTail(lines=backend.jobs.get(job_id).log_tail(lines))
 
 
 @router.get("/{job_id}", response_model=JobRecord, responses=documented("unknown-job"))
