@@ -1,7 +1,8 @@
-"""``bali up | down | status | logs | browser``: the local services."""
+"""``bali up | down | status | doctor | logs | browser``: the local services."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +18,7 @@ PANEL = "Services"
 
 def register(app: typer.Typer) -> None:
     """Add the service commands to ``app``."""
-    for command in (up, down, status, logs, browser):
+    for command in (up, down, status, doctor, logs, browser):
         app.command(rich_help_panel=PANEL)(command)
 
 
@@ -49,6 +50,22 @@ def status(as_json: JsonOption = False) -> None:
     from bali_platform.base.settings import load_settings
 
     _show(services.status(load_settings()), as_json)
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Look at everything that may be wrong, and say what to type; exit 1 if something is."""
+    from bali_platform.base.settings import load_settings
+    from bali_platform.services.doctor import examine
+
+    findings = examine(load_settings())
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            mark, end = ("ok   ", "") if finding.fine else ("WRONG", f": {finding.remedy}")
+            typer.echo(f"{mark} {finding.subject}: {finding.found}{end}")
+    if not all(finding.fine for finding in findings):
+        raise typer.Exit(1)
 
 
 def logs(

@@ -258,7 +258,7 @@ def _start_on_free_port(home: Home) -> None:
 
 def _neo4j_status(settings: Settings) -> Neo4jStatus:
     if settings.neo4j_uri:
-        with _driver(settings) as driver:
+        with driver_of(settings) as driver:
             running = _connects(driver)
         return Neo4jStatus(running, settings.neo4j_uri, None, settings.neo4j_user, None)
     server = GraphStores(settings).server()
@@ -282,7 +282,7 @@ def _graph_status(settings: Settings, running: bool) -> GraphStatus:
     name = None if settings.neo4j_uri else GraphStores(settings).live()
     if not running:
         return GraphStatus(False, name, None, None)
-    with neo4j_errors(settings.neo4j_uri or "its address"), _driver(settings) as driver:
+    with neo4j_errors(settings.neo4j_uri or "its address"), driver_of(settings) as driver:
         query = "MATCH (r:Release) RETURN r.version AS release, r.graph_version AS version LIMIT 1"
         records = driver.execute_query(query).records
     found = records[0] if records else {"release": None, "version": None}
@@ -299,7 +299,8 @@ def _url(port: int) -> str:
     return f"http://{LOOPBACK}:{port}"
 
 
-def _driver(settings: Settings) -> neo4j.Driver:
+def driver_of(settings: Settings) -> neo4j.Driver:
+    """Return a driver of the Neo4j that the settings mean; the caller closes it."""
     if not settings.neo4j_uri:
         return GraphStores(settings).server().driver()
     password = settings.neo4j_password
