@@ -21,6 +21,7 @@ from safetensors.numpy import load_file
 from bali_platform.streaming import BatchKey, InlineSource, Recorder, encode
 from bali_trainers.batches.order import DEV_EPOCH
 from bali_trainers.export import export_checkpoint
+from bali_trainers.training.joint_model import Task
 from bali_trainers.training.rank_launcher import CANCELLED
 from bali_trainers.training.start import main
 
@@ -449,6 +450,40 @@ def test_a_loss_that_is_not_finite_leaves_its_batch(job, capsys):
     assert "is not finite, or its gradient; the batch is in" in capsys.readouterr().err
     (path,) = folder.glob("not-finite-0-*.safetensors")
     assert "input_ids" in load_file(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has"),
+            "2.50 GiB",
+        ),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 64 b"),
+            "64 b",
+        ),
+    ],
+)
+def test_too_little_memory_is_one_line_and_work_is_kept(job, capsys, monkeypatch, error, asked):
+    forward, calls = Task.forward, []
+
+    def greedy(task, batch):
+        calls.append(batch)
+        if len(calls) > 6:
+            raise error
+        return forward(task, batch)
+
+    monkeypatch.setattr(Task, "forward", greedy)
+    folder = job("run")
+    assert main([str(folder)]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"out of memory ({asked} more were asked for)" in said
+    assert "lower [data] batch_size = 32, or set [run] chunk" in said
+    monkeypatch.undo()
+    assert main([str(folder)]) == 0
+    assert "continuing after step 5" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

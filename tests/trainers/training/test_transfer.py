@@ -107,6 +107,26 @@ def test_fresh_is_what_it_says(aligned, continued):
     assert not torch.equal(after.graph.relation.weight, before.graph.relation.weight)
 
 
+def test_what_link_prediction_knows_of_relations_goes_on_under_their_names(aligned, continued):
+    objectives = {"alignment": {}, "link_prediction": {}}
+    folder, before = aligned(objectives=objectives)
+    after = continued(folder, objectives=objectives)
+    old, new = (task.objectives["link_prediction"].relation for task in (before, after))
+    assert old.abs().sum() > 0
+    for name in ("ISA", "PART_OF"):
+        mine, theirs = 2 * NEW.index(name), 2 * OLD.index(name)
+        torch.testing.assert_close(new[mine : mine + 2], old[theirs : theirs + 2])
+    torch.testing.assert_close(new[0], (old[0] + old[2] + old[4]) / 3)
+
+
+@pytest.mark.parametrize("kind", ["sage", "gatv2"])
+def test_an_encoder_that_adds_to_names_goes_on(aligned, continued, kind):
+    section = {"kind": kind, "residual": True}
+    folder, before = aligned(graph_encoder=section)
+    after = continued(folder, types=OLD, graph_encoder=section)
+    torch.testing.assert_close(after.graph(*star([0, 1])), before.graph(*star([0, 1])))
+
+
 @pytest.mark.parametrize("kind", ["sage", "gatv2"])
 def test_an_encoder_without_relations_goes_on_anywhere(aligned, continued, kind):
     section = {"kind": kind} if kind == "sage" else {"kind": kind, "relations": False}
@@ -130,6 +150,7 @@ def test_a_plain_base_begins_anew(tiny_model, continued):
         ({"heads": 4}, r"heads = 4, the base's is 2"),
         ({"kind": "sage"}, r"kind = 'sage', the base's is 'gatv2'"),
         ({"relations": False}, r"relations = False, the base's is True"),
+        ({"residual": True}, r"residual = True, the base's is False"),
     ],
 )
 def test_another_architecture_is_refused(aligned, continued, section, line):

@@ -50,7 +50,7 @@ def train_folder(folder: Path, job: str | None = None) -> bool:
     precision = settle_precision(config.run.precision, device.type)
     run = config.run.model_copy(update={"precision": precision})
     config = config.model_copy(update={"run": run})
-    with distributed.group(device):
+    with distributed.group(device), memory_errors(spec.batch_size):
         _check_world(spec)
         if distributed.rank() > 0:
             return _train(folder, config, spec, Journal(None), job, device)
@@ -120,7 +120,7 @@ def _train(
         linking=_linking(spec, task),
         dense_weights=task.text.dense_weights,
     )
-    with journal.listening(), memory_errors(spec.batch_size):
+    with journal.listening():
         finished = trainer.train()
     if finished and distributed.rank() == 0:
         if trainer.best_step or sharded:
