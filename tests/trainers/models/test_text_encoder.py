@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import shutil
-from functools import partial
 
+import numpy as np
 import pytest
 import torch
+from torch._dynamo.utils import counters
 from transformers import AutoModelForMaskedLM
 
 from bali_platform.base.errors import BaliError
+from bali_trainers.models.packing import pack
 from bali_trainers.models.text import load_text_encoder
 
 FAMILIES = ["bert", "roberta", "deberta-v2", "modernbert"]
@@ -77,18 +79,39 @@ def test_without_a_mask_everything_is_a_token(tiny_model):
     torch.testing.assert_close(text.pooled(ids, None), text.pooled(ids, torch.ones_like(ids)))
 
 
-def test_a_compiled_encoder_is_the_same(tiny_model, monkeypatch):
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+def test_a_compiled_encoder_is_the_same(tiny_model):
     text = load_text_encoder(str(tiny_model())).eval()
     ids, mask = inputs()
     expected = text(ids, mask), text.vocabulary_logits(text(ids, mask)[0])
     names = set(text.state_dict())
-    text.compile_encoder()
+    text.compile_encoder("eager")
     torch.testing.assert_close(
         (text(ids, mask), text.vocabulary_logits(text(ids, mask)[0])), expected
     )
     torch.testing.assert_close(text(ids[:2, :7], None), text(ids[:2, :7], mask[:2, :7] | 1))
     assert set(text.state_dict()) == names
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_learning_and_evaluating_are_compiled_a_few_times(packed, tiny_model):
+    folder = tiny_model("roberta", num_hidden_layers=1, max_position_embeddings=160)
+    text = load_text_encoder(str(folder))
+    torch._dynamo.reset()
+    counters.clear()
+    text.compile_encoder("eager")
+    with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True):
+        for rows, width in ((5, 9), (1, 7), (9, 9), (20, 30)):
+            ids = torch.randint(5, 100, (rows, width))
+            lengths = np.linspace(1, width, rows, dtype=int)
+            mask = (np.arange(width) < lengths[:, None]).astype(np.uint8)
+            masks = [pack(mask)] if packed else [None, torch.from_numpy(mask)]
+            for one in masks:
+                text.train().pooled(ids, one).sum().backward()
+                with torch.no_grad():
+                    text.eval().pooled(ids, one)
+    assert not counters["graph_break"]
+    # Of one row, of several, and of as many as columns; to learn, and not.
+    assert counters["stats"]["unique_graphs"] <= 6
 
 
 def test_recomputing_changes_neither_states_nor_gradients(tiny_model):

@@ -43,7 +43,7 @@ def pack(mask: NDArray[np.uint8]) -> Packing:
     lengths = mask.sum(axis=1, dtype=np.int64)
     width = max(ROW, longest)
     row, start = _first_fit(lengths, width)
-    text, column = np.nonzero(mask)
+    text, column = np.nonzero(mask.view(np.bool_))
     place = row[text] * width + start[text] + column
     slots = (int(row.max()) + 1) * width
     token, owner, own_column = np.zeros((3, slots), dtype=np.int64)
@@ -67,15 +67,12 @@ def _first_fit(
     Texts of one length are placed together: each row takes as many as it has room for.
     """
     row, start = np.zeros((2, len(lengths)), dtype=np.int64)
-    free = np.empty(0, dtype=np.int64)
+    # All rows but one come to be more than half full.
+    free = np.full(2 * lengths.sum() // width + 1, width)
     bounds = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(lengths)]
     for first, last in reversed([*pairwise(bounds)]):
         length = int(lengths[first])
         room = free // length
-        rest = last - first - int(room.sum())
-        if rest > 0:
-            new = np.full(-(-rest // (width // length)), width)
-            free, room = np.append(free, new), np.append(room, new // length)
         number, ends = np.arange(last - first), room.cumsum()
         chosen = ends.searchsorted(number, side="right")
         before = number - (ends - room)[chosen]

@@ -55,10 +55,12 @@ class TextEncoder(nn.Module):
         self.fresh = fresh
         self.recompute = recompute
         self._encode: Callable[..., Tensor] = self._plain
+        self._compiled = False
 
     def compile_encoder(self, backend: str = "inductor") -> None:
         """Compile the encoder for any batch and length, with a backend of ``torch.compile``."""
         self._encode = torch.compile(self._plain, dynamic=True, backend=backend)
+        self._compiled = True
 
     @property
     def width(self) -> int:
@@ -81,6 +83,9 @@ class TextEncoder(nn.Module):
         if isinstance(attention_mask, Packing):
             states = self._encode(**packed_inputs(self.model, input_ids, attention_mask))
             return states.flatten(0, 1)[attention_mask.place]
+        if attention_mask is None and self._compiled:
+            # Texts without a mask would be compiled apart, and torch gives up after a few times.
+            attention_mask = torch.ones_like(input_ids)
         return self._encode(**padded_inputs(self.model, input_ids, attention_mask))
 
     def states(self, input_ids: Tensor, attention_mask: Mask, positions: Tensor) -> Tensor:
