@@ -7,7 +7,7 @@ import torch
 
 from bali_trainers.batches.batch import Batch
 from bali_trainers.models.views import Views
-from bali_trainers.objectives import MentionText
+from bali_trainers.objectives.reading import MentionText
 from bali_trainers.training.config import parse_config
 from bali_trainers.training.joint_model import build_task
 

@@ -8,7 +8,8 @@ from torch.nn import functional
 from bali_trainers.batches.batch import Batch
 from bali_trainers.models.graph import NeighbourMean
 from bali_trainers.models.views import Views
-from bali_trainers.objectives import GraphToText, LinkPrediction, TextToGraph
+from bali_trainers.objectives.mlm import GraphToText
+from bali_trainers.objectives.relations import LinkPrediction, TextToGraph
 from bali_trainers.training.config import parse_config
 from bali_trainers.training.joint_model import build_task
 

@@ -17,9 +17,10 @@ from torch.utils._pytree import tree_leaves
 
 from bali_platform.streaming import InlineSource, encode
 from bali_trainers.batches.layout import Layout
+from bali_trainers.objectives.config import ObjectivesConfig
 from bali_trainers.training.average import Average
 from bali_trainers.training.checkpoints import Checkpoints
-from bali_trainers.training.config import Config, ObjectivesConfig, parse_config
+from bali_trainers.training.config import Config, parse_config
 from bali_trainers.training.joint_model import Task, build_task, parameter_groups
 from bali_trainers.training.loop import Plan, Trainer
 

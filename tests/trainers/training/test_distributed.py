@@ -24,8 +24,9 @@ from bali_platform.base.errors import BaliError
 from bali_platform.streaming import encode
 from bali_trainers.batches.batch import Batch
 from bali_trainers.models.adapting import transformer_layers
+from bali_trainers.objectives.config import ObjectivesConfig
 from bali_trainers.training import distributed
-from bali_trainers.training.config import ObjectivesConfig, parse_config
+from bali_trainers.training.config import parse_config
 from bali_trainers.training.joint_model import build_task
 
 OBJECTIVES = (

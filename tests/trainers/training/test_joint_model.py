@@ -7,7 +7,8 @@ from torch.nn import functional
 
 from bali_trainers.batches.batch import Batch
 from bali_trainers.batches.layout import Layout
-from bali_trainers.training.config import ObjectivesConfig, parse_config
+from bali_trainers.objectives.config import ObjectivesConfig
+from bali_trainers.training.config import parse_config
 from bali_trainers.training.joint_model import build_task, parameter_groups
 
 

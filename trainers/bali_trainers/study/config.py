@@ -12,7 +12,8 @@ from bali_platform.base.errors import did_you_mean
 from bali_trainers.evaluation import Encoding
 from bali_trainers.inference.embedding import Precision
 from bali_trainers.inference.precision import settle_device, settle_precision
-from bali_trainers.training.config import Config, ObjectivesConfig
+from bali_trainers.objectives.config import ObjectivesConfig
+from bali_trainers.training.config import Config
 from bali_trainers.training.toml_files import check, read_toml
 
 AXES = (

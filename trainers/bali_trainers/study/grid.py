@@ -9,8 +9,9 @@ from itertools import product
 from typing import Any, Literal
 
 from bali_platform.base.errors import UsageError, did_you_mean
+from bali_trainers.objectives.config import ObjectivesConfig
 from bali_trainers.study.config import Choices, StudyConfig
-from bali_trainers.training.config import ENCODER_OPTIONS, Config, ObjectivesConfig, parse_config
+from bali_trainers.training.config import ENCODER_OPTIONS, Config, parse_config
 
 UNTOUCHED = "untouched"
 """What the model is called that all runs start from."""

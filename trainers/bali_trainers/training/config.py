@@ -8,12 +8,13 @@ and a combination that cannot work is refused before any work is done.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bali_platform.base.errors import UsageError
 from bali_trainers.batches.spec import BatchRecipe, Count, Fraction
+from bali_trainers.objectives.config import ObjectivesConfig
 from bali_trainers.training.toml_files import check, read_toml, shipped
 
 Positive = Annotated[float, Field(gt=0.0)]
@@ -30,20 +31,20 @@ ENCODER_OPTIONS = {
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class ModelConfig(_Section):
-    """The language model, and how a mention's token states become one vector.
-
-    ``frozen_layers`` > 0 freezes the embeddings and so many layers; ``lora_rank`` > 0 freezes the
-    encoder and trains low-rank adapters of it.
-    """
+    """The language model, and how a mention's token states become one vector."""
 
     base: str = "minilm"
+    """A folder, a name on the Hugging Face hub, or ``minilm``."""
     pooling: Literal["mean", "first", "max", "attention"] = "mean"
+    """How the token states of a mention become its vector."""
     frozen_layers: Annotated[int, Field(ge=0)] = 0
+    """How many layers are frozen, and the embeddings with them."""
     lora_rank: Annotated[int, Field(ge=0)] = 0
+    """Above 0, the encoder is frozen and low-rank adapters of it are trained."""
 
     @model_validator(mode="after")
     def _frozen_once(self) -> Self:
@@ -72,21 +73,22 @@ class DataConfig(BatchRecipe):
 
 
 class GraphEncoderConfig(_Section):
-    """How a concept's neighbourhood becomes one vector.
-
-    Where the base is an exported model, its graph encoder goes on, ``start = "fresh"`` apart;
-    ``frozen`` keeps it as it is.
-    """
+    """How a concept's neighbourhood becomes one vector."""
 
     kind: Literal["gatv2", "sage", "mean", "none", "linearised"] = "gatv2"
+    """A network, the mean, the concept's name alone, or text read by the language model."""
     backend: Literal["pyg", "dgl"] = "pyg"
     layers: Count = 5
     heads: Count = 2
     dropout: Fraction = 0.1
     relations: bool = True
+    """Whether the types of edges are seen."""
     residual: bool = False
+    """Whether the network's answer is added to the vector of the concept's name."""
     start: Literal["base", "fresh"] = "base"
+    """Whether the graph encoder of an exported base goes on, or a new one begins."""
     frozen: bool = False
+    """Whether it stays as it is."""
 
     @model_validator(mode="after")
     def _options_fit_the_kind(self) -> Self:
@@ -97,181 +99,74 @@ class GraphEncoderConfig(_Section):
         return self
 
 
-class ObjectiveConfig(_Section):
-    """What every objective has: its weight in the sum of losses.
-
-    ``reads`` are the parts of the model, beside the language model, that it trains: ``graphs``, the
-    graph encoder, and ``mentions``, the pooling of mentions.
-    """
-
-    reads: ClassVar[frozenset[str]] = frozenset()
-
-    weight: Annotated[float, Field(ge=0.0)] = 1.0
-
-
-class AlignmentConfig(ObjectiveConfig):
-    """NT-Xent between mention and graph vectors, with concepts as labels."""
-
-    reads = frozenset({"graphs", "mentions"})
-
-    temperature: Positive = 0.07
-
-
-class MentionNameConfig(ObjectiveConfig):
-    """NT-Xent between mention vectors and vectors of a name of their concept."""
-
-    reads = frozenset({"mentions"})
-
-    temperature: Positive = 0.07
-
-
-class MentionTextConfig(ObjectiveConfig):
-    """Distance of mention vectors from those of their texts, read alone and not abbreviated."""
-
-    reads = frozenset({"mentions"})
-
-
-class NameNameConfig(ObjectiveConfig):
-    """NT-Xent between vectors of two names of a concept."""
-
-    temperature: Positive = 0.07
-
-
-class MultiSimilarityConfig(ObjectiveConfig):
-    """Multi-Similarity loss between mention and graph vectors."""
-
-    reads = frozenset({"graphs", "mentions"})
-
-    alpha: Positive = 2.0
-    beta: Positive = 50.0
-    base: float = 0.5
-
-
-class MlmConfig(ObjectiveConfig):
-    """Masked language modelling with the checkpoint's own head."""
-
-
-class TextToGraphConfig(ObjectiveConfig):
-    """Relations and neighbours of mentioned concepts, predicted from the text."""
-
-    reads = frozenset({"mentions"})
-
-
-class LinkPredictionConfig(ObjectiveConfig):
-    """A neighbour of each concept of a batch, found from its other neighbours."""
-
-    reads = frozenset({"graphs"})
-
-    temperature: Positive = 0.07
-
-
-class GraphToTextConfig(ObjectiveConfig):
-    """Masked tokens of mentions, recovered with the graph vector as context."""
-
-    reads = frozenset({"graphs"})
-
-
-class ObjectivesConfig(_Section):
-    """The objectives that are switched on; with none named, the published two."""
-
-    alignment: AlignmentConfig | None = None
-    mention_name: MentionNameConfig | None = None
-    mention_text: MentionTextConfig | None = None
-    name_name: NameNameConfig | None = None
-    multi_similarity: MultiSimilarityConfig | None = None
-    mlm: MlmConfig | None = None
-    text_to_graph: TextToGraphConfig | None = None
-    link_prediction: LinkPredictionConfig | None = None
-    graph_to_text: GraphToTextConfig | None = None
-
-    @classmethod
-    def published(cls) -> Self:
-        """Alignment and masked language modelling, each with weight one."""
-        return cls(alignment=AlignmentConfig(), mlm=MlmConfig())
-
-    @property
-    def predicts_tokens(self) -> bool:
-        """Whether any of them predicts masked tokens."""
-        return self.mlm is not None or self.graph_to_text is not None
-
-    def read(self, part: str) -> bool:
-        """Whether any of them trains a part of the model, see :class:`ObjectiveConfig`."""
-        return any(part in objective.reads for objective in self.active.values())
-
-    @property
-    def active(self) -> dict[str, ObjectiveConfig]:
-        """The objectives that are switched on, by name."""
-        return {
-            name: value
-            for name in type(self).model_fields
-            if (value := getattr(self, name)) is not None
-        }
-
-
 class LinkingConfig(_Section):
-    """Linking on a dev corpus whenever the run evaluates: the metric ``linking/acc@1``.
-
-    So many ``mentions`` are looked for among so many ``names`` of their concepts and of these
-    concepts' neighbours.
-    """
+    """Linking on a dev corpus whenever the run evaluates: the metric ``linking/acc@1``."""
 
     corpus: str
     mentions: Count = 100
+    """How many of its mentions are looked for."""
     names: Count = 500
+    """Among how many names of their concepts and of these concepts' neighbours."""
 
 
 class OptimiserConfig(_Section):
-    """AdamW with two learning rates, linear warm-up and cosine decay.
-
-    With ``average`` > 0, an exponential moving average of the weights with this decay is kept, and
-    exported. ``base_share`` is the fraction of the exported language model's weights that is the
-    base's: what training taught is kept in part, and so is what it would forget.
-    """
+    """AdamW with two learning rates, linear warm-up and cosine decay."""
 
     text_lr: Positive = 2e-5
+    """Of what the base supplied."""
     graph_lr: Positive = 1e-4
+    """Of everything new."""
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
     warmup: Fraction = 0.1
+    """Fraction of the steps."""
     clip: Positive = 1.0
+    """Norm of the gradient at most."""
     average: Fraction = 0.0
+    """Above 0, the decay of an exponential moving average of the weights, which is exported."""
     base_share: Fraction = 0.0
+    """Fraction of the exported language model's weights that is the base's: what training taught
+    is kept in part, and so is what it would forget."""
     accumulation: Count = 1
+    """Batches a step."""
 
 
 class RunConfig(_Section):
-    """How long (one epoch, if nothing is said), on what, and how often to save and report.
-
-    With ``chunk`` > 0, so many sentences are encoded at a time and again in the backward pass:
-    contrast batches can then be larger than memory would allow. ``best`` names the metric on
-    ``[data] dev_batches`` whose best step is kept and exported; with ``patience`` > 0, the run
-    ends after so many evaluations without a better one. ``profile`` steps are traced.
-
-    ``packed`` texts share rows of 128 tokens or as many as the longest has, so that no padding is
-    computed; ``"auto"`` is true on a GPU, for models whose texts can. ``precision = "auto"`` is
-    bf16 where the device computes with it, else fp32. ``checkpoint_every`` is a number of steps, or
-    of minutes, as ``"10 min"``. ``deterministic`` GPUs use slower kernels whose results do not
-    vary; a CPU always does.
-    """
+    """How long (one epoch, if nothing is said), on what, and how often to save and report."""
 
     epochs: Count | None = None
     max_steps: Count | None = None
     precision: Literal["fp32", "bf16", "fp16", "auto"] = "auto"
+    """``"auto"`` is bf16 where the device computes with it, else fp32."""
     checkpoint_every: Count | Minutes = "10 min"
+    """A number of steps, or of minutes as ``"10 min"``."""
     keep: Count = 2
+    """How many checkpoints stay."""
     log_every: Count = 10
+    """Steps between two lines of metrics."""
     evaluate_every: Count = 50
+    """Steps between two evaluations of ``[data] dev_batches``."""
     best: str = "loss"
+    """The metric of these evaluations whose best step is kept and exported."""
     patience: Annotated[int, Field(ge=0)] = 0
+    """Above 0, the run ends after so many evaluations without a better one."""
     loggers: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
     profile: Annotated[int, Field(ge=0)] = 0
+    """Steps that are traced."""
     processes: Count = 1
+    """Ranks on this machine."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     compile: bool = False
     chunk: Annotated[int, Field(ge=0)] = 0
+    """Above 0, so many sentences are encoded at a time and again in the backward pass: contrast
+    batches can then be larger than memory would allow."""
     packed: bool | Literal["auto"] = "auto"
+    """Texts share rows of 128 tokens or as many as the longest has, so that no padding is computed;
+    ``"auto"`` is true on a GPU, for models whose texts can."""
     deterministic: bool = False
+    """GPUs use slower kernels whose results do not vary; a CPU's never do."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     card_memory_gb: Annotated[float, Field(ge=0)] = 0.0
+    """What each card must have."""
     threads: Count | None = None
 
     @model_validator(mode="after")
@@ -320,14 +215,14 @@ class Config(_Section):
     def trained_encoder(self) -> GraphEncoderConfig:
         """The graph encoder; none, where no objective would train one that learns."""
         network = self.graph_encoder.kind in ("gatv2", "sage")
-        if not network or self.objectives.read("graphs"):
+        if not network or self.objectives.need("graphs"):
             return self.graph_encoder
         return GraphEncoderConfig(kind="none")
 
     @property
     def trained_pooling(self) -> Literal["mean", "first", "max", "attention"]:
         """The pooling of mentions; the mean, where no objective would train one that learns."""
-        return self.model.pooling if self.objectives.read("mentions") else "mean"
+        return self.model.pooling if self.objectives.need("mentions") else "mean"
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
@@ -354,19 +249,17 @@ class Config(_Section):
             raise ValueError(
                 f"[run] best = '{self.run.best}' is no metric of an objective that is switched on"
             )
-        if self.linking is not None and self.run.parallel == "fsdp":
-            raise ValueError("[linking] reads whole weights: not with parallel = 'fsdp'")
-        if self.objectives.predicts_tokens and self.data.mlm_probability == 0:
+        if self.objectives.need("tokens") and self.data.mlm_probability == 0:
             raise ValueError("[objectives] has no masked token to predict: raise mlm_probability")
-        if self.objectives.mention_text is not None and not self.data.mention_texts:
+        if self.objectives.need("mention texts") and not self.data.mention_texts:
             raise ValueError(
                 "[objectives.mention_text] reads what texts call concepts: set [data] mention_texts"
             )
         if self.graph_encoder.kind == "linearised":
             if self.data.mention_texts:
                 raise ValueError("[data] mention_texts needs nodes: not for kind = 'linearised'")
-            for name in ("mention_name", "name_name", "text_to_graph", "link_prediction"):
-                if name in self.objectives.active:
+            for name, objective in self.objectives.active.items():
+                if "nodes" in objective.needs:
                     raise ValueError(
                         f"[objectives.{name}] needs nodes: not for kind = 'linearised'"
                     )

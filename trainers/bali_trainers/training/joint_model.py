@@ -14,7 +14,7 @@ from bali_trainers.models.graph import build_graph_encoder
 from bali_trainers.models.pooling import MentionPooling
 from bali_trainers.models.text import TextEncoder, load_text_encoder
 from bali_trainers.models.views import Views
-from bali_trainers.objectives import Objective, build_objectives
+from bali_trainers.objectives.base import Objective
 from bali_trainers.training.config import Config, OptimiserConfig
 
 
@@ -73,13 +73,16 @@ def build_task(config: Config, relations: int) -> Task:
         freeze_layers(text, config.model.frozen_layers)
     if config.model.lora_rank:
         add_adapters(text, config.model.lora_rank)
-    if not config.objectives.predicts_tokens:
+    if not config.objectives.need("tokens"):
         _freeze_head(text)
     return Task(
         text,
         MentionPooling(config.trained_pooling, text.width),
         build_graph_encoder(config.trained_encoder, text.width, relations),
-        build_objectives(config.objectives, text.width, relations),
+        {
+            name: objective.build(text.width, relations)
+            for name, objective in config.objectives.active.items()
+        },
     )
 
 

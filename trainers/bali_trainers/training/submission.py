@@ -76,6 +76,8 @@ def pin(config: Config, settings: Settings) -> PreparedJob:
     itself: then neither is needed. Whatever cannot work is refused here, before anything is queued.
     """
     config = _found_anywhere(config)
+    if config.data.replay is None:
+        find_corpus(config.data.corpus, settings)
     require_model(config.model.base)
     require_pooling(config.model.base, config.trained_pooling)
     if config.run.packed is True:
@@ -137,16 +139,14 @@ def _unnamed(config: dict[str, Any]) -> dict[str, Any]:
 
 def _choices(config: Config, settings: Settings) -> dict[str, Any]:
     """Return what a configuration alone decides about batches."""
-    predicts = config.objectives.predicts_tokens
-    beyond_text = {"name_name", "link_prediction"} & config.objectives.active.keys()
-    reads_names = {"name_name", "mention_name", "mention_text"} & config.objectives.active.keys()
-    return config.data.model_dump(include=set(BatchRecipe.model_fields)) | {
+    needs, data = config.objectives.need, config.data
+    return data.model_dump(include=set(BatchRecipe.model_fields)) | {
         "seed": config.seed,
         "tokenizer_sha": tokenizer_sha(_tokenizer(config, settings)),
-        "mlm_probability": config.data.mlm_probability if predicts else 0.0,
-        "synonyms": config.objectives.name_name is not None,
-        "further_concepts": config.data.further_concepts if beyond_text else 0,
-        "mention_texts": config.data.mention_texts and bool(reads_names),
+        "mlm_probability": data.mlm_probability if needs("tokens") else 0.0,
+        "synonyms": needs("synonyms"),
+        "further_concepts": data.further_concepts if needs("further concepts") else 0,
+        "mention_texts": data.mention_texts and needs("names"),
         "world_size": config.run.processes,
         "encoder": "linearised" if config.graph_encoder.kind == "linearised" else "graph",
     }
