@@ -249,6 +249,8 @@ class Config(_Section):
             raise ValueError(
                 f"[run] best = '{self.run.best}' is no metric of an objective that is switched on"
             )
+        if self.linking is not None and self.run.parallel == "fsdp":
+            raise ValueError("[linking] reads whole weights: not with parallel = 'fsdp'")
         if self.objectives.need("tokens") and self.data.mlm_probability == 0:
             raise ValueError("[objectives] has no masked token to predict: raise mlm_probability")
         if self.objectives.need("mention texts") and not self.data.mention_texts:
