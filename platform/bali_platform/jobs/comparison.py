@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from bali_platform.jobs.model import Job, JobState
 from bali_platform.jobs.store import JobStore
+
+POINTS = 300
 
 
 class Measured(BaseModel):
@@ -23,7 +26,10 @@ class Measured(BaseModel):
 
 
 class Run(BaseModel):
-    """What a job came to; ``minutes`` since it was first started, None before."""
+    """What a job came to; ``minutes`` since it was first started, None before.
+
+    ``curve`` are rows of all metrics by step, some hundred of them at most.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,6 +40,7 @@ class Run(BaseModel):
     total: int
     minutes: float | None
     metrics: dict[str, Measured]
+    curve: tuple[dict[str, float], ...]
 
 
 class Comparison(BaseModel):
@@ -77,7 +84,7 @@ def _flat(settings: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]
             yield f"{before}{name}", value
 
 
-def _run(job: Job, rows: Iterable[Mapping[str, float]]) -> Run:
+def _run(job: Job, rows: Iterable[dict[str, float]]) -> Run:
     # Steps that a resumed run made again count once.
     by_step = {int(row["step"]): row for row in rows}
     names = dict.fromkeys(name for row in by_step.values() for name in row if _is_result(name))
@@ -89,7 +96,15 @@ def _run(job: Job, rows: Iterable[Mapping[str, float]]) -> Run:
             name: _measured(name, [(s, row[name]) for s, row in by_step.items() if name in row])
             for name in names
         },
+        curve=_thinned([by_step[step] for step in sorted(by_step)]),
     )
+
+
+def _thinned(rows: Sequence[dict[str, float]]) -> tuple[dict[str, float], ...]:
+    """Return the last row of each of at most :data:`POINTS` runs of rows, their metrics joined."""
+    size = -(-len(rows) // POINTS) or 1
+    parts = (rows[first : first + size] for first in range(0, len(rows), size))
+    return tuple(dict(chain.from_iterable(row.items() for row in part)) for part in parts)
 
 
 def _is_result(name: str) -> bool:

@@ -197,6 +197,7 @@ def test_jobs_are_compared(api, store, tmp_path) -> None:
     store.change(ids[1], metrics={"step": 4, "loss": 0.5})
     found = api.get("/jobs/comparison", params={"job": ids}).json()
     assert found["settings"] == {"seed": [1, 2]}
+    assert found["jobs"][1]["curve"] == [{"step": 4, "loss": 0.5}]
     assert found["jobs"][1]["metrics"] == {"loss": {"last": 0.5, "best": 0.5, "step": 4}}
     assert api.get("/jobs/comparison", params={"job": "feed"}).status_code == 404
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -71,13 +72,48 @@ def test_a_jobs_charts_grow(page: Page, store: JobStore, running: Job) -> None:
     legend = page.locator("#chart-loss .legend")
     expect(legend).to_contain_text("loss 2")
     expect(legend).to_contain_text("mlm loss 1")
-    line = page.locator("#chart-loss path.smooth.series-1")
+    line = page.locator("#chart-loss path.smooth >> nth=0")
     before = line.get_attribute("d")
     report(store, running, 80)
     expect(legend).to_contain_text("loss 1.25")
     assert line.get_attribute("d") != before
     expect(page.locator("#settings")).to_contain_text("data.window")
     expect(page.locator("#events")).to_contain_text("started")
+
+
+def test_runs_are_compared(page: Page, store: JobStore, running: Job, tmp_path) -> None:
+    others = [
+        store.submit("train", f"other-{n}", {"data": {"window": n}}, {}, tmp_path) for n in range(5)
+    ]
+    page.goto("./")
+    for job in (running, *others):
+        page.get_by_label(f"Compare {job.name} {job.id}").check()
+    page.get_by_role("button", name="Compare").click()
+    table = page.locator("#table")
+    expect(table).to_contain_text("data.window")
+    expect(table).to_contain_text("2, best 2 at 50")
+    expect(table).not_to_contain_text("graph_version")
+    report(store, running, 80)
+    expect(table).to_contain_text("best 1.25 at 80", timeout=15_000)
+    chart = page.locator("#charts .card", has_text="Loss").first
+    expect(chart.locator("path.smooth")).to_have_count(6)
+    expect(chart).to_contain_text(f"other-4 {others[4].id}")
+    path = chart.locator("path.smooth").first
+    expect(path).to_have_attribute("d", re.compile("M.*L.*L"))
+
+
+def test_the_end_of_the_log_is_shown(page: Page, running: Job) -> None:
+    running.log.write_text("first line\nlast line\n")
+    page.goto(f"job.html?id={running.id}")
+    expect(page.locator("#log")).to_have_text("first line\nlast line")
+
+
+def test_a_configuration_of_ones_own_is_checked_in_the_form(page: Page) -> None:
+    page.goto("./")
+    page.get_by_role("button", name="New job").click()
+    page.get_by_label("or your own, as TOML").fill('name = "x"\n[data]\nbacth_size = 1')
+    page.get_by_role("button", name="Queue it").click()
+    expect(page.locator("dialog .notice")).to_contain_text("did you mean 'batch_size'")
 
 
 def test_a_job_is_cancelled_and_resumed_from_its_page(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bali_platform.jobs import JobStore
-from bali_platform.jobs.comparison import compare, differing
+from bali_platform.jobs.comparison import POINTS, compare, differing
 
 pytestmark = pytest.mark.services
 
@@ -38,4 +38,16 @@ def test_jobs_are_compared_by_what_they_came_to(redis_client: Any, tmp_path: Any
         "loss": (2.0, 1.0, 2),
         "alignment/top1": (0.4, 0.5, 2),
     }, "a step that a resumed run made again counts once"
-    assert (second.minutes, second.metrics) == (None, {})
+    assert [row["loss"] for row in first.curve] == [3.0, 1.0, 2.0]
+    assert (second.minutes, second.metrics, second.curve) == (None, {}, ())
+
+
+def test_curves_are_thinned(redis_client: Any, tmp_path: Any) -> None:
+    store = JobStore(redis_client)
+    job = store.submit("train", "long", {}, {}, tmp_path)
+    for step in range(1, POINTS * 2 + 2):
+        store.change(job.id, metrics={"step": step, **({"dev/loss": 0.5} if step == 4 else {})})
+    curve = compare(store, [job.id]).jobs[0].curve
+    assert len(curve) <= POINTS
+    assert [row["step"] for row in curve][-1] == POINTS * 2 + 1
+    assert sum("dev/loss" in row for row in curve) == 1

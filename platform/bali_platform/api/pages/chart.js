@@ -68,8 +68,8 @@ export class Chart {
   }
 
   line(points, place, x, y) {
-    const draw = (values, kind) => svg("path", { class: `${kind} series-${place}`,
-      d: values.map(([step, value], i) => `${i ? "L" : "M"}${x(step)} ${y(value)}`).join("") });
+    const draw = (values, kind) => toned(place, svg("path", { class: kind,
+      d: values.map(([step, value], i) => `${i ? "L" : "M"}${x(step)} ${y(value)}`).join("") }));
     if (!this.smooth) return [draw(points, "smooth")];
     return [draw(points, "raw"), draw(averaged(points), "smooth")];
   }
@@ -78,10 +78,16 @@ export class Chart {
     const row = this.hovered ?? this.rows.at(-1) ?? {};
     this.legend.replaceChildren(
       ...this.series.map(([label, key], index) =>
-        h("span", { class: `series-${index + 1}` }, `${label} `,
-          h("b", {}, key in row ? this.format(row[key]) : "–"))),
+        toned(index + 1, h("span", {}, `${label} `, h("b", {}, key in row ? this.format(row[key]) : "–")))),
       this.hovered ? h("b", {}, `step ${number(this.hovered.step)}`) : "");
   }
+}
+
+// The first four are chosen by the theme; hues of any number of others lie far apart.
+function toned(place, element) {
+  const tone = place <= 4 ? `var(--series-${place})` : `hsl(${(place * 137.5) % 360} 55% 52%)`;
+  element.style.setProperty("--tone", tone);
+  return element;
 }
 
 function nearest(rows, step) {

@@ -11,7 +11,9 @@ const CHARTS = {
   wait: [[["waiting for data", "data_wait"]], { zero: true, format: percent }],
   top1: [[["nearest is right", "alignment/top1"]], { zero: true, format: percent }],
 };
+const LOG_AFTER_MS = 3000;
 const rows = [];
+let state = "queued";
 const charts = {};
 
 shell("Jobs");
@@ -27,7 +29,9 @@ $("main").append(
     card("Alignment within a batch", "top1")),
   h("div", { class: "columns" },
     h("section", { class: "card" }, h("h2", {}, "What happened"), h("ol", { class: "list", id: "events" })),
-    h("section", { class: "card" }, h("h2", {}, "Settings"), h("div", { id: "settings" }))));
+    h("div", { class: "stack" },
+      h("section", { class: "card" }, h("h2", {}, "End of the log"), h("pre", { id: "log" })),
+      h("section", { class: "card" }, h("h2", {}, "Settings"), h("div", { id: "settings" })))));
 
 function card(title, name) {
   return h("section", { class: "card" }, h("h2", {}, title), h("div", { id: `chart-${name}` }));
@@ -35,6 +39,7 @@ function card(title, name) {
 
 function showJob(job) {
   document.title = `${job.name} · BALI`;
+  state = job.state;
   $("#name").textContent = job.name;
   const stopping = job.cancel_requested && job.state === "running";
   $("#state").replaceChildren(h("span", { class: `badge ${job.state}` }, stopping ? "stopping" : job.state));
@@ -98,6 +103,12 @@ async function showSettings() {
       h("dd", { class: "mono" }, typeof value === "object" ? JSON.stringify(value) : String(value))])));
 }
 
+async function showLog() {
+  const { lines } = await get(`${address}/log`);
+  $("#log").textContent = lines.join("\n") || "nothing on this machine";
+  if (["queued", "running"].includes(state)) setTimeout(() => showLog().catch(notice), LOG_AFTER_MS);
+}
+
 async function steer(action) {
   try {
     await post(`${address}/${action}`);
@@ -113,4 +124,5 @@ for (const [name, [series, options]] of Object.entries(CHARTS)) {
   charts[name].update(rows);
 }
 showSettings().catch(notice);
+showLog().catch(notice);
 follow(`${address}/events`, { job: showJob, metrics: showMetrics, event: showEvent }, linkState);

@@ -3,12 +3,14 @@ import { follow, post } from "./client.js";
 import { $, ago, bytes, h, number, percent } from "./dom.js";
 import { linkState, notice, shell } from "./shell.js";
 
+const chosen = new Set();
 const STATES = ["queued", "running", "succeeded", "failed", "cancelled"];
 
 shell("Jobs");
 $("main").append(
   h("div", { class: "head" },
     h("h1", { class: "grow" }, "Jobs"),
+    h("button", { class: "button", id: "compare", disabled: true, onclick: compare }, "Compare"),
     h("button", { class: "button main", onclick: openForm }, "New job")),
   h("section", { class: "tiles", id: "tiles", "aria-label": "Platform" }),
   h("div", { class: "columns" },
@@ -47,7 +49,7 @@ function show(status) {
 
 function table(jobs) {
   return h("table", {},
-    h("thead", {}, h("tr", {}, ["Job", "State", "Progress", "Loss", "Queued"].map((name) => h("th", {}, name)))),
+    h("thead", {}, h("tr", {}, ["", "Job", "State", "Progress", "Loss", "Queued"].map((name) => h("th", {}, name)))),
     h("tbody", {}, jobs.map(row)));
 }
 
@@ -55,6 +57,9 @@ function row(job) {
   const address = `job.html?id=${encodeURIComponent(job.id)}`;
   const done = job.total ? `${number(job.step)} of ${number(job.total)}` : "not started";
   return h("tr", { class: "open", onclick: () => location.assign(address) },
+    h("td", { onclick: (event) => event.stopPropagation() }, h("input", {
+      type: "checkbox", "aria-label": `Compare ${job.name} ${job.id}`, checked: chosen.has(job.id),
+      onchange: (event) => choose(job.id, event.target.checked) })),
     h("td", {}, h("a", { href: address }, job.name), h("div", { class: "soft mono" }, job.id)),
     h("td", {}, h("span", { class: `badge ${job.state}` },
       job.cancel_requested && job.state === "running" ? "stopping" : job.state)),
@@ -62,6 +67,16 @@ function row(job) {
       h("small", { class: "soft" }, done)),
     h("td", { class: "number" }, job.metrics.loss === undefined ? "–" : number(job.metrics.loss)),
     h("td", { class: "soft" }, ago(job.created_at)));
+}
+
+function choose(id, wanted) {
+  if (wanted) chosen.add(id);
+  else chosen.delete(id);
+  $("#compare").disabled = chosen.size < 2;
+}
+
+function compare() {
+  location.assign(`compare.html?${new URLSearchParams([...chosen].map((id) => ["job", id]))}`);
 }
 
 function workers(seen, training) {
@@ -98,8 +113,11 @@ function openForm() {
     },
   },
   h("h2", {}, "New training job"), problem,
-  field("config", "Configuration that ships with BALI", { value: "demo", required: true }),
+  field("config", "Configuration that ships with BALI", { value: "demo" }),
+  h("label", {}, "or your own, as TOML", h("textarea", { name: "toml", rows: 5, class: "mono" })),
+  field("base", "Language model", { placeholder: "as in the configuration" }),
   field("corpus", "Linked corpus, by name", { placeholder: "as in the configuration" }),
+  field("seed", "Seed", { type: "number", min: 0, placeholder: "as in the configuration" }),
   field("steps", "Steps, at most", { type: "number", min: 1, placeholder: "as in the configuration" }),
   field("priority", "Priority; higher starts first", { type: "number", value: 0 }),
   h("div", { class: "row" },
@@ -113,7 +131,10 @@ function request(form) {
   const overrides = {};
   if (form.get("corpus")) overrides.data = { corpus: form.get("corpus") };
   if (form.get("steps")) overrides.run = { max_steps: Number(form.get("steps")) };
-  return { config: form.get("config"), overrides, priority: Number(form.get("priority")) };
+  if (form.get("base")) overrides.model = { base: form.get("base") };
+  const own = form.get("toml").trim() ? { toml: form.get("toml") } : { config: form.get("config") };
+  const seed = form.get("seed") ? { seed: Number(form.get("seed")) } : {};
+  return { ...own, ...seed, overrides, priority: Number(form.get("priority")) };
 }
 
 follow("/events", { status: show }, linkState);
