@@ -85,6 +85,7 @@ def build_corpus(
     notes = Notes()
     inputs = find_inputs(files, work, None if reading.strict else notes)
     if not inputs:
+        shutil.rmtree(work)
         raise BaliError(notes.faults[0])
     groups = _grouped(inputs)
     lists = [work / f"list-{number:05d}.npy" for number in range(len(groups))]
@@ -92,7 +93,10 @@ def build_corpus(
     _each(partial(_list, reading), zip(groups, lists, strict=True), jobs, "List files", reporter)
     chosen = choose_documents([np.load(path) for path in lists], notes.counts)
     if not any(numbers.any() for numbers in chosen):
-        _refuse_nothing(inputs, reading, notes)
+        try:
+            _refuse_nothing(inputs, reading, notes)
+        finally:
+            shutil.rmtree(work)
     work_on = partial(_convert, convert, graph_version, reading)
     _each(work_on, zip(groups, pieces, chosen, strict=True), jobs, "Linking files", reporter)
     for piece in pieces:

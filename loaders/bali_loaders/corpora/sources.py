@@ -160,6 +160,8 @@ def _undecodable(data: bytes, source: Source, line: int, error: UnicodeDecodeErr
     number = line + data.count(b"\n", 0, error.start)
     place = f"line {number}, byte {error.start - begins + 1}"
     guess = next((name for mark, name in _MARKS if data.startswith(mark)), "cp1252")
+    if b"\0" in data and guess == "cp1252":
+        return f"{source.path}, {place}: not {source.encoding.upper()}, nor any text: a binary file"
     return (
         f"{source.path}, {place}: not {source.encoding.upper()} (0x{data[error.start]:02x}): give "
         f"the file's encoding, perhaps --encoding {guess}"

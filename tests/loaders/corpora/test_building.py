@@ -122,7 +122,7 @@ def test_folders_and_zips_of_notes(convert: LinkNames, tmp_path: Path) -> None:
     (notes / "b.txt").write_text("Renal failure.")
     (notes / "b.ann").write_text("")
     (notes / "zero.txt").write_bytes(b"")
-    (notes / "photo.txt").write_bytes(b"\x89PNG\r\n\0\0")
+    (notes / "photo.txt").write_bytes(b"\x89PNG\0\r\n\0\0")
     (notes / "README.md").write_text("Asthma.")
     with zipfile.ZipFile(tmp_path / "notes.zip", "w") as archive:
         for path in notes.rglob("*.*"):
@@ -134,6 +134,7 @@ def test_folders_and_zips_of_notes(convert: LinkNames, tmp_path: Path) -> None:
         assert info.details["counts"]["documents that could not be read"] == 2
         assert info.details["counts"]["empty documents"] == 1
         assert "a.txt, line 1, byte 9: not UTF-8 (0xe9)" in info.details["faults"][0]
+        assert "photo.txt, line 1, byte 1: not UTF-8, nor any text" in info.details["faults"][1]
 
 
 def test_one_id_of_several_texts_becomes_several(convert: LinkNames, tmp_path: Path) -> None:
@@ -223,6 +224,7 @@ def test_broken_files_stop_no_others(convert: LinkNames, tmp_path: Path) -> None
     for name in ("cut.jsonl.gz", "cut.ZIP"):
         with pytest.raises(BaliError, match=name):
             build([folder / name], tmp_path / "none", convert, jobs=1)
+        assert not list(tmp_path.glob("*none*"))
     strict = Reading(strict=True)
     with pytest.raises(BaliError, match=r"cut\."):
         build_corpus([folder], tmp_path / "none", convert, graph_version="g", details={},

@@ -153,6 +153,32 @@ def test_large_bodies_are_taken_up_to_the_limit(client: TestClient) -> None:
         assert answer.json()["type"] == "urn:bali:problem:too-large"
 
 
+def test_spacy_answers_the_same(live: list[Graph]) -> None:
+    spacy = pytest.importorskip("spacy")
+    from spacy.tokens import DocBin
+
+    from bali.spacy_linker import EXTENSIONS  # as the entry point does
+
+    pipeline = spacy.blank("en")
+    pipeline.add_pipe(
+        "bali_linker", config={"preset": "clinical", "groups": ["Disorder", "Procedure"]}
+    )
+    docs = [*pipeline.pipe([*TEXTS, "(heart-attack)5"]), pipeline(TEXTS[0])]
+    stored = DocBin(store_user_data=True, docs=docs).to_bytes()
+    docs += DocBin(store_user_data=True).from_bytes(stored).get_docs(pipeline.vocab)
+    for doc in docs:
+        linked = bali.link(doc.text, "clinical", live[0], groups=["Disorder", "Procedure"])
+        marked = [(span, span._) for span in doc.spans["bali"]]
+        told = [
+            (span.kb_id_, *(more.get(f"bali_{n}") for n in EXTENSIONS)) for span, more in marked
+        ]
+        wanted = [(m.cui, *(getattr(m, n) for n in EXTENSIONS)) for m in linked.mentions]
+        assert json.dumps(told) == json.dumps(wanted)
+        assert all(m.text in s.text for (s, _), m in zip(marked, linked.mentions, strict=True))
+        assert [entity.kb_id_ for entity in doc.ents] == [m.cui for m in linked.mentions]
+    assert sum(len(doc.ents) for doc in docs) > 12
+
+
 def test_who_accepts_lines_gets_a_line_for_each_text(client: TestClient) -> None:
     whole = ask(client, texts=TEXTS)
     answer = client.post("/v1/link", json={"texts": TEXTS}, headers={"accept": LINES})
