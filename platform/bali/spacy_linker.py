@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Span
-from spacy.util import filter_spans, minibatch
+from spacy.util import filter_spans
 
 from bali.linking import LinkedText, Mention, link
 from bali_loaders.linking import Preset
@@ -45,7 +46,8 @@ class SpacyLinker:
 
     def pipe(self, stream: Iterable[Any], *, batch_size: int = 128) -> Iterator[Any]:
         """Mark documents, many at once."""
-        for docs in minibatch(stream, batch_size):
+        coming = iter(stream)
+        while docs := list(islice(coming, batch_size)):
             found = link(
                 [doc.text for doc in docs],
                 self.preset,

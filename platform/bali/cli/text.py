@@ -10,6 +10,7 @@ import typer
 
 from bali.cli import evaluation
 from bali.cli.common import JsonOption, err, fields, out, print_json, reporter, table
+from bali.cli.review import review
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -440,6 +441,7 @@ def register(app: typer.Typer) -> None:
     corpus.command("import")(import_)
     corpus.command()(export)
     corpus.command()(link)
+    corpus.command()(review)
     corpus.command()(score)
     corpus.command()(split)
     corpus.command()(stats)

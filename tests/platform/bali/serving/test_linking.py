@@ -168,13 +168,11 @@ def test_spacy_answers_the_same(live: list[Graph]) -> None:
     docs += DocBin(store_user_data=True).from_bytes(stored).get_docs(pipeline.vocab)
     for doc in docs:
         linked = bali.link(doc.text, "clinical", live[0], groups=["Disorder", "Procedure"])
-        marked = [(span, span._) for span in doc.spans["bali"]]
-        told = [
-            (span.kb_id_, *(more.get(f"bali_{n}") for n in EXTENSIONS)) for span, more in marked
-        ]
+        spans = doc.spans["bali"]
+        told = [(span.kb_id_, *(span._.get(f"bali_{n}") for n in EXTENSIONS)) for span in spans]
         wanted = [(m.cui, *(getattr(m, n) for n in EXTENSIONS)) for m in linked.mentions]
         assert json.dumps(told) == json.dumps(wanted)
-        assert all(m.text in s.text for (s, _), m in zip(marked, linked.mentions, strict=True))
+        assert all(m.text in span.text for span, m in zip(spans, linked.mentions, strict=True))
         assert [entity.kb_id_ for entity in doc.ents] == [m.cui for m in linked.mentions]
     assert sum(len(doc.ents) for doc in docs) > 12
 
