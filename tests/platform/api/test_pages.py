@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from bali_platform.jobs import Job, JobState, JobStore
@@ -224,3 +225,42 @@ def test_the_token_is_asked_for_once(browser: Browser, settings, services, graph
         page.goto("concepts.html?cui=C0000001")
         expect(page.locator("h1")).to_have_text("Heart attack")
         page.close()
+
+
+def test_codes_are_walked_mapped_and_gathered(page: Page) -> None:
+    page.goto("concepts.html?cui=C0000001")
+    page.locator("#codes").get_by_role("link", name="DC0000001").click()
+    expect(page.locator("#tree h2").first).to_contain_text("MSH:DC0000001")
+    page.get_by_role("link", name="MSH:DC0000004").click()
+    page.locator("summary", has_text="Heart attack").press("Enter")
+    expect(page.locator("details p")).to_have_text("none")
+    page.goto("map.html")
+    page.get_by_label("Codes, one a line").fill("C0000003\nMSH:DC0000999")
+    page.get_by_role("button", name="Map").click()
+    expect(page.locator("#mapped h2")).to_have_text("1 mapped, 0 ambiguous, 0 unmapped, 1 unknown")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download CSV").click()
+    assert '"C0000003","mapped","Heart","MSH"' in saved.value.path().read_text("utf-8")
+    page.goto("values.html")
+    for join, code in (("or", "MSH:DC0000009"), ("without", "MSH:DC0000100")):
+        page.get_by_label("Join").select_option(join)
+        page.get_by_role("textbox", name="Code").fill(code)
+        page.get_by_role("button", name="Add").click()
+    page.get_by_role("button", name="Expand").click()
+    expect(page.locator("#expanded h2")).to_contain_text("92 codes")
+
+
+ADDRESSES = (
+    *("./", "concepts.html", "concepts.html?cui=C0000001", "hierarchy.html?code=MSH:DC0000004"),
+    *("map.html", "values.html", "reference.html"),
+)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_whoever_sees_little_or_uses_keys_can_work(page: Page, running: Job, address: str) -> None:
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(address, wait_until="networkidle" if address != "./" else "load")
+        expect(page.locator("main > *").first).to_be_visible()
+        found = Axe().run(page).response["violations"]
+        assert [f"{v['id']}: {v['nodes'][0]['html']}" for v in found] == []

@@ -9,6 +9,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -297,7 +298,12 @@ def test_every_way_says_the_same(
     assert answers == dict.fromkeys(answers, verb.answer)
 
 
-def test_the_journey_of_local_codes(
+def commands_of(page: Path) -> list[list[str]]:
+    lines = re.findall(r"^bali (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def test_every_command_of_the_page_runs(
     seeded: None,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
@@ -306,21 +312,26 @@ def test_the_journey_of_local_codes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("local.csv").write_text("code;name\nMONDO:0005068;MI\nmondo:9;?\n", encoding="utf-8")
-    assert run(monkeypatch, settings, "code", "map", "local.csv", "--to", "MSH", "-o", "m.csv") == 0
-    assert "2 codes: 1 mapped, 0 ambiguous, 0 unmapped, 1 unknown" in capsys.readouterr().err
-    assert ",mapped,MSH,D009203," in Path("m.csv").read_text(encoding="utf-8")
-    sssom = ("code", "map", "local.csv", "--to", "MSH", "--format", "sssom")
-    assert run(monkeypatch, settings, *sssom) == 0
-    assert "MONDO:0005068\tmyocardial infarction\tMONDO\tskos:exactMatch\tmesh:D009203" in (
-        capsys.readouterr().out
-    )
-    assert run(monkeypatch, settings, "values", "save", "hearts", "<< MSH:D006331") == 0
-    assert run(monkeypatch, settings, "values", "update", "hearts", "--dry-run") == 0
-    assert "0 added, 0 removed, 0 renamed" in capsys.readouterr().err
-    assert run(monkeypatch, settings, "values", "expand", "^hearts", "--csv") == 0
-    assert "MSH,D056988," in capsys.readouterr().out
-    assert run(monkeypatch, settings, "values", "remove", "hearts") == 0
+    commands = commands_of(Path(__file__).parents[3] / "docs" / "terminology.md")
+    assert len(commands) > 20
+    failed = [command for command in commands if run(monkeypatch, settings, *command)]
+    assert failed == []
+    told = capsys.readouterr().err
+    assert "2 codes: 1 mapped, 0 ambiguous, 0 unmapped, 1 unknown" in told
+    assert "0 added, 0 removed, 0 renamed" in told
+    mapped = Path("mapped.csv").read_text(encoding="utf-8")
+    assert "MONDO:0005068,MONDO,MONDO:0005068,myocardial infarction,ambiguous,MSH,D009203" in mapped
+    sssom = Path("mapped.sssom.tsv").read_text(encoding="utf-8")
+    assert "MONDO:0005068\tmyocardial infarction\tMONDO\tskos:exactMatch\tmesh:D009203" in sssom
+
+
+def test_wrong_questions_say_so(
+    seeded: None, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("local.csv").write_text("code\nMONDO:0005068\n", encoding="utf-8")
     assert run(monkeypatch, settings, "code", "map", "none.csv", "--to", "MSH") == 2
     assert run(monkeypatch, settings, "code", "map", "local.csv", "--to", "X") == 2
     assert run(monkeypatch, settings, "values", "expand", "*") == 2
     assert run(monkeypatch, settings, "code", "show", "I219") == 1
+    assert run(monkeypatch, settings, "code", "validate", "D009204", "--source", "MSH") == 1

@@ -11,8 +11,9 @@ let shown = null;
 shell("Concepts");
 const input = h("input", { type: "search", id: "query", autofocus: true, autocomplete: "off", spellcheck: "false",
   placeholder: "A name, a CUI, or a code such as MSH:D009203", "aria-label": "Search concepts",
+  role: "combobox", "aria-expanded": "false", "aria-controls": "found", "aria-autocomplete": "list",
   oninput: () => search(input.value), onkeydown: keys });
-const found = h("div", { class: "card found", id: "found", hidden: true });
+const found = h("div", { class: "card found", id: "found", role: "listbox", "aria-label": "Concepts found", hidden: true });
 const fanout = h("select", { "aria-label": "Edges drawn", onchange: () => redraw() },
   [8, 16, 32, 64].map((n) => h("option", { value: n, selected: n === 16 }, `${n} edges`)));
 const hops = h("select", { "aria-label": "Hops", onchange: () => redraw() },
@@ -21,9 +22,9 @@ const stage = h("section", { class: "card picture" },
   h("div", { class: "tools" }, hops, fanout),
   h("span", { class: "hint" }, "click: expand · double click: go there · drag and scroll to move"));
 const page = h("div", { id: "concept", hidden: true });
-const welcome = h("p", { class: "empty" }, "Search for a concept to see what surrounds it.");
+const welcome = h("div", { class: "empty" }, h("h1", {}, "Concepts"), h("p", {}, "Search for one to see what surrounds it."));
 $("main").append(h("div", { class: "search" }, input, found), welcome, page);
-document.addEventListener("click", (event) => { if (!event.target.closest(".search")) found.hidden = true; });
+document.addEventListener("click", (event) => { if (!event.target.closest(".search")) unfold(false); });
 addEventListener("popstate", () => visit(address()));
 
 const address = () => new URLSearchParams(location.search).get("cui");
@@ -32,14 +33,15 @@ function search(text) {
   clearTimeout(searching);
   searching = setTimeout(async () => {
     if (!text.trim()) {
-      found.hidden = true;
+      unfold(false);
       return;
     }
     try {
       const { nodes } = await get(`/concepts?limit=12&q=${encodeURIComponent(text)}`);
       if (input.value !== text) return;
-      found.replaceChildren(...(nodes.length ? nodes.map(hit) : [h("p", { class: "empty" }, "No concept has such a name.")]));
-      found.hidden = false;
+      found.replaceChildren(...(nodes.length ? nodes.map(hit)
+        : [h("p", { class: "empty", role: "option", "aria-disabled": "true" }, "No concept has such a name.")]));
+      unfold(true);
       linkState("live");
       notice(null);
     } catch (error) {
@@ -48,8 +50,14 @@ function search(text) {
   }, 120);
 }
 
+function unfold(shown) {
+  found.hidden = !shown;
+  input.setAttribute("aria-expanded", shown);
+  input.removeAttribute("aria-activedescendant");
+}
+
 function hit(node, index) {
-  return h("button", { type: "button", "aria-selected": index === 0 && "true", onclick: () => go(node.cui) },
+  return h("button", { type: "button", role: "option", id: `hit-${index}`, "aria-selected": String(index === 0), onclick: () => go(node.cui) },
     node.name, h("small", {}, [node.cui, node.matched !== node.name && `“${node.matched}”`,
       node.semantic_types.join(", ")].filter(Boolean).join(" · ")));
 }
@@ -58,18 +66,19 @@ function keys(event) {
   const all = [...found.querySelectorAll("button")];
   const at = all.findIndex((button) => button.ariaSelected === "true");
   if (event.key === "Enter" && !found.hidden) all[at]?.click();
-  else if (event.key === "Escape") found.hidden = true;
+  else if (event.key === "Escape") unfold(false);
   else if (["ArrowDown", "ArrowUp"].includes(event.key) && all.length) {
     event.preventDefault();
     const next = (at + (event.key === "ArrowDown" ? 1 : -1) + all.length) % all.length;
-    all[at].ariaSelected = null;
+    all[at].ariaSelected = "false";
     all[next].ariaSelected = "true";
+    input.setAttribute("aria-activedescendant", all[next].id);
     all[next].scrollIntoView({ block: "nearest" });
   }
 }
 
 function go(cui) {
-  found.hidden = true;
+  unfold(false);
   history.pushState(null, "", `?cui=${encodeURIComponent(cui)}`);
   visit(cui);
 }
@@ -77,22 +86,23 @@ function go(cui) {
 async function visit(cui) {
   if (!cui) return;
   try {
-    const [{ nodes: [concept] }, status] = await Promise.all(
-      [get(`/concepts/${encodeURIComponent(cui)}`), get("/status")]);
-    shown = { concept, nodes: new Map(), edges: new Map(), release: status.release };
+    const [{ details }, status] = await Promise.all(
+      [get(`/concepts/${encodeURIComponent(cui)}/codes`), get("/status")]);
+    shown = { concept: details.concept, nodes: new Map(), edges: new Map(), release: status.release };
     notice(null);
     linkState("live");
-    describe(concept, status.browser);
+    describe(details, status.browser);
     await Promise.all([redraw(), list(0)]);
   } catch (error) {
     notice(error);
   }
 }
 
-function describe(concept, browser) {
+function describe(details, browser) {
+  const { concept } = details;
   document.title = `${concept.name} · BALI`;
   input.value = concept.name;
-  welcome.hidden = true;
+  welcome.remove();
   page.hidden = false;
   const others = concept.names.slice(1);
   page.replaceChildren(
@@ -100,16 +110,29 @@ function describe(concept, browser) {
       h("div", { class: "grow" }, h("h1", {}, concept.name), h("span", { class: "soft mono" }, concept.cui)),
       browser ? h("a", { class: "button", href: browserLink(browser, concept.cui), target: "_blank", rel: "noopener" },
         "Open in Neo4j Browser") : ""),
+    details.note ? h("p", { class: "card note" }, details.note) : "",
     h("div", { class: "columns" }, stage,
       h("section", { class: "card stack" },
-        concept.definition ? h("p", {}, concept.definition) : "",
+        details.definitions.map(({ text, source }) => h("p", {}, text, h("span", { class: "soft" }, ` (${source})`))),
         h("dl", {}, h("dt", {}, "is a"), h("dd", {},
           h("span", { class: `swatch group-${concept.groups[0]}` }, concept.semantic_types.join(", "))),
         h("dt", {}, "sources"), h("dd", {}, concept.sources.join(", ") || "–")),
-        others.length ? h("div", {}, h("h3", {}, "Also called"), h("div", { class: "chips" },
+        others.length ? h("div", {}, h("p", { class: "minor" }, "Also called"), h("div", { class: "chips" },
           others.slice(0, 24).map((name) => h("span", { class: "chip" }, name)),
           others.length > 24 ? h("span", { class: "soft" }, `and ${number(others.length - 24)} more`) : "")) : "")),
+    h("section", { class: "card relations" }, h("h2", {}, "Codes"), codes(details)),
     h("section", { class: "card relations" }, h("h2", {}, "Relations"), h("div", { class: "scroll", id: "relations" })));
+}
+
+function codes({ atoms }) {
+  const link = ({ source, code }) =>
+    h("a", { href: `hierarchy.html?code=${encodeURIComponent(`${source}:${code}`)}` }, code);
+  return h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Codes" }, h("table", { id: "codes" },
+    h("thead", {}, h("tr", {}, ["source", "code", "type", "term", "language"].map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, atoms.map((atom) => h("tr", {},
+      h("td", {}, atom.source), h("td", {}, atom.code ? link(atom) : ""), h("td", { class: "soft" }, atom.term_type),
+      h("td", {}, atom.term, atom.suppressed ? h("span", { class: "soft" }, " (no longer in use)") : ""),
+      h("td", { class: "soft" }, atom.language))))));
 }
 
 function browserLink(browser, cui) {

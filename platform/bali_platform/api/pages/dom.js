@@ -46,3 +46,11 @@ export function duration(seconds) {
   if (hours) return `${hours} h ${minutes} min`;
   return minutes ? `${minutes} min ${Math.floor(seconds % 60)} s` : `${Math.floor(seconds)} s`;
 }
+
+export function download(name, columns, rows) {
+  const cell = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
+  const lines = [columns, ...rows.map((row) => columns.map((column) => row[column]))];
+  const url = URL.createObjectURL(new Blob([lines.map((line) => `${line.map(cell).join(",")}\n`).join("")]));
+  h("a", { href: url, download: name }).click();
+  URL.revokeObjectURL(url);
+}

@@ -14,7 +14,7 @@ export class Picture {
     this.edgeLayer = svg("g");
     this.nodeLayer = svg("g");
     this.world = svg("g", {}, this.edgeLayer, this.nodeLayer);
-    this.svg = svg("svg", { role: "img", "aria-label": "Neighbourhood" },
+    this.svg = svg("svg", { role: "group", "aria-label": "Neighbourhood" },
       svg("defs", {}, svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4,
         markerWidth: 6, markerHeight: 6, orient: "auto" }, svg("path", { d: "M0 0 L8 4 L0 8 z", class: "arrow" }))),
       this.world);

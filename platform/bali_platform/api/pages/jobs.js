@@ -20,7 +20,7 @@ $("main").append(
       h("section", { class: "card" }, h("h2", {}, "Queues"), h("div", { id: "queues" })))));
 
 function tile(title, value, note) {
-  return h("div", { class: "card tile" }, h("h3", {}, title),
+  return h("div", { class: "card tile" }, h("p", { class: "minor" }, title),
     h("strong", { class: "number" }, value), h("span", {}, note));
 }
 

@@ -1,7 +1,8 @@
 // The frame around every page: navigation, theme, and whether the server is there.
 import { $, h, svg } from "./dom.js";
 
-const PAGES = [["./", "Jobs"], ["concepts.html", "Concepts"], ["reference.html", "API"]];
+const PAGES = [["./", "Jobs"], ["concepts.html", "Concepts"], ["hierarchy.html", "Hierarchy"],
+  ["map.html", "Map"], ["values.html", "Value sets"], ["reference.html", "API"]];
 
 function mark() {
   const line = (d) => svg("path", { d, fill: "none", stroke: "currentColor", "stroke-width": 1.6 });
@@ -14,7 +15,7 @@ export function shell(current) {
   const links = PAGES.map(([href, name]) =>
     h("a", { href, "aria-current": name === current && "page" }, name));
   document.body.prepend(h("header", { class: "bar" },
-    h("a", { class: "brand", href: "./" }, mark(), h("span", {}, "BALI")),
+    h("a", { class: "brand", href: "./", "aria-label": "BALI" }, mark(), h("span", {}, "BALI")),
     h("nav", { "aria-label": "Pages" }, links),
     h("div", { class: "link-state", id: "link", role: "status" }, h("span", {}, "connecting")),
     h("button", { class: "button plain", onclick: window.toggleTheme, title: "Light or dark" }, "◐")));

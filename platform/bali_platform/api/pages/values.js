@@ -1,0 +1,71 @@
+// Value sets: an expression put together from codes, and what it means on the live graph.
+import { get, post } from "./client.js";
+import { $, download, h, number } from "./dom.js";
+import { linkState, notice, shell } from "./shell.js";
+
+const PAGE = 100;
+const ALL = 10000;
+const COLUMNS = ["source", "code", "name", "cui"];
+const OPERATORS = [["<<", "a code and all below it"], ["", "a code"], ["<", "all below a code"],
+  ["<!", "the children of a code"], [">>", "a code and all above it"], [">", "all above a code"]];
+
+shell("Value sets");
+const options = (pairs) => pairs.map(([value, text]) => h("option", { value }, text));
+const join = h("select", {}, options([["OR", "or"], ["AND", "and"], ["MINUS", "without"]]));
+const operator = h("select", {}, options(OPERATORS));
+const code = h("input", { autocomplete: "off", spellcheck: "false", placeholder: "MSH:D009203" });
+const text = h("textarea", { rows: 3, required: true, spellcheck: "false",
+  placeholder: "<< MSH:D009203 MINUS MSH:D056988" });
+const saved = h("div", { class: "chips" });
+const place = h("div", { class: "stack", id: "expanded", "aria-live": "polite" });
+$("main").append(
+  h("div", { class: "head" }, h("h1", {}, "Value sets")),
+  h("form", { class: "card fields", onsubmit: (event) => { event.preventDefault(); add(); } },
+    h("label", {}, "Join", join), h("label", {}, "Take", operator), h("label", {}, "Code", code),
+    h("button", { class: "button" }, "Add")),
+  h("form", { class: "card fields", onsubmit: (event) => { event.preventDefault(); expand().catch(notice); } },
+    h("label", { class: "wide" }, "Expression", text), saved,
+    h("button", { class: "button main" }, "Expand")),
+  place);
+
+function add() {
+  const term = `${operator.value} ${code.value.trim()}`.trim();
+  const before = text.value.trim();
+  text.value = before ? `(${before}) ${join.value} ${term}` : term;
+  code.value = "";
+  code.focus();
+}
+
+const ask = (offset, limit) => post("/value-sets/expand", { expression: text.value, offset, limit });
+
+async function expand() {
+  const answer = await ask(0, PAGE);
+  const body = h("tbody", {});
+  const more = h("button", { class: "button", onclick: () => show(body.rows.length).catch(notice) }, "Show more");
+  const fill = ({ members, total }) => {
+    body.append(...members.map((member) => h("tr", {},
+      h("td", {}, member.source),
+      h("td", {}, h("a", { href: `hierarchy.html?code=${encodeURIComponent(`${member.source}:${member.code}`)}` }, member.code)),
+      h("td", {}, member.name),
+      h("td", {}, h("a", { href: `concepts.html?cui=${member.cui}` }, member.cui)))));
+    more.hidden = body.rows.length >= total;
+  };
+  const show = async (offset) => fill(await ask(offset, PAGE));
+  const save = async () => download("value-set.csv", COLUMNS, (await ask(0, ALL)).members);
+  notice(null);
+  place.replaceChildren(h("section", { class: "card" },
+    h("div", { class: "head" }, h("h2", { class: "grow" }, `${number(answer.total)} codes on ${answer.release}`),
+      answer.total <= ALL ? h("button", { class: "button", onclick: () => save().catch(notice) }, "Download CSV") : ""),
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Codes of the value set" }, h("table", {},
+      h("thead", {}, h("tr", {}, COLUMNS.map((name) => h("th", { scope: "col" }, name)))), body)), more));
+  fill(answer);
+}
+
+try {
+  const { value_sets } = await get("/value-sets");
+  saved.append(...Object.entries(value_sets).map(([name, expression]) =>
+    h("button", { type: "button", class: "button", title: expression, onclick: () => { text.value = `^${name}`; } }, name)));
+  linkState("live");
+} catch (error) {
+  notice(error);
+}
