@@ -25,6 +25,7 @@ from bali_platform.jobs import Job, JobState, JobStore
 from bali_platform.services.workers import settings_environment
 from bali_platform.text.corpus import Mention, Sentence, write_corpus
 from bali_trainers.study import load_study, report_study, run_study, study_folder
+from bali_trainers.training.config import Config
 from bali_trainers.training.submission import PreparedJob, queue_once
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
@@ -198,9 +199,13 @@ def test_a_corpus_of_another_graph_is_refused(
         run_study(load_study(study), settings, store)
 
 
+def told(name: str, seed: int = 1) -> dict[str, Any]:
+    return Config(name=name, seed=seed).model_dump(mode="json")
+
+
 def test_jobs_are_known_by_what_they_train(store: JobStore, tmp_path: Path) -> None:
     def queue(name: str = "a", seed: int = 1) -> Any:
-        prepared = PreparedJob(name, {"name": name, "seed": seed}, {"graph_version": "g"})
+        prepared = PreparedJob(name, told(name, seed), {"graph_version": "g"})
         return queue_once(prepared, store, tmp_path)
 
     first = queue()
@@ -213,7 +218,7 @@ def test_jobs_are_known_by_what_they_train(store: JobStore, tmp_path: Path) -> N
 
 
 def test_a_record_that_redis_has_lost_is_found_again(store: JobStore, tmp_path: Path) -> None:
-    prepared = PreparedJob("a", {"name": "a"}, {})
+    prepared = PreparedJob("a", told("a"), {})
     job = queue_once(prepared, store, tmp_path)
     store.redis.flushall()
     assert queue_once(prepared, store, tmp_path).id == job.id
