@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from bali_loaders.linking.characters import mix
 from bali_loaders.linking.names import is_acronym, is_linkable, name_variants
+from bali_loaders.linking.spelling import compile_spelling, words_of
 from bali_loaders.linking.words import Words, read_words
 from bali_platform.base.errors import BaliError
 from bali_platform.base.files import new_folder
 from bali_platform.graph.names import is_withheld, name_key
 
-FORMAT = 2
+FORMAT = 3
 """Changes whenever the same names would compile to other arrays."""
 
 Hashes = NDArray[np.uint64]
@@ -125,9 +126,11 @@ def compile_dictionary(
     Synonyms of the withheld fraction are kept, marked, so that text that holds one can be found.
     """
     info = {"graph_version": graph_version, "withheld": withheld}
+    vocabulary: set[str] = set()
     with new_folder(folder) as building:
-        for name, array in _compile(names, withheld).items():
+        for name, array in _compile(_noted(names, vocabulary), withheld).items():
             np.save(building / f"{name}.npy", array)
+        compile_spelling(vocabulary, building / "spelling")
         (building / "dictionary.json").write_text(json.dumps(info), encoding="utf-8")
     return open_dictionary(folder)
 
@@ -149,6 +152,15 @@ def phrase_dictionary(phrases: Sequence[str]) -> Dictionary:
 def extend(hashes: Hashes, words: Words, at: NDArray[np.int64]) -> Hashes:
     """Return the running hash of each sequence after one more word."""
     return hashes * _STEP + words.key[at] + words.gap[at] * _GAP
+
+
+def _noted(
+    names: Iterable[tuple[str, Sequence[str]]], vocabulary: set[str]
+) -> Iterator[tuple[str, Sequence[str]]]:
+    """Keep the words of the names that pass."""
+    for cui, own in names:
+        vocabulary.update(word for name in own for word in words_of(name))
+        yield cui, own
 
 
 def _compile(

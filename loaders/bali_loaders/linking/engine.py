@@ -22,12 +22,15 @@ from bali_loaders.linking.notes import Note, read_note
 from bali_loaders.linking.options import PRESETS, LinkOptions
 from bali_loaders.linking.short_forms import find_definitions, occurrences
 from bali_loaders.linking.spans import Spans
+from bali_loaders.linking.spelling import Spelling, open_spelling
 from bali_loaders.linking.wording import Wording
 from bali_loaders.linking.words import Words, chunks, read_words
 from bali_platform.base.garbage import rare_collections
 
 Positions = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+_CORRECTED = 0.8
+"""What a corrected word leaves of a score."""
 _AROUND = 100
 """Characters on both sides of such a break that are read again."""
 _PARTED = re.compile(
@@ -94,9 +97,14 @@ class TextLinker:
 
     def _link(self, texts: Sequence[str]) -> Iterator[Linked]:
         notes = [read_note(text, clinical=self.options.clinical) for text in texts]
-        words = read_words([note.text for note in notes])
+        plain = [note.text for note in notes]
+        words = read_words(plain)
+        corrected = np.zeros(len(words), dtype=bool)
+        if self.options.clinical:  # articles spell well, and rare substances one letter apart
+            words, corrected = self._spelling.correct(words, plain)
         origins = np.cumsum([0, *(len(text) + 1 for text in texts)])
         spans = Spans.joined(self._found(notes, words, origins)).disjoint()
+        _doubt(spans, origins[words.text[corrected]] + words.start[corrected])
         course = np.fromiter((a.course if a else 0 for a in spans.answer), dtype=np.uint8)
         flags = find_attributes(notes, words, origins[:-1], spans.start, spans.end, course)
         real = spans.answer.astype(bool)
@@ -211,6 +219,10 @@ class TextLinker:
         return Chooser(self.dictionary, self.facts)
 
     @cached_property
+    def _spelling(self) -> Spelling:
+        return open_spelling(self.dictionary.folder / "spelling")
+
+    @cached_property
     def _linkable(self) -> Flags:
         """[concepts of the dictionary] True for those that the options let through."""
         wanted: dict[Kind, frozenset[str]] = {
@@ -237,6 +249,14 @@ _NAMES_OF = [
     tuple(name for bit, name in enumerate(ATTRIBUTES) if flags >> bit & 1)
     for flags in range(1 << len(ATTRIBUTES))
 ]
+
+
+def _doubt(spans: Spans, corrected: Positions) -> None:
+    """Lower the scores of spans that hold words of which the spelling was corrected."""
+    held = np.searchsorted(corrected, spans.start) < np.searchsorted(corrected, spans.end)
+    for at in np.flatnonzero(held & spans.answer.astype(bool)).tolist():
+        answer = spans.answer[at]
+        spans.answer[at] = answer._replace(score=round(answer.score * _CORRECTED, 4))
 
 
 def _sections(notes: list[Note], origins: Positions, start: Positions) -> list[str]:

@@ -131,6 +131,13 @@ def read_words(texts: Sequence[str]) -> Words:
     )
 
 
+def hash_spellings(words: Sequence[str]) -> Hashes:
+    """Hash words of plain letters by how they are spelled, [words]."""
+    ends = np.cumsum([0, *(len(word) + 1 for word in words)])
+    folded = _read_characters("\n".join(words)).folded
+    return _span_hash(folded, ends[:-1], ends[1:] - 1)
+
+
 def _read_characters(joined: str) -> _Characters:
     table = character_table()
     code = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
