@@ -1,9 +1,10 @@
-"""``bali up | down | status | doctor | logs | browser``: the local services."""
+"""``bali up | down | status | doctor | logs | browser | backup | restore``."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,7 +19,7 @@ PANEL = "Services"
 
 def register(app: typer.Typer) -> None:
     """Add the service commands to ``app``."""
-    for command in (up, down, status, doctor, logs, browser):
+    for command in (up, down, status, doctor, logs, browser, backup, restore):
         app.command(rich_help_panel=PANEL)(command)
 
 
@@ -104,6 +105,41 @@ def browser(
     if not print_only:
         typer.echo(f"user {found.user}, password in {found.password_file}")
         typer.launch(found.browser)
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is not there yet.")],
+    passwords: Annotated[
+        bool, typer.Option("--passwords", help="Passwords and tokens, too.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy this home into a folder while it serves: graph, jobs, corpora and all else."""
+    from bali_platform.base.settings import load_settings
+    from bali_platform.jobs import backup as backups
+
+    _tell(backups.backup(load_settings(), folder, passwords, reporter()), folder, as_json)
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `bali backup` made.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Fill a new home from a backup, start it, and check what it holds."""
+    from bali_platform.base.settings import load_settings
+    from bali_platform.jobs import backup as backups
+
+    settings = load_settings()
+    _tell(backups.restore(settings, folder, reporter()), settings.home, as_json)
+
+
+def _tell(saved: dict[str, Any], place: Path, as_json: bool) -> None:
+    if as_json:
+        print_json(saved)
+        return
+    graph = saved["graph"] or {"name": "no graph"}
+    told = ", ".join(f"{name} {value}" for name, value in graph.items())
+    out.print(f"{place}: {told}, {saved['jobs']} jobs", highlight=False, soft_wrap=True)
 
 
 def _show(found: services.Status, as_json: bool) -> None:

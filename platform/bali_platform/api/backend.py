@@ -133,7 +133,7 @@ class Backend:
     @cached_property
     def jobs(self) -> JobStore:
         """The job store."""
-        return JobStore(self.redis)
+        return JobStore(self.redis, self.settings.home)
 
     @cached_property
     def _cache(self) -> RedisCache:

@@ -24,6 +24,7 @@ from redis import Redis
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.files import write_atomically
 from bali_platform.base.logs import request_id
+from bali_platform.base.settings import load_settings
 from bali_platform.jobs.code import code_version
 from bali_platform.jobs.model import Event, Job, JobState
 
@@ -85,10 +86,15 @@ class JobNotFoundError(BaliError):
 
 
 class JobStore:
-    """The jobs of one Redis."""
+    """The jobs of one Redis.
 
-    def __init__(self, redis: Redis) -> None:
+    A job's folder is the one of its id below ``jobs`` in ``home``, the settings' by default, where
+    it is there: a home may have been moved since the job was queued.
+    """
+
+    def __init__(self, redis: Redis, home: Path | None = None) -> None:
         self.redis = redis
+        self._folder = (home or load_settings().home) / "jobs"
         self._reported: set[str] = set()
         self._change = redis.register_script(_CHANGE)
         self._states = redis.register_script(_STATES)
@@ -146,7 +152,7 @@ class JobStore:
         if not fields:
             raise JobNotFoundError(f"no job {job_id}: `bali jobs list` shows them")
         try:
-            return _decode(fields)
+            return self._decode(fields)
         except ValueError as error:
             raise BaliError(_unreadable(job_id, error)) from error
 
@@ -202,12 +208,20 @@ class JobStore:
 
     def _readable(self, job_id: str, fields: Any) -> Job | None:
         try:
-            return _decode(fields)
+            return self._decode(fields)
         except ValueError as error:
             if job_id not in self._reported:
                 self._reported.add(job_id)
                 logger.warning(_unreadable(job_id, error))
             return None
+
+    def _decode(self, fields: Any) -> Job:
+        values = {name.decode(): json.loads(value) for name, value in fields.items()}
+        job = Job.model_validate(values)
+        here = self._folder / job.id
+        if here == job.folder or not here.is_dir():
+            return job
+        return job.model_copy(update={"folder": here, "artefacts": _moved(job, here)})
 
     # -- changes
 
@@ -433,5 +447,11 @@ def _unreadable(job_id: str, error: ValueError) -> str:
     return f"job {job_id}: its record cannot be read ({reason}): a newer version may read it"
 
 
-def _decode(fields: Any) -> Job:
-    return Job.model_validate({name.decode(): json.loads(value) for name, value in fields.items()})
+def _moved(job: Job, folder: Path) -> dict[str, str]:
+    """Return where the artefacts of a job lie whose folder is elsewhere now."""
+    within = {
+        name: Path(path).relative_to(job.folder)
+        for name, path in job.artefacts.items()
+        if Path(path).is_relative_to(job.folder)
+    }
+    return job.artefacts | {name: str(folder / path) for name, path in within.items()}

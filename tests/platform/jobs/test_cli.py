@@ -52,6 +52,11 @@ def test_a_job_from_the_command_line(farm: Any) -> None:
     compared = json.loads(bali(farm, "jobs", "compare", job.id, job.id[:6], "--json"))
     assert [run["metrics"]["loss"]["step"] for run in compared["jobs"]] == [30, 30]
     assert "best 0.03333 at 30" in bali(farm, "jobs", "compare", job.id)
+    moved = farm.home / "moved"
+    moved.mkdir()
+    (farm.home / "jobs").rename(moved / "jobs")
+    farm.environment["BALI_HOME"] = str(moved)
+    assert "config {'steps': 30}" in bali(farm, "jobs", "logs", job.id)
     assert bali(farm, "jobs", "prune", "--days", "0") == "forgot 1 jobs\n"
     assert json.loads(bali(farm, "jobs", "list", "--json")) == []
 

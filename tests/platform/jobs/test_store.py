@@ -62,6 +62,19 @@ def test_jobs_are_found_by_the_beginning_of_their_id(
     assert [found.id for found in store.list()] == [others[1].id, others[0].id, job.id]
 
 
+def test_jobs_come_along_with_a_home_that_moves(redis_client: Redis, tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    job = JobStore(redis_client, old).submit("toy", "t", {}, {}, old / "jobs")
+    artefacts = {"model": str(job.folder / "model"), "elsewhere": "/elsewhere"}
+    JobStore(redis_client, old).change(job.id, {"artefacts": artefacts})
+    old.rename(new)
+    moved = JobStore(redis_client, new).get(job.id)
+    assert moved.folder == new / "jobs" / job.id
+    assert moved.artefacts == {"model": str(moved.folder / "model"), "elsewhere": "/elsewhere"}
+    (found,) = JobStore(redis_client, new).list()
+    assert found == moved
+
+
 def test_events_do_not_grow_without_end(store: JobStore, job: Job) -> None:
     with store.redis.pipeline() as pipeline:
         for _ in range(12_000):
