@@ -25,6 +25,7 @@ from bali.agents.desk import Desk
 from bali.agents.server import TOOLS, build_server
 from bali.quoting import quoted
 from bali.retrieval import retrieve
+from bali.retrievers import graphrag, langchain
 from bali.serving.extension import extension
 from bali.serving.model import ServedModel
 from bali_platform.api.app import create_app
@@ -287,6 +288,18 @@ def test_retrieval_keeps_to_its_budget_and_cites(graph: Graph) -> None:
         assert len_of_words(small.text) <= budget
         assert [f.number for f in small.facts] == list(range(1, len(small.facts) + 1))
         assert small.facts[:1] == whole.facts[: len(small.facts)][:1]
+
+
+def test_other_libraries_retrieve_the_same(graph: Graph) -> None:
+    question = "Is a heart attack a heart disease?"
+    whole = retrieve(question, graph)
+    found = graphrag.FactRetriever(graph).search(query_text=question)
+    assert [item.content for item in found.items] == [str(fact) for fact in whole.facts]
+    assert found.metadata is not None
+    assert found.metadata["release"] == "2026AA"
+    documents = langchain.FactRetriever(graph=graph).invoke(question)
+    assert [document.page_content for document in documents] == [str(f) for f in whole.facts]
+    assert documents[0].metadata["cuis"] == whole.facts[0].cuis
 
 
 def len_of_words(text: str) -> int:
