@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bali_platform.text.corpus import Sentence
 from bali_trainers.batches.order import epoch_order, split, steps_per_epoch
+from bali_trainers.batches.sentences import LinkedSentences
+from bali_trainers.batches.spec import DataSpec
 
 COUNTS = st.integers(1, 900)
 STEPS = st.integers(1, 40)
@@ -76,3 +84,25 @@ def test_who_shares_a_step_changes_with_the_epoch() -> None:
         for epoch in (0, 1)
     ]
     assert not together[0] & together[1]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_so_many_sentences_are_drawn_for_each_concept(
+    count: int, make_spec: Callable[..., DataSpec], sentences: list[Sentence]
+) -> None:
+    def texts(**changes: Any) -> list[str]:
+        chosen = LinkedSentences(make_spec(**changes))
+        return chosen.take(np.arange(len(chosen))).texts
+
+    every, drawn = texts(), texts(sentences_per_concept=count)
+    mentioned = {s.text: {mention.cui for mention in s.mentions} for s in sentences}
+    there, kept = (Counter(c for t in some for c in mentioned[t]) for some in (every, drawn))
+    assert all(kept[cui] >= min(count, number) for cui, number in there.items())
+    needed = {cui for cui, number in there.items() if number > count}
+    assert len(drawn) <= count * len(there), "no more than were drawn"
+    assert len(drawn) < len(every)
+    assert any(kept[cui] < there[cui] for cui in needed)
+    assert drawn == [text for text in every if text in set(drawn)], "in the corpus's order"
+    assert texts(sentences_per_concept=count) == drawn
+    assert texts(sentences_per_concept=count, seed=8) != drawn
+    assert texts(sentences_per_concept=10_000) == every

@@ -41,8 +41,7 @@ class BatchBuilder:
         _check_origin(spec, source)
         self._spec = spec
         self._source = without_withheld(source, spec.withheld_edges)
-        shuffle = generator(spec.seed, Purpose.LINKS, epoch=0) if spec.links == "shuffled" else None
-        self._sentences = LinkedSentences(spec.corpus, shuffle=shuffle)
+        self._sentences = LinkedSentences(spec)
         if spec.graph != "real":
             self._source = BrokenGraph(
                 self._source,

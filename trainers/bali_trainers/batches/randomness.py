@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     ABBREVIATIONS = 11
     SHORT_NAMES = 12
     SWAPS = 13
+    SENTENCES = 14
 
 
 def generator(

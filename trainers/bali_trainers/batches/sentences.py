@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from bali_platform.base.consecutive import spell_out
 from bali_platform.base.errors import BaliError
+from bali_trainers.batches.randomness import Purpose, generator
+from bali_trainers.batches.spec import DataSpec
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,9 @@ class SentenceBatch:
 class LinkedSentences:
     """The sentences of a corpus that mention a concept; those without a mention are left out.
 
-    With ``shuffle``, every mention has the concept of another one, as it draws.
+    With ``spec.sentences_per_concept``, so many are drawn for each concept, and those drawn for
+    none are left out, too. With ``spec.links = "shuffled"``, every mention then has the concept of
+    another one.
 
     Attributes:
         lengths: [N] characters of each sentence.
@@ -46,8 +50,11 @@ class LinkedSentences:
 
     """
 
-    def __init__(self, folder: Path, *, shuffle: np.random.Generator | None = None) -> None:
-        table = _read(folder)
+    def __init__(self, spec: DataSpec) -> None:
+        folder, table = spec.corpus, _read(spec.corpus)
+        if spec.sentences_per_concept:
+            random = generator(spec.seed, Purpose.SENTENCES, epoch=0)
+            table = _balanced(table, spec.sentences_per_concept, random)
         mentions = table["mentions"].combine_chunks()
         spans = mentions.flatten()
         self._texts = table["text"].combine_chunks()
@@ -56,7 +63,9 @@ class LinkedSentences:
         self._end = spans.field("end").to_numpy()
         cuis = spans.field("cui").dictionary_encode()
         concept = cuis.indices.to_numpy()
-        self._concept = concept if shuffle is None else shuffle.permutation(concept)
+        if spec.links == "shuffled":
+            concept = generator(spec.seed, Purpose.LINKS, epoch=0).permutation(concept)
+        self._concept = concept
         self.concepts: NDArray[np.str_] = np.array(cuis.dictionary.to_pylist(), dtype=np.str_)
         self.lengths: NDArray[np.int32] = pc.utf8_length(self._texts).to_numpy().astype(np.int32)
         self._check(folder)
@@ -98,6 +107,19 @@ def _read(folder: Path) -> pa.Table:
             f"{folder}: no sentence of this corpus mentions a concept: nothing to train"
         )
     return table
+
+
+def _balanced(table: pa.Table, count: int, random: np.random.Generator) -> pa.Table:
+    """Draw ``count`` sentences for each concept: the first that mention it, in a random order."""
+    mentions = table["mentions"].combine_chunks()
+    concept = mentions.flatten().field("cui").dictionary_encode().indices.to_numpy()
+    place = random.permutation(len(table))
+    places = place.repeat(pc.list_value_length(mentions).to_numpy())
+    concepts, places = np.divmod(np.unique(concept * np.int64(len(table)) + places), len(table))
+    rank = np.arange(len(concepts)) - np.searchsorted(concepts, concepts)
+    drawn = np.zeros(len(table), dtype=np.bool_)
+    drawn[places[rank < count]] = True
+    return table.filter(drawn[place])
 
 
 def _read_part(path: Path) -> pa.Table:

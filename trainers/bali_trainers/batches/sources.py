@@ -47,5 +47,5 @@ def open_source(
 
     source = StreamedSource(connect(), job, request_batch(job), window=config.data.window, say=say)
     step = spec.batch_size * spec.world_size
-    sentences = len(LinkedSentences(spec.corpus)) - spec.dev_batches * step
+    sentences = len(LinkedSentences(spec)) - spec.dev_batches * step
     return source, steps_per_epoch(sentences, step)

@@ -18,6 +18,9 @@ class BatchRecipe(BaseModel):
 
     batch_size: Count = 32
     """Sentences per batch and rank."""
+    sentences_per_concept: Annotated[int, Field(ge=0)] = 0
+    """Sentences drawn for each concept, before training, of those that mention it; what is drawn
+    for none of its concepts is left out. 0 leaves out nothing."""
     max_length: Annotated[int, Field(ge=8)] = 128
     """Word pieces of a sentence, special tokens included."""
     name_length: Annotated[int, Field(ge=4)] = 32
