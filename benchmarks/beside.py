@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,8 @@ def turn(checkout: Path, folder: Path) -> dict[str, Any]:
 
 def train(folder: Path) -> dict[str, Any]:
     """Train with whatever code this process finds; all names are those of its own benchmark."""
-    from benchmarks import training
-
-    payloads = [training.encode(dict(np.load(path))) for path in sorted(folder.glob("*.npz"))]
+    training: Any = import_module("benchmarks.training")
+    payloads = [path.read_bytes() for path in sorted(folder.glob("*.batch"))]
     config = training.parse_config(
         {
             "name": "beside",
@@ -62,6 +62,7 @@ def train(folder: Path) -> dict[str, Any]:
 
 def measure(other: Path, steps: int, turns: int) -> dict[str, Any]:
     """Let both take turns, and return the numbers by name."""
+    from bali_platform.streaming import encode
     from benchmarks.gpu import draw_batch
 
     ours, theirs = [], []
@@ -69,7 +70,7 @@ def measure(other: Path, steps: int, turns: int) -> dict[str, Any]:
         folder = Path(name)
         for number in range(steps):
             arrays = draw_batch(np.random.default_rng(number), BATCH, WORDS)
-            np.savez(folder / f"{number:03d}.npz", **arrays)
+            (folder / f"{number:03d}.batch").write_bytes(encode(arrays))
         for _ in range(turns):
             theirs.append(turn(other.absolute(), folder))
             ours.append(turn(HERE, folder))
