@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from bali_loaders.corpora.reviewing import Doubt, Review
     from bali_platform.graph import Concept
-    from bali_platform.text.corpus import CorpusInfo
 
 SHOWN = 9
 KEYS = "1-9 that concept, 0 none, Enter later, q enough"
@@ -49,7 +49,7 @@ def review(
     from bali_platform.graph import Graph
     from bali_platform.text.corpus import open_corpus
 
-    info = open_corpus(corpus)
+    open_corpus(corpus)
     table = decisions or corpus.with_name(f"{corpus.name}-review.tsv")
     found = Review(corpus, table, below)
     with Graph.connect() as graph:
@@ -57,7 +57,7 @@ def review(
         concepts = graph.concepts(sorted(cuis.union(found.decisions.values()) - {NOTHING}))
     _require_known(found, concepts, table)
     if output:
-        _write_gold(found, output, info)
+        _write_gold(found, corpus, output)
     elif as_json:
         print_json([doubt.place._asdict() | doubt.told for doubt in found.open])
         return
@@ -117,9 +117,10 @@ def _decision(doubt: Doubt) -> str | None:
             return doubt.candidates[int(key) - 1]
 
 
-def _write_gold(found: Review, output: Path, info: CorpusInfo) -> None:
-    from bali_platform.text.corpus import write_corpus
+def _write_gold(found: Review, corpus: Path, output: Path) -> None:
+    from bali_platform.text.corpus import open_corpus, write_corpus
 
+    info = open_corpus(corpus)
     counts: Counter[str] = Counter({"decided mentions": len(found.decisions)})
     write_corpus(
         output,
@@ -128,3 +129,5 @@ def _write_gold(found: Review, output: Path, info: CorpusInfo) -> None:
         graph_version=info.graph_version,
         details=info.details | {"counts": counts},  # filled while the sentences pass
     )
+    for texts in corpus.glob("documents-*.parquet"):
+        shutil.copy(texts, output)

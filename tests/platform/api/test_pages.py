@@ -183,6 +183,21 @@ def test_the_neo4j_browser_is_opened_at_the_concept(page: Page, services) -> Non
     assert "C0000001" in query["arg"][0]
 
 
+def test_a_note_is_pasted_and_its_marks_explained(page: Page) -> None:
+    page.on("dialog", lambda dialog: pytest.fail("a script ran"))
+    page.goto("text.html")
+    page.get_by_label("Text", exact=True).fill(
+        "\U0001fa7a <img src=x onerror=alert(1)> No heart attack."
+    )
+    page.get_by_label("Preset").select_option("literature")
+    page.get_by_role("button", name="Link").click()
+    expect(page.locator("#marked mark")).to_have_text(["heart attack"], timeout=30_000)
+    expect(page.locator("#marked")).to_contain_text("<img src=x onerror=alert(1)> No heart attack.")
+    page.locator("#marked mark").click()
+    expect(page.locator("#mention")).to_contain_text("Heart attack", timeout=30_000)
+    expect(page.locator("#mention")).to_contain_text("negated")
+
+
 def test_every_route_is_in_the_reference(page: Page, api) -> None:
     page.goto("reference.html")
     paths = api.get("/openapi.json").json()["paths"]
@@ -206,7 +221,7 @@ def test_the_theme_is_chosen_and_kept(page: Page) -> None:
 def test_nothing_overflows_on_a_phone(page: Page, running: Job, facts) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     for address in ("./", f"job.html?id={running.id}", f"concepts.html?cui={facts.hub}",
-                    "reference.html"):  # fmt: skip
+                    "text.html", "reference.html"):  # fmt: skip
         page.goto(address)
         expect(page.locator(".card:visible").first).to_be_visible()
         width = page.evaluate("document.documentElement.scrollWidth")

@@ -1,8 +1,8 @@
 // The frame around every page: navigation, theme, and whether the server is there.
 import { $, h, svg } from "./dom.js";
 
-const PAGES = [["./", "Jobs"], ["concepts.html", "Concepts"], ["hierarchy.html", "Hierarchy"],
-  ["map.html", "Map"], ["values.html", "Value sets"], ["reference.html", "API"]];
+const PAGES = [["./", "Jobs"], ["concepts.html", "Concepts"], ["text.html", "Text"],
+  ["hierarchy.html", "Hierarchy"], ["map.html", "Map"], ["values.html", "Value sets"], ["reference.html", "API"]];
 
 function mark() {
   const line = (d) => svg("path", { d, fill: "none", stroke: "currentColor", "stroke-width": 1.6 });
