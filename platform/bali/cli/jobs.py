@@ -82,6 +82,9 @@ def train(
     local: Annotated[
         bool, typer.Option("--local", help="Train here and now, without queue and workers.")
     ] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="Only write the run's folder, for torchrun; see the docs.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Show the job until it ends.")] = False,
     priority: Annotated[int, typer.Option(help="Higher ones start first.")] = 0,
     retries: Annotated[
@@ -102,6 +105,10 @@ def train(
     from bali_trainers.training.submission import pin
 
     settings = load_settings()
+    if folder is not None:
+        _write_run(pin(checked, settings), folder)
+        out.print(f"{folder} is ready for torchrun", highlight=False)
+        return
     store = None if local else job_store()
     if store is None or _trained_here(checked):
         from bali_trainers.training.devices import choose_device
@@ -133,16 +140,22 @@ def _trained_here(config: Config) -> bool:
     return few and (wants or run.processes > 1) and hosts_serving(GPU) == {socket.gethostname()}
 
 
-def _train_here(prepared: PreparedJob, settings: Settings) -> None:
-    """Train in the foreground, with batches built by the same process or replayed."""
+def _write_run(prepared: PreparedJob, folder: Path) -> None:
+    """Write what a run without workers reads: it builds its batches itself, or replays them."""
     from bali_platform.base.files import write_atomically
-    from bali_trainers.training.start import main as run
 
     if prepared.config["data"]["source"] == "workers":
         prepared.config["data"]["source"] = "inline"
-    folder = settings.home / "jobs" / f"{prepared.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     write_atomically(folder / "config.json", json.dumps(prepared.config, indent=2))
     write_atomically(folder / "spec.json", json.dumps(prepared.spec, indent=2))
+
+
+def _train_here(prepared: PreparedJob, settings: Settings) -> None:
+    """Train in the foreground."""
+    from bali_trainers.training.start import main as run
+
+    folder = settings.home / "jobs" / f"{prepared.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    _write_run(prepared, folder)
     out.print(f"training in {folder}", highlight=False)
     if (code := run([str(folder)])) == UsageError.exit_code:
         raise typer.Exit(code)

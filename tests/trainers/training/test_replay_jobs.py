@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from bali.cli.main import app
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.settings import Settings
 from bali_platform.streaming import BatchKey, InlineSource, Recorder, encode
@@ -90,6 +92,17 @@ def test_a_replayed_job_needs_nothing_but_its_recording(
     (folder / "spec.json").write_text(json.dumps(job.spec))
     assert main([str(folder)]) == 0
     assert (folder / "model" / "model.safetensors").exists()
+
+
+def test_a_folder_is_written_for_torchrun(
+    record: Any, configuration: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    record()
+    monkeypatch.chdir(tmp_path)
+    typed = ["train", str(configuration), "--folder", "shared/run"]
+    assert CliRunner().invoke(app, typed).exit_code == 0
+    assert main(["shared/run"]) == 0
+    assert (tmp_path / "shared" / "run" / "model" / "model.safetensors").exists()
 
 
 @pytest.mark.parametrize(

@@ -75,10 +75,11 @@ export class Chart {
   }
 
   drawLegend() {
-    const row = this.hovered ?? this.rows.at(-1) ?? {};
+    const row = (key) => this.hovered ?? this.rows.findLast((each) => key in each) ?? {};
     this.legend.replaceChildren(
       ...this.series.map(([label, key], index) =>
-        toned(index + 1, h("span", {}, `${label} `, h("b", {}, key in row ? this.format(row[key]) : "–")))),
+        toned(index + 1, h("span", {}, `${label} `, h("b", {},
+          key in row(key) ? this.format(row(key)[key]) : "–")))),
       this.hovered ? h("b", {}, `step ${number(this.hovered.step)}`) : "");
   }
 }

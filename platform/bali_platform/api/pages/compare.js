@@ -19,8 +19,9 @@ let charts = [];
 shell("Jobs");
 $("main").append(
   h("div", { class: "head" }, h("h1", { class: "grow" }, "Runs side by side")),
-  h("div", { class: "halves", id: "charts" }),
-  h("section", { class: "card" }, h("div", { class: "scroll", id: "table" })));
+  h("div", { class: "stack" },
+    h("div", { class: "halves", id: "charts" }),
+    h("section", { class: "card" }, h("div", { class: "scroll", id: "table" }))));
 
 function show({ jobs, settings }) {
   if (!charts.length) openCharts(jobs);

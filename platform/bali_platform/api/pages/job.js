@@ -28,10 +28,10 @@ $("main").append(
     card("Loss", "loss"), card("Throughput", "speed"), card("Data wait", "wait"),
     card("Alignment within a batch", "top1")),
   h("div", { class: "columns" },
-    h("section", { class: "card" }, h("h2", {}, "What happened"), h("ol", { class: "list", id: "events" })),
     h("div", { class: "stack" },
       h("section", { class: "card" }, h("h2", {}, "End of the log"), h("pre", { id: "log" })),
-      h("section", { class: "card" }, h("h2", {}, "Settings"), h("div", { id: "settings" })))));
+      h("section", { class: "card" }, h("h2", {}, "What happened"), h("ol", { class: "list", id: "events" }))),
+    h("section", { class: "card" }, h("h2", {}, "Settings"), h("div", { id: "settings" }))));
 
 function card(title, name) {
   return h("section", { class: "card" }, h("h2", {}, title), h("div", { id: `chart-${name}` }));
@@ -104,7 +104,7 @@ async function showSettings() {
 }
 
 async function showLog() {
-  const { lines } = await get(`${address}/log`);
+  const { lines } = await get(`${address}/log?lines=12`);
   $("#log").textContent = lines.join("\n") || "nothing on this machine";
   if (["queued", "running"].includes(state)) setTimeout(() => showLog().catch(notice), LOG_AFTER_MS);
 }
