@@ -76,7 +76,7 @@ class ConsoleReporter:
 
     def say(self, message: str) -> None:
         """Print one line on the console."""
-        self._console.print(message)
+        self._console.print(message, soft_wrap=True)
 
     @contextmanager
     def step(self, title: str, total: float | None = None) -> Iterator[Step]:

@@ -37,6 +37,10 @@ def test_a_job_from_the_command_line(farm: Any) -> None:
     assert bali(farm, "jobs", "resume", job.id) == f"job {job.id}: queued\n"
     farm.start_worker()
     watched = bali(farm, "jobs", "watch", job.id)
+    config = farm.home / "gpu.toml"
+    config.write_text('name = "x"\n[run]\ndevice = "cuda:99"')
+    assert "device 'cuda:99': torch sees" in bali(farm, "train", str(config), code=2)
+    assert len(farm.store.ids()) == 1, "what this machine's workers could not do is not queued"
     assert "submitted" in watched
     assert "step 30" in watched
     assert watched.splitlines()[-1].startswith(("succeeded", "step"))
