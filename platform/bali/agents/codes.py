@@ -57,7 +57,8 @@ def map_codes(
             (
                 row.asked, row.status,
                 f"{row.target}:{row.target_code}" if row.target else "",
-                row.target_name, row.relation, row.method, row.cui, row.rule or row.note,
+                row.target_name, row.relation, row.method, row.cui,
+                "; ".join(filter(None, (row.rule, row.advice, row.note))),
             )
             for row in rows
         ],

@@ -109,6 +109,8 @@ CONVERSATION: list[tuple[str, dict[str, Any], list[str]]] = [
     ("validate_codes", {"codes": ["MSH:D009203", "MSH:D009204"]}, ["1 of 2", "MSH:D009203"]),
     ("map_codes", {"codes": ["MSH:D009203"], "targets": ["SNOMEDCT_US"]},
      ["SNOMEDCT_US:22298006", "skos:exactMatch"]),
+    ("map_codes", {"codes": ["SCTID:54329005"], "targets": ["ICD10CM"]},
+     ["IFA 445518008; IF AGE < 18 CHOOSE I21"]),
     ("check_subsumption", {"a": "MSH:D006331", "b": "MSH:D056988"}, ["subsumes", "MSH"]),
     ("walk_hierarchy", {"code": "MSH:D006331", "direction": "descendants"},
      ["2 descendants", "MSH:D009203", "MSH:D056988"]),

@@ -204,6 +204,7 @@ def test_translation_by_concept_and_by_map_set(get) -> None:
     assert {part["name"]: part for part in match}["concept"]["valueCoding"]["code"] == "22298006"
     icd = "http://hl7.org/fhir/sid/icd-10-cm"
     _, ruled = get("ConceptMap/$translate", system=SNOMED, code="54329005", targetsystem=icd)
+    assert value(ruled, "message") == "IF AGE < 18 CHOOSE I21; ALWAYS I21.9"
     matches = [p["part"] for p in ruled["parameter"] if p["name"] == "match"]
     assert [part[1]["valueCoding"]["code"] for part in matches] == ["I21", "I21.9"]
     _, none = get("ConceptMap/$translate", system=MSH, code="D001241", targetsystem=SNOMED)

@@ -32,7 +32,7 @@ def translate(terms: Terminology, inputs: Inputs) -> Resource:
     matches = [row for row in rows if row.target]
     return parameters(
         ("result", "Boolean", bool(matches)),
-        ("message", "String", "" if matches else _why(rows, target)),
+        ("message", "String", _advice(matches) if matches else _why(rows, target)),
         *(("match", "part", _match(terms, row)) for row in matches),
     )
 
@@ -43,6 +43,11 @@ def _target(inputs: Inputs) -> str:
     if not target:
         raise FhirError(400, "required", "parameter 'targetsystem' is required")
     return str(target).removesuffix("?fhir_vs")
+
+
+def _advice(rows: list[MapRow]) -> str:
+    """Return what map sets advise about their targets, in the order of their priority."""
+    return "; ".join(dict.fromkeys(row.advice or row.rule for row in rows if row.rule))
 
 
 def _why(rows: list[MapRow], target: str) -> str:
