@@ -93,6 +93,7 @@ def test_no_name_goes_across_blocks(linker: TextLinker, text: str) -> None:
         ("room air (RA) then RA, joint", []),
         ("PLAN: rest. The PLAN stands", []),
         ("chf, SOB", ["C04", "C13"]),
+        ("a cold snap, but she has a cold", ["C09"]),
         ("[**Aspirin 3**] ___ <NAME> fever", ["C06"]),
     ],
 )
