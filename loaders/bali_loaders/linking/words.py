@@ -141,7 +141,7 @@ def hash_spellings(words: Sequence[str]) -> Hashes:
 def _read_characters(joined: str) -> _Characters:
     table = character_table()
     code = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    small = np.minimum(code, TABLE_SIZE - 1)
+    small = np.minimum(code, TABLE_SIZE - 1).astype(np.intp)  # which indexes fastest
     kind = table.kind[small]
     rare = code >= TABLE_SIZE
     kind[rare] = Kind.LETTER
