@@ -154,17 +154,13 @@ class Trainer:
                 if self._best.exhausted:
                     break
                 values = self._step(step, stream)
-                last = step == self.plan.steps
-                improved = False
-                if dev and (last or step % self.run.evaluate_every == 0):
-                    found = self._evaluate(dev)
-                    improved = self._best.update(step, found)
-                    values |= {f"dev/{name}": value for name, value in found.items()}
-                    last |= self._best.exhausted
+                if dev and (step == self.plan.steps or step % self.run.evaluate_every == 0):
+                    values |= self._evaluate(step, dev)
+                last = step == self.plan.steps or self._best.exhausted
                 if last or "dev/loss" in values or step == 1 or step % self.run.log_every == 0:
                     self._report(step, values, stream)
                 stop, due = distributed.any_rank(self.reporter.cancelled(), self._due(step))
-                if last or stop or improved or due:
+                if last or stop or due or self._best.step == step:
                     self._save(step)
                 self._note(self.checkpoints.written())
                 traced()
@@ -241,10 +237,10 @@ class Trainer:
         return distributed.whole(norm)
 
     @torch.no_grad()
-    def _evaluate(self, batches: Sequence[Batch]) -> dict[str, float]:
-        """Return the mean loss and metrics over batches that are not trained on.
+    def _evaluate(self, step: int, batches: Sequence[Batch]) -> dict[str, float]:
+        """Return the mean loss and metrics over batches that are not trained on, as ``dev/...``.
 
-        They are those of the weights that would be exported.
+        They are those of the weights that would be exported; the best of them are noted.
         """
         self._finite.check()
         self.task.eval()
@@ -258,7 +254,9 @@ class Trainer:
             with self._autocast():
                 linked = self.linking() if self.linking is not None else {}
         self.task.train()
-        return {name: float(total) / len(batches) for name, total in sums.items()} | linked
+        found = {name: float(total) / len(batches) for name, total in sums.items()} | linked
+        self._best.update(step, found)
+        return {f"dev/{name}": value for name, value in found.items()}
 
     def _report(self, step: int, values: dict[str, Any], stream: Prefetcher) -> None:
         """Read what was measured since the last report: here the host waits for the device."""
