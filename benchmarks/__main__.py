@@ -6,6 +6,8 @@ Ends with the soak, on services of its own, which takes by far the longest.
 import subprocess
 import sys
 
-for name in ("neighbourhoods", "search", "rest", "streaming", "linking", "any_text", "soak"):
+NAMES = "neighbourhoods search rest streaming linking any_text link soak"
+
+for name in NAMES.split():
     print(f"== {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]], check=True)
