@@ -98,7 +98,7 @@ def train(
     checked = load_config(config, **({"data": {"corpus": corpus}} if corpus else {}))
     # What is wrong with it has been told by now: what follows takes longer to be imported. Of that,
     # a quarter would be pandas, which Neo4j's driver takes along where it can.
-    if not local:
+    if not local and folder is None:
         sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     from bali_platform.base.settings import load_settings
     from bali_platform.jobs.app import wake
@@ -134,10 +134,17 @@ def _trained_here(config: Config) -> bool:
     from bali_platform.jobs.cards import inventory
     from bali_platform.jobs.queues import GPU
 
-    run = config.run
+    run, there = config.run, len(inventory())
     wants = run.device.startswith("cuda") or run.precision == "fp16"
-    few = len(inventory()) < run.processes
-    return few and (wants or run.processes > 1) and hosts_serving(GPU) == {socket.gethostname()}
+    if there >= run.processes or not (wants or run.processes > 1):
+        return False
+    hosts = hosts_serving(GPU)
+    if wants and not hosts:
+        told = (
+            "no training worker answers, and this machine has too few GPUs: the job waits for one"
+        )
+        err.print(told, style="yellow", soft_wrap=True)
+    return hosts == {socket.gethostname()}
 
 
 def _write_run(prepared: PreparedJob, folder: Path) -> None:
