@@ -122,7 +122,7 @@ def _holdings(home: Path) -> Iterator[Path]:
 
 def _copy_home(home: Path, target: Path, passwords: bool) -> None:
     left_out = ANOTHERS if passwords else ANOTHERS | PASSWORDS
-    target.mkdir()
+    target.mkdir(mode=0o700)  # as the home will be that is made from it
     for each in sorted(home.iterdir()):
         if each.name in left_out:
             continue

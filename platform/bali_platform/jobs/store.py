@@ -27,58 +27,14 @@ from bali_platform.base.logs import request_id
 from bali_platform.base.settings import load_settings
 from bali_platform.jobs.code import code_version
 from bali_platform.jobs.model import Event, Job, JobState
+from bali_platform.jobs.records import CHANGE, INDEX, STATES, encode, keys
 
 logger = logging.getLogger(__name__)
 
-_INDEX = "bali:jobs"
 _FORGOTTEN = "bali:jobs:forgotten"
 _FORGOTTEN_KEPT = 100_000
 _INSTALLATION = "bali:installation"
 _COPY = "job.json"
-_METRICS_KEPT = 20_000
-_EVENTS_KEPT = 10_000
-
-# ARGV[1] is JSON: expect {field: value}, free (no lease may exist), set {field: value},
-# lease_ms (0 drops it), holder (of the lease), event [type, data], metrics. Answers 1; 0 when the
-# job is not as expected; -1 when there is no record.
-_CHANGE = f"""
-local change = cjson.decode(ARGV[1])
-local job, lease, events, metrics = unpack(KEYS)
-if redis.call('EXISTS', job) == 0 then return -1 end
-for field, value in pairs(change.expect) do
-  -- records of an older version lack fields that were added since, all of them empty
-  if (redis.call('HGET', job, field) or '""') ~= value then return 0 end
-end
-if change.free and redis.call('EXISTS', lease) == 1 then return 0 end
-for field, value in pairs(change.set) do redis.call('HSET', job, field, value) end
-if change.lease_ms == 0 then redis.call('DEL', lease) end
-if change.lease_ms and change.lease_ms > 0 then
-  redis.call('SET', lease, change.holder, 'PX', change.lease_ms)
-end
-if change.event then
-  local kind, data = unpack(change.event)
-  redis.call('XADD', events, 'MAXLEN', '~', {_EVENTS_KEPT}, '*', 'type', kind, 'data', data)
-end
-if change.metrics then
-  redis.call('XADD', metrics, 'MAXLEN', '~', {_METRICS_KEPT}, '*', 'data', change.metrics)
-end
-return 1
-"""
-
-
-# Answers id, state, id, state, ..., newest first. There is no index by state to keep: workers of
-# an older version change states too, and a thousand of these look-ups take Redis a millisecond.
-_STATES = """
-local found = {}
-for _, id in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, -1)) do
-  local state = redis.call('HGET', 'bali:job:{' .. id .. '}', 'state')
-  if state then
-    found[#found + 1] = id
-    found[#found + 1] = state
-  end
-end
-return found
-"""
 
 
 class JobNotFoundError(BaliError):
@@ -96,8 +52,8 @@ class JobStore:
         self.redis = redis
         self._folder = (home or load_settings().home) / "jobs"
         self._reported: set[str] = set()
-        self._change = redis.register_script(_CHANGE)
-        self._states = redis.register_script(_STATES)
+        self._change = redis.register_script(CHANGE)
+        self._states = redis.register_script(STATES)
 
     # -- records
 
@@ -148,7 +104,7 @@ class JobStore:
 
     def get(self, job_id: str) -> Job:
         """Return a job by its id; raises :class:`JobNotFoundError`."""
-        fields: Any = self.redis.hgetall(_keys(job_id)[0])
+        fields: Any = self.redis.hgetall(keys(job_id)[0])
         if not fields:
             raise JobNotFoundError(f"no job {job_id}: `bali jobs list` shows them")
         try:
@@ -165,12 +121,12 @@ class JobStore:
 
     def ids(self) -> list[str]:
         """Return the ids of all jobs, newest first."""
-        members: Any = self.redis.zrevrange(_INDEX, 0, -1)
+        members: Any = self.redis.zrevrange(INDEX, 0, -1)
         return [member.decode() for member in members]
 
     def states(self) -> dict[str, str]:
         """Return the state of every job by its id, newest first."""
-        found: Any = self._states(keys=[_INDEX])
+        found: Any = self._states(keys=[INDEX])
         words = [word.decode().strip('"') for word in found]
         return dict(zip(words[::2], words[1::2], strict=True))
 
@@ -185,11 +141,13 @@ class JobStore:
         names = [name for name in Job.model_fields if name not in ("config", "spec")]
         with self.redis.pipeline(transaction=False) as pipeline:
             for job_id in ids:
-                pipeline.hmget(_keys(job_id)[0], names)
+                pipeline.hmget(keys(job_id)[0], names)
             rows = pipeline.execute()
         empty = {b"config": b"{}", b"spec": b"{}"}
-        keys = [name.encode() for name in names]
-        records = [{k: v for k, v in zip(keys, row, strict=True) if v is not None} for row in rows]
+        fields = [name.encode() for name in names]
+        records = [
+            {k: v for k, v in zip(fields, row, strict=True) if v is not None} for row in rows
+        ]
         jobs = [self._readable(i, r | empty) for i, r in zip(ids, records, strict=True) if r]
         return [job for job in jobs if job]
 
@@ -201,7 +159,7 @@ class JobStore:
         ids = [*ids]
         with self.redis.pipeline(transaction=False) as pipeline:
             for job_id in ids:
-                pipeline.hgetall(_keys(job_id)[0])
+                pipeline.hgetall(keys(job_id)[0])
             records = dict(zip(ids, pipeline.execute(), strict=True))
         jobs = [self._readable(job_id, fields) for job_id, fields in records.items() if fields]
         return [job for job in jobs if job]
@@ -243,8 +201,8 @@ class JobStore:
         ``holder`` has the lease, 0 to drop it.
         """
         change = {
-            "expect": _encode(expect or {}),
-            "set": _encode(fields or {}),
+            "expect": encode(expect or {}),
+            "set": encode(fields or {}),
             "free": free,
             "lease_ms": None if lease_s is None else int(lease_s * 1000),
             "holder": holder,
@@ -252,7 +210,7 @@ class JobStore:
             "metrics": metrics and json.dumps(metrics),
         }
         given = {name: value for name, value in change.items() if value is not None}
-        result = self._change(keys=_keys(job_id), args=[json.dumps(given)])
+        result = self._change(keys=keys(job_id), args=[json.dumps(given)])
         if result == -1:
             raise JobNotFoundError(f"no job {job_id}: `bali jobs list` shows them")
         return bool(result)
@@ -335,12 +293,12 @@ class JobStore:
 
     def events(self, job_id: str, after: str = "-") -> Iterator[Event]:
         """Yield a job's events in order, those after the event with id ``after`` if given."""
-        for entry, fields in self._read(_keys(job_id)[2], after):
+        for entry, fields in self._read(keys(job_id)[2], after):
             yield Event(id=entry, type=fields[b"type"].decode(), data=json.loads(fields[b"data"]))
 
     def metrics(self, job_id: str, after: str = "-") -> Iterator[tuple[str, dict[str, float]]]:
         """Yield ``(id, values)`` in order, with ``step`` among the values."""
-        for entry, fields in self._read(_keys(job_id)[3], after):
+        for entry, fields in self._read(keys(job_id)[3], after):
             yield entry, json.loads(fields[b"data"])
 
     def _read(self, stream: str, after: str) -> Iterator[tuple[str, dict[bytes, bytes]]]:
@@ -352,7 +310,7 @@ class JobStore:
 
     def leased(self, job_id: str) -> bool:
         """Whether somebody runs the job at this moment."""
-        return bool(self.redis.exists(_keys(job_id)[1]))
+        return bool(self.redis.exists(keys(job_id)[1]))
 
     def installation(self, folder: Path) -> str:
         """Return the random name of this Redis as a place of jobs.
@@ -377,7 +335,7 @@ class JobStore:
 
     def restore(self, job: Job) -> None:
         """Put a record back that Redis has lost; an existing one is left alone."""
-        if not self.redis.exists(_keys(job.id)[0]):
+        if not self.redis.exists(keys(job.id)[0]):
             self._put(job, "restored")
 
     def recover(self, folder: Path) -> None:
@@ -416,30 +374,20 @@ class JobStore:
         # Before the record goes: another machine may still have a copy to restore it from.
         self.redis.zadd(_FORGOTTEN, {job.id: time.time()})
         self.redis.zremrangebyrank(_FORGOTTEN, 0, -_FORGOTTEN_KEPT - 1)
-        self.redis.zrem(_INDEX, job.id)
-        self.redis.delete(*_keys(job.id))
+        self.redis.zrem(INDEX, job.id)
+        self.redis.delete(*keys(job.id))
 
     def _put(self, job: Job, event: str) -> None:
-        record, _, events, _ = _keys(job.id)
-        fields: Any = _encode(job.model_dump(mode="json"))
+        record, _, events, _ = keys(job.id)
+        fields: Any = encode(job.model_dump(mode="json"))
         with self.redis.pipeline(transaction=True) as pipeline:
             pipeline.hset(record, mapping=fields)
-            pipeline.zadd(_INDEX, {job.id: job.created_at})
+            pipeline.zadd(INDEX, {job.id: job.created_at})
             pipeline.xadd(events, {"type": event, "data": json.dumps({"state": job.state})})
             pipeline.execute()
 
     def _copy(self, job: Job) -> None:
         write_atomically(job.folder / _COPY, job.model_dump_json(indent=2))
-
-
-def _keys(job_id: str) -> tuple[str, str, str, str]:
-    """Return the keys of the record, the lease, the events and the metrics."""
-    record = f"bali:job:{{{job_id}}}"
-    return record, f"{record}:lease", f"{record}:events", f"{record}:metrics"
-
-
-def _encode(fields: Mapping[str, Any]) -> dict[str, str]:
-    return {name: json.dumps(value, default=str) for name, value in fields.items()}
 
 
 def _unreadable(job_id: str, error: ValueError) -> str:

@@ -80,6 +80,7 @@ def test_a_home_is_saved_and_restored(
 def check_restored(there: Settings, here: Settings, store: JobStore, running: Job) -> None:
     (found,) = ask(there, "MATCH (n:Thing {name: 'added'}) RETURN count(n) AS count")
     assert found == {"count": 1}
+    assert stat.S_IMODE(there.home.stat().st_mode) == 0o700
     (index,) = ask(there, "SHOW INDEXES YIELD name, state WHERE name = 'thing' RETURN state")
     assert index == {"state": "ONLINE"}
     assert services.neo4j_login(there).neo4j_password != services.neo4j_login(here).neo4j_password
