@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import neo4j
@@ -13,15 +15,17 @@ import pytest
 from fastapi.testclient import TestClient
 
 import bali
+from bali.cli.review import review
 from bali.serving.linking import LINES, MAX_BODY_BYTES, MAX_TEXTS, link_routes
 from bali_loaders.linking import Preset
 from bali_platform.api.app import create_app
 from bali_platform.api.backend import Backend
 from bali_platform.api.guard import MAX_BODY_BYTES as MAX_USUAL_BODY_BYTES
 from bali_platform.api.guard import Access
-from bali_platform.base.errors import UsageError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.settings import Settings
 from bali_platform.graph import Graph
+from bali_platform.text.corpus import Mention, Sentence, read_sentences, write_corpus
 
 pytestmark = pytest.mark.services
 
@@ -175,6 +179,40 @@ def test_spacy_answers_the_same(live: list[Graph]) -> None:
         assert all(m.text in span.text for span, m in zip(spans, linked.mentions, strict=True))
         assert [entity.kb_id_ for entity in doc.ents] == [m.cui for m in linked.mentions]
     assert sum(len(doc.ents) for doc in docs) > 12
+
+
+def test_doubts_are_decided_with_keys_and_in_the_table(
+    live: list[Graph], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, table, keys = tmp_path / "ward", tmp_path / "ward-review.tsv", iter("x\r9q")
+    doubtful = (Mention(0, 9, "C04", 0.5, (), ("C05",)), Mention(11, 16, "C02", 0.4))
+    write_corpus(
+        corpus,
+        [Sentence("a", 0, "Cold snap, fever.", doubtful)],
+        name="ward",
+        graph_version="first",
+    )
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    monkeypatch.setattr("typer.getchar", lambda: next(keys))
+    review(corpus)  # a key that is none, later, another that is none, enough
+    assert [row.split("\t")[6] for row in table.read_text().splitlines()[1:]] == ["", ""]
+    keys = iter("0\x03")
+    monkeypatch.setattr("typer.getchar", lambda: stop() if (key := next(keys)) == "\x03" else key)
+    with pytest.raises(KeyboardInterrupt):
+        review(corpus)
+    table.write_text(table.read_text().replace("C04 C05\t\t", "C04 C05\tC05\t"))
+    review(corpus, output=tmp_path / "gold")
+    (sentence,) = read_sentences(tmp_path / "gold")
+    assert [(m.start, m.end, m.cui) for m in sentence.mentions] == [(0, 9, "C05")]
+    table.write_text(table.read_text().replace("C04 C05\tC05\t", "C04 C05\tC99\t"))
+    with pytest.raises(BaliError, match=r"ward-review.*the graph has no concept 'C99'"):
+        review(corpus)
+
+
+def stop() -> str:
+    raise KeyboardInterrupt
 
 
 def test_who_accepts_lines_gets_a_line_for_each_text(client: TestClient) -> None:
