@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +15,7 @@ import pytest
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from bali_platform.base.errors import BaliError, UsageError
-from bali_platform.base.progress import Quiet
+from bali_platform.base.progress import Quiet, Step
 from bali_trainers.inference import embedding
 from bali_trainers.inference.embedding import NameEncoder, Setup
 from bali_trainers.models.bases import (
@@ -220,16 +221,27 @@ def test_packing_is_refused_for_relative_positions(folder: Path) -> None:
         require_packed(str(folder))
 
 
-def test_a_dictionary_is_encoded_once(folder: Path, tmp_path: Path) -> None:
-    setup = Setup(cache=tmp_path / "vectors")
+def test_the_same_names_are_encoded_once(folder: Path, tmp_path: Path) -> None:
+    class Watched(Quiet):
+        def __init__(self) -> None:
+            self.encoded: list[float | None] = []
+
+        def step(self, title: str, total: float | None = None) -> AbstractContextManager[Step]:
+            self.encoded += [total] if title == "encode names" else []
+            return super().step(title, total)
+
     plain = NameEncoder(str(folder)).encode_both(NAMES, ["w3", "w9"])
+    reporter = Watched()
+    setup = Setup(cache=tmp_path / "vectors", reporter=reporter)
     first = NameEncoder(str(folder), setup).encode_both(NAMES, ["w3", "w9"])
-    (file,) = setup.cache.glob("*") if setup.cache else ()
-    made = file.stat().st_mtime_ns
-    again = NameEncoder(str(folder), setup).encode_both(NAMES, ["w8"])
-    assert file.stat().st_mtime_ns == made
-    for one, other in ((plain[0], first[0]), (plain[1], first[1]), (first[0], again[0])):
-        np.testing.assert_array_equal(one.vectors[one.row], other.vectors[other.row])
+    assert reporter.encoded == [3, 1], "what is in the dictionary is looked up there"
+    again = NameEncoder(str(folder), setup).encode_both(NAMES, ["w3", "w9"])
+    assert reporter.encoded == [3, 1]
+    NameEncoder(str(folder), setup).encode_both(NAMES, ["w8"])
+    assert reporter.encoded == [3, 1, 1]
+    for one, two, three in zip(plain, first, again, strict=True):
+        np.testing.assert_array_equal(one.vectors[one.row], two.vectors[two.row])
+        np.testing.assert_array_equal(one.vectors[one.row], three.vectors[three.row])
     shared = first[1].vectors[first[1].row[0]]
     np.testing.assert_array_equal(shared, first[0].vectors[first[0].row[1]])
 

@@ -22,7 +22,7 @@ from bali_trainers.models.text import load_text_encoder
 
 Precision = Literal["fp32", "bf16"]
 _NAMES_AT_ONCE = 50_000  # that are cut into pieces: what the tokenizer makes of one is 1 KB
-_KEPT = 8  # dictionaries whose vectors are kept, the newest
+_KEPT = 16  # files of vectors that are kept, the newest
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Setup:
         precision: ``bf16`` halves the time on processors that compute with it, and the memory of
             the vectors; cosines move by some 1e-4. ``auto`` takes it where that is so.
         device: ``auto`` is the GPU where there is one.
-        cache: Folder that keeps the vectors of dictionaries; None keeps none.
+        cache: Folder that keeps the vectors of dictionaries and queries; None keeps none.
         reporter: Told how far it is.
     """
 
@@ -142,8 +142,8 @@ class NameEncoder:
     ) -> tuple[Embedded, Embedded]:
         """Encode a dictionary and what is looked up in it, as :meth:`encode` does both together.
 
-        The vectors of the dictionary are kept in the setup's ``cache``: the same model is not asked
-        for them again.
+        The vectors of both are kept in the setup's ``cache``: the same model is not asked for them
+        again.
         """
         distinct, row = self._tokenised([*names, *queries])
         shown = np.zeros(len(distinct), dtype=bool)
@@ -154,9 +154,7 @@ class NameEncoder:
         vectors = np.empty((len(asked), self.width), dtype=self._stored)
         known = shown[asked]
         vectors[known] = dictionary[place[asked[known]]]
-        rest = np.empty((int((~known).sum()), self.width), dtype=self._stored)
-        self._encode_names(distinct[asked[~known]], rest)
-        vectors[~known] = rest
+        vectors[~known] = self._kept(distinct[asked[~known]])
         return Embedded(dictionary, place[row[: len(names)]]), Embedded(vectors, back.reshape(-1))
 
     def _tokenised(self, names: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -174,7 +172,7 @@ class NameEncoder:
 
     def _kept(self, rows: NDArray[np.int32]) -> NDArray[np.floating]:
         """Return the unit vectors of rows of word pieces, from the cache if they are there."""
-        if self._cache is None:
+        if self._cache is None or not len(rows):
             vectors = np.empty((len(rows), self.width), dtype=self._stored)
             self._encode_names(rows, vectors)
             return vectors
