@@ -21,7 +21,7 @@ def capability_statement() -> Resource:
     """Return what the server answers."""
     return {
         "resourceType": "CapabilityStatement", "status": "active", "date": DATE, "kind": "instance",
-        "fhirVersion": "4.0.1", "format": ["application/fhir+json", "json"],
+        "fhirVersion": "4.0.1", "format": ["json", "xml"],
         "software": {"name": "BALI", "version": __version__},
         "implementation": {"description": "Terminologies of a graph that BALI loaded"},
         "rest": [

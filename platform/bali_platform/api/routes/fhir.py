@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Annotated
 
 from anyio import to_thread
@@ -15,8 +16,11 @@ from bali_platform.base.errors import BaliError
 from bali_platform.terminology.saved import SavedSets
 
 MEDIA_TYPE = "application/fhir+json"
+XML_TYPE = "application/fhir+xml"
 JSON = ("json", "application/json", MEDIA_TYPE, "*/*", "application/*", "text/json")
+XML = ("xml", "application/xml", XML_TYPE, "text/xml")
 router = APIRouter(prefix="/fhir", tags=["fhir"])
+Write = Callable[[int, Resource], Response]
 Connected = Annotated[Backend, Depends(backend_of)]
 
 
@@ -25,32 +29,57 @@ Connected = Annotated[Backend, Depends(backend_of)]
 @router.post("", include_in_schema=False)
 async def answer_fhir(request: Request, backend: Connected, path: str = "") -> Response:
     """Answer a read, a search, an operation or a batch."""
+    write: Write = _as_json
     try:
-        _check_formats(request)
+        write = _writer(request)
         service = FhirService(backend.terms, SavedSets(backend.settings.home))
     except FhirError as error:
-        return _response(error.status, error.outcome)
+        return write(error.status, error.outcome)
     except BaliError as error:
         told = to_fhir(error)
-        return _response(told.status, told.outcome)
+        return write(told.status, told.outcome)
     query, body = request.query_params.multi_items(), await request.body()
-    status, resource = await to_thread.run_sync(
-        service.answer, request.method, path.strip("/"), query, body
-    )
-    return _response(status, resource)
+
+    def answer() -> Response:
+        return write(*service.answer(request.method, path.strip("/"), query, body))
+
+    return await to_thread.run_sync(answer)
 
 
-def _check_formats(request: Request) -> None:
+def _writer(request: Request) -> Write:
+    """Return what writes answers in the form that is asked for; raises :class:`FhirError`."""
     wanted = request.query_params.get("_format") or request.headers.get("accept", "*/*")
     offered = [kind.partition(";")[0].strip().lower() for kind in wanted.split(",")]
-    if not any(kind in JSON for kind in offered):
-        raise FhirError(406, "not-supported", f"answers are {MEDIA_TYPE}, not {wanted[:100]}")
+    fitting = [kind for kind in offered if kind in (*JSON, *XML)]
+    if not fitting:
+        told = f"answers are {MEDIA_TYPE} or {XML_TYPE}, not {wanted[:100]}"
+        raise FhirError(406, "not-supported", told)
     given = request.headers.get("content-type", MEDIA_TYPE).partition(";")[0].strip().lower()
     if request.method == "POST" and given not in JSON:
         raise FhirError(415, "not-supported", f"send {MEDIA_TYPE}, not {given[:100]}")
+    # Browsers offer XML too, though not first.
+    json_fits = any(kind in JSON for kind in fitting) and offered[0] not in XML
+    return _as_json if json_fits else _xml_writer()
 
 
-def _response(status: int, resource: Resource) -> Response:
-    text = json.dumps(resource, ensure_ascii=False)
+def _xml_writer() -> Write:
+    try:
+        import lxml  # noqa: F401
+        from fhir.resources.R4B import get_fhir_model_class
+    except ImportError as error:
+        raise FhirError(406, "not-supported", "XML needs `pip install 'bali[xml]'`") from error
+
+    def write(status: int, resource: Resource) -> Response:
+        model = get_fhir_model_class(resource["resourceType"]).model_validate(resource)
+        return _response(status, model.model_dump_xml(), XML_TYPE)
+
+    return write
+
+
+def _as_json(status: int, resource: Resource) -> Response:
+    return _response(status, json.dumps(resource, ensure_ascii=False), MEDIA_TYPE)
+
+
+def _response(status: int, content: str | bytes, media_type: str) -> Response:
     headers = {"Retry-After": "2"} if status == 503 else {}
-    return Response(text, status, headers, media_type=f"{MEDIA_TYPE}; fhirVersion=4.0")
+    return Response(content, status, headers, media_type=f"{media_type}; fhirVersion=4.0")
