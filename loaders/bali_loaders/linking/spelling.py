@@ -73,8 +73,9 @@ class Spelling:
 
         Those have a capital where no sentence begins.
         """
-        long = (words.end - words.start >= SHORTEST) & words.opens & words.closes
-        at = np.flatnonzero(long)
+        length = words.end - words.start
+        whole = words.opens & words.closes
+        at = np.flatnonzero(whole & (length >= SHORTEST) & (length <= LONGEST))
         at = at[~self._knows(words.key[at])]
         columns = (at, words.text[at], words.start[at], words.end[at], words.gap[at])
         found: dict[int, str] = {}
