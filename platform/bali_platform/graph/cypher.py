@@ -123,9 +123,11 @@ def _check_read_only(summary: neo4j.ResultSummary) -> None:
             raise NotReadOnlyError(
                 "LOAD CSV, SHOW, TERMINATE, and CALL in an expression are refused"
             )
-        if operator.startswith("ProcedureCall") and not _PROCEDURES.match(details):
-            name = details.partition("(")[0][:100]
-            raise NotReadOnlyError(f"procedure {name} is not one that reads the graph")
+        if operator.startswith("ProcedureCall"):
+            if not _PROCEDURES.match(details):
+                name = details.partition("(")[0][:100]
+                raise NotReadOnlyError(f"procedure {name} is not one that reads the graph")
+            details = details.partition("(")[2]
         for name in _FUNCTION.findall(_QUOTED.sub("", details)):
             if not FUNCTIONS.fullmatch(name):
                 raise NotReadOnlyError(f"function {name[:100]} is not one of Neo4j's own")

@@ -104,6 +104,16 @@ def test_functions_that_are_not_listed_are_refused(
         run_cypher(graph, text)
 
 
+def test_functions_within_a_procedures_arguments_are_looked_at(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = "CALL db.index.fulltext.queryNodes('concept_names', {}) YIELD node RETURN node"
+    assert not run_cypher(graph, call.format("'nothing like this'")).rows
+    monkeypatch.setattr(cypher, "FUNCTIONS", re.compile(r"point\.\w+"))
+    with pytest.raises(UsageError, match=r"date\.truncate is not one of Neo4j's own"):
+        run_cypher(graph, call.format("toString(date.truncate('day', date()))"))
+
+
 @pytest.mark.parametrize("text", ["RETURN 'a.b(' AS `c.d(e)`", "MATCH (n:`a.b(c)`) RETURN n"])
 def test_names_are_no_functions(graph: Graph, text: str) -> None:
     run_cypher(graph, text)
