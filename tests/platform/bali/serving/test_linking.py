@@ -33,13 +33,13 @@ CONCEPTS = [
     ("C01", "Disorder", ["Myocardial infarction", "heart attack"]),
     ("C02", "Disorder", ["Fever"]),
     ("C03", "ChemicalOrDrug", ["Aspirin"]),
-    ("C04", "Phenomenon", ["Cold temperature", "Cold snap"]),
-    ("C05", "Disorder", ["Common cold", "Cold snap"]),
+    ("C04", "Phenomenon", ["Cold temperature", "Frog croup"]),
+    ("C05", "Disorder", ["Common cold", "Frog croup"]),
     ("C06", "Procedure", ["Ultrasonography"]),
 ]
 TEXTS = [
     "🩺 Denies fever.\nMother had a heart\nattack; ultrasonography is planned.",
-    "FAMILY HISTORY:\nHeart attack (HA).\n\nPLAN:\nAspirin for HA, cold snap.",
+    "FAMILY HISTORY:\nHeart attack (HA).\n\nPLAN:\nAspirin for HA, frog croup.",
     "",
 ]
 
@@ -101,7 +101,7 @@ def test_mentions_are_told_in_full(client: TestClient) -> None:
     assert history["name"] == "Myocardial infarction" and history["section"] == "family"
     assert (defined["text"], again["text"]) == ("HA", "HA") and defined["cui"] == again["cui"]
     assert (drug["cui"], drug["attributes"]) == ("C03", [])
-    assert cold["text"] == "cold snap" and 0 < cold["score"] <= 1
+    assert cold["text"] == "frog croup" and 0 < cold["score"] <= 1
     assert empty == {"mentions": [], "omitted": []}
 
 
@@ -114,11 +114,11 @@ def test_filters_choose_what_is_linked(client: TestClient) -> None:
     assert found(groups=["procedure"], preset="clinical") == {"C06"}
     assert found(types=["Disorder"]) == {"C01", "C02"}
     assert found(sources=["S"], preset="clinical") == {"C01", "C02"}
-    (result,) = ask(client, text="a cold snap", nil=1.0)["results"]
+    (result,) = ask(client, text="a frog croup", nil=1.0)["results"]
     (omitted,) = result["omitted"]
-    assert result["mentions"] == [] and omitted["text"] == "cold snap"
+    assert result["mentions"] == [] and omitted["text"] == "frog croup"
     assert sorted(omitted["candidates"]) == ["C04", "C05"]
-    assert plain(bali.link("a cold snap", nil=1.0)) == result
+    assert plain(bali.link("a frog croup", nil=1.0)) == result
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_doubts_are_decided_with_keys_and_in_the_table(
     doubtful = (Mention(0, 9, "C04", 0.5, (), ("C05",)), Mention(11, 16, "C02", 0.4))
     write_corpus(
         corpus,
-        [Sentence("a", 0, "Cold snap, fever.", doubtful)],
+        [Sentence("a", 0, "Frog croup, fever.", doubtful)],
         name="ward",
         graph_version="first",
     )
@@ -255,7 +255,7 @@ def test_a_new_graph_brings_its_names(
     client: TestClient, live: list[Graph], driver: neo4j.Driver, settings: Settings
 ) -> None:
     def found() -> tuple[str, list[str]]:
-        answer = ask(client, text="a feverish cold snap")
+        answer = ask(client, text="a feverish frog croup")
         return answer["graph_version"], [one["cui"] for one in answer["results"][0]["mentions"]]
 
     before = found()
@@ -264,7 +264,7 @@ def test_a_new_graph_brings_its_names(
     with Graph.connect(settings) as new:
         old, live[0] = live[0], new
         after = found()
-        python = [one.cui for one in bali.link("a feverish cold snap").mentions]
+        python = [one.cui for one in bali.link("a feverish frog croup").mentions]
         live[0] = old
     assert before[0] == "first" and "C02" not in before[1]
     assert after[0] == "second" and "C02" in after[1]
