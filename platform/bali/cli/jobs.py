@@ -96,10 +96,7 @@ def train(
     from bali_trainers.training.config import load_config
 
     checked = load_config(config, **({"data": {"corpus": corpus}} if corpus else {}))
-    # What is wrong with it has been told by now: what follows takes longer to be imported. Of that,
-    # a quarter would be pandas, which Neo4j's driver takes along where it can.
-    if not local and folder is None:
-        sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+    # What is wrong with it has been told by now: what follows takes longer to be imported.
     from bali_platform.base.settings import load_settings
     from bali_platform.jobs.app import wake
     from bali_trainers.training.submission import pin

@@ -37,7 +37,7 @@ function show({ jobs, settings }) {
     ...metrics.map((name) => [name, jobs.map((job) => measured(job.metrics[name]))]),
   ];
   $("#table").replaceChildren(h("table", {},
-    h("thead", {}, h("tr", {}, h("th", {}), jobs.map((job) => h("th", {},
+    h("thead", {}, h("tr", {}, h("th", {}, "Job"), jobs.map((job) => h("th", {},
       h("a", { href: `job.html?id=${job.id}` }, job.name), h("div", { class: "soft mono" }, job.id))))),
     h("tbody", {}, rows.map(([name, cells]) =>
       h("tr", {}, h("td", { class: "soft" }, name), cells.map((cell) => h("td", { class: "number" }, cell)))))));

@@ -49,7 +49,7 @@ function show(status) {
 
 function table(jobs) {
   return h("table", {},
-    h("thead", {}, h("tr", {}, ["", "Job", "State", "Progress", "Loss", "Queued"].map((name) => h("th", {}, name)))),
+    h("thead", {}, h("tr", {}, ["Compare", "Job", "State", "Progress", "Loss", "Queued"].map((name) => h("th", {}, name)))),
     h("tbody", {}, jobs.map(row)));
 }
 

@@ -251,7 +251,7 @@ def test_unfinished_graph_is_no_graph(empty: neo4j.Driver, remote: Settings) -> 
 
 def test_a_server_that_does_not_answer_is_named(remote: Settings, release: Path) -> None:
     nowhere = remote.model_copy(update={"neo4j_uri": "bolt://127.0.0.1:1"})
-    with pytest.raises(BaliError, match=r"^bolt://127\.0\.0\.1:1: .+") as refused:
+    with pytest.raises(BaliError, match=r"cannot reach Neo4j at bolt:.*:1: ") as refused:
         load_online(release, FULL, nowhere)
     assert "\n" not in str(refused.value)
 
