@@ -14,14 +14,13 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from bali_platform.graph import Graph
 from bali_platform.terminology import Terminology
 from bali_platform.terminology.warming import warm_up
+from benchmarks.record import record
 
-RESULT = Path(__file__).parent / "results" / "terminology.json"
 BATCH = 1_000
 RATE = 500
 SEARCHES = 50
@@ -33,7 +32,7 @@ def main() -> None:
     arguments = _arguments()
     with Graph.connect() as graph:
         result = measure(Terminology(graph), arguments)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    record("terminology", result)
     print(json.dumps(result, indent=2))
 
 
