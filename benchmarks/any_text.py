@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter, process_time
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -27,7 +25,7 @@ from bali_loaders.linking import PRESETS, TextLinker, open_dictionary, open_fact
 from bali_loaders.linking.linker import graph_dictionary, graph_facts
 from bali_platform.base.settings import load_settings
 from bali_platform.graph import Graph
-from benchmarks.linking import compiled, padded, peak_mb
+from benchmarks.linking import compiled, in_own_process, padded, peak_mb
 from benchmarks.record import record
 
 MADE_NAMES = 1_000_000
@@ -109,20 +107,6 @@ def measure_here(dictionary: Path, facts: Path, notes_file: Path) -> None:
     print(json.dumps(found))
 
 
-def measure(dictionary: Path, facts: Path, notes: Path) -> dict[str, Any]:
-    """Link notes in a process of its own."""
-    paths = map(str, (dictionary, facts, notes))
-    command = [sys.executable, "-m", "benchmarks.any_text", "--one", *paths]
-    started = perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        if process.stdout is None:
-            raise RuntimeError("no output to read")
-        process.stdout.readline()
-        ready = perf_counter() - started
-        found: dict[str, Any] = json.loads(process.stdout.read())
-    return {"start_s": round(ready, 2), **found}
-
-
 def run() -> dict[str, Any]:
     """Measure, and return the numbers by name."""
     cache = load_settings().home / "cache"
@@ -136,8 +120,10 @@ def run() -> dict[str, Any]:
         big = compiled(padded(concepts, notes, MADE_NAMES), folder / "dictionary")
         results: dict[str, Any] = {
             "graph_version": version,
-            "names of the graph": measure(dictionary.folder, facts, folder / "notes.json"),
-            f"{MADE_NAMES} names": measure(big, facts, folder / "notes.json"),
+            "names of the graph": in_own_process(
+                "any_text", dictionary.folder, facts, folder / "notes.json"
+            ),
+            f"{MADE_NAMES} names": in_own_process("any_text", big, facts, folder / "notes.json"),
         }
         linker = TextLinker(dictionary, open_facts(facts), PRESETS["clinical"])
         kinds = {"notes": _repeated("\n\n".join(notes[:100]) + "\n\n"), **TEXTS}

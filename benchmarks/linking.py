@@ -82,9 +82,9 @@ def padded(concepts: Sequence[Concept], texts: Sequence[str], names: int) -> Ite
         yield f"X{number:08d}", own
 
 
-def measure_dictionary(folder: Path, texts: Path) -> dict[str, Any]:
-    """Match and link the texts with a compiled dictionary, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.linking", "--one", str(folder), str(texts)]
+def in_own_process(benchmark: str, *paths: Path) -> dict[str, Any]:
+    """Let a benchmark measure files in a process of its own; ``start_s`` until its first line."""
+    command = [sys.executable, "-m", f"benchmarks.{benchmark}", "--one", *map(str, paths)]
     started = perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         if process.stdout is None:
@@ -210,7 +210,7 @@ def side_by_side(
     whole = compiled(concepts, folder / "dictionary")
     texts = [sentence.text for own in gold.values() for sentence in own]
     (folder / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
-    ours = measure_dictionary(whole, folder / "texts.json")
+    ours = in_own_process("linking", whole, folder / "texts.json")
     for corpus, sentences in gold.items():
         ours[corpus] = both(*score_linker(Linker(open_dictionary(whole)), sentences))
     if python is None:
@@ -231,7 +231,7 @@ def run(
         (folder / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
         for size in sizes:
             whole = compiled(padded(concepts, texts, size), folder / "dictionary")
-            results[f"{size} names"] = measure_dictionary(whole, folder / "texts.json")
+            results[f"{size} names"] = in_own_process("linking", whole, folder / "texts.json")
         if corpora is not None:
             gold = gold_sentences(corpora, codes, folder, version)
             results["side by side"] = side_by_side(concepts, gold, python, folder)

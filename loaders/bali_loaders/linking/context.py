@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bali_loaders.linking.dictionary import Dictionary, phrase_dictionary
-from bali_loaders.linking.lexicon import Course, cues
+from bali_loaders.linking.lexicon import SAID_BY_SECTIONS, Course, cues
 from bali_loaders.linking.matcher import find_names, leftmost_longest
 from bali_loaders.linking.notes import Note
 from bali_loaders.linking.words import Words
@@ -43,13 +43,6 @@ _WIDEST = 400
 """Characters at most from a cue to what it speaks of."""
 _NARROW = 30
 """The same from what was wrong to when that was."""
-_OF_SECTIONS = {
-    "family": "family",
-    "instructions": "hypothetical",
-    "differential": "uncertain",
-    "birth": "over",
-    "past": "in past",
-}
 _OF_SEVERAL = ("are ", "were ", "have ", "is ", "was ", "remains ", "has ")
 _OF_LISTS = (" of", "/o")
 _OF_ITEMS = ("historical", "over", "event", "past")
@@ -233,7 +226,7 @@ def _sections(notes: Sequence[Note], origins: Positions) -> dict[str, list[tuple
     found = defaultdict(list)
     for origin, note in zip(origins.tolist(), notes, strict=True):
         for at, heading in enumerate(note.headings):
-            attribute = _OF_SECTIONS.get(heading.kind)
+            attribute = SAID_BY_SECTIONS.get(heading.kind)
             if attribute is None:
                 continue
             after = note.headings[at + 1 : at + 2]

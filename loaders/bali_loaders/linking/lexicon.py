@@ -11,6 +11,14 @@ from typing import NamedTuple
 
 NOTHING = "-"
 """The meaning of what is no finding, drug or substance."""
+SAID_BY_SECTIONS = {
+    "family": "family",
+    "instructions": "hypothetical",
+    "differential": "uncertain",
+    "birth": "over",
+    "past": "in past",
+}
+"""What a kind of section says of all that it mentions."""
 
 
 class Sense(NamedTuple):

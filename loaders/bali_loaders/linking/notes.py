@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from bali_loaders.linking.layout import block_starts
-from bali_loaders.linking.lexicon import sections
+from bali_loaders.linking.lexicon import SAID_BY_SECTIONS, sections
 
 _PLACEHOLDER = re.compile(
     r"""
@@ -39,8 +39,6 @@ _HISTORIES = {
     "present": ("present", "presenting", "clinical", "interval"),
     "medications": ("medication", "drug"),
 }
-_SPEAKING = frozenset({"", "family", "birth", "differential", "instructions", "past"})
-"""Sections that say something of all that they mention: amid a line, none tells where they end."""
 _EARLIER = frozenset({"past", "prior", "previous"})
 _YEAR = re.compile(r"[12][019]\d\d(?![\w/:.-]\d|\d| ?(?:m[lg]|mcg|cc|units|IU|[hK])\b)")
 _SINCE = re.compile(r"[-/:.,\d]$|\b(?:since|from|at|dx|dx'd|diagnosed)(?: in)? $")
@@ -95,8 +93,9 @@ def _headings(text: str) -> list[Heading]:
         start, end = match.start("words") - 1, match.end() - 1
         kind = _kind(words)
         last = words.rpartition(". ")[2]  # "Fall risk. Allergies:"
-        if not kind and _kind(last) not in _SPEAKING:
-            kind = _kind(last)
+        # What speaks of all that it mentions must begin a line: amid one, none tells where it ends.
+        if not kind and (later := _kind(last)) and later not in SAID_BY_SECTIONS:
+            kind = later
             start += len(words) - len(last)
         if kind and (match["colon"] or words.isupper()):
             found.append(Heading(start, end, kind))

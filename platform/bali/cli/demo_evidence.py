@@ -11,9 +11,10 @@ from rich.table import Table
 from bali.cli.common import table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from bali_platform.base.progress import Reporter
     from bali_platform.base.settings import Settings
-    from bali_platform.graph.client import Graph
     from bali_trainers.evaluation import KnownNames, Report, Setup
 
 
@@ -41,7 +42,7 @@ class Evidence:
         from bali_trainers.evaluation import build_mention_task, evaluate_mentions, report
 
         with Graph.connect(self.settings) as graph:
-            version, known = graph.version, self._known(graph)
+            version, known = graph.version, self._known(graph.names())
         task = build_mention_task(known, self.corpus, documents=self.documents)
         setup = self._setup
         outcomes = [
@@ -59,9 +60,10 @@ class Evidence:
 
         with Graph.connect(self.settings) as graph:
             mentions = link(sentence, graph=graph).mentions
-            meant = {mention.cui for mention in mentions}
-            further = [name for cui, names in graph.names() if cui in meant for name in names]
-            names = self._known(graph).table.names
+            concepts = list(graph.names())
+        meant = {mention.cui for mention in mentions}
+        further = [name for cui, names in concepts if cui in meant for name in names]
+        names = self._known(concepts).table.names
         places = [(mention.start, mention.end) for mention in mentions]
         read = [
             nearest_names(model, names, further, sentence, places, self._setup)
@@ -76,13 +78,13 @@ class Evidence:
 
         return Setup(cache=self.settings.home / "cache" / "vectors", reporter=self.reporter)
 
-    def _known(self, graph: Graph) -> KnownNames:
+    def _known(self, concepts: Iterable[tuple[str, Sequence[str]]]) -> KnownNames:
         from bali_platform.graph.names import in_share
         from bali_trainers.evaluation import read_names
 
         asked = self._asked()
         return read_names(
-            row for row in graph.names() if row[0] in asked or in_share(row[0], self.share)
+            row for row in concepts if row[0] in asked or in_share(row[0], self.share)
         )
 
     def _asked(self) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.progress import QUIET, Reporter
+from bali_platform.base.repeating import repeated
 from bali_platform.base.settings import Settings
 from bali_platform.services.graphs import GraphStores
 from bali_platform.services.home import Home
@@ -149,20 +149,13 @@ def up(settings: Settings, reporter: Reporter = QUIET, workers: bool = False) ->
 @contextmanager
 def kept_up(settings: Settings) -> Iterator[None]:
     """Repair services and workers every few seconds, should one of them be killed."""
-    over = threading.Event()
 
     def repair() -> None:
-        while not over.wait(_REPAIR_EVERY_S):
-            with suppress(BaliError):  # the next turn tries again
-                up(settings, workers=True)
+        with suppress(BaliError):  # the next turn tries again
+            up(settings, workers=True)
 
-    thread = threading.Thread(target=repair, name="repair", daemon=True)
-    thread.start()
-    try:
+    with repeated(repair, _REPAIR_EVERY_S, "repair"):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def running(settings: Settings) -> set[str]:

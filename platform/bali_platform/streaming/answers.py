@@ -9,12 +9,12 @@ so a stream never holds more than the consumer's window, whoever is killed.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.repeating import repeated
 from bali_platform.streaming.keys import BatchKey
 
 if TYPE_CHECKING:
@@ -94,20 +94,12 @@ def _alive(redis: Redis, job_id: str, key: BatchKey) -> Iterator[None]:
     """Show for as long as it takes that somebody builds a batch."""
     from redis.exceptions import RedisError
 
-    over = threading.Event()
-
     def show() -> None:
-        while not over.wait(BUILDER_LIVES_S / 4):
-            with suppress(RedisError):
-                redis.pexpire(_building(job_id, key), int(BUILDER_LIVES_S * 1000))
+        with suppress(RedisError):
+            redis.pexpire(_building(job_id, key), int(BUILDER_LIVES_S * 1000))
 
-    thread = threading.Thread(target=show, name="building", daemon=True)
-    thread.start()
-    try:
+    with repeated(show, BUILDER_LIVES_S / 4, "building"):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _append(redis: Redis, job_id: str, key: BatchKey, kind: str, value: bytes | str) -> bool:
