@@ -87,8 +87,8 @@ def names(
         version = graph.version
         task = build_name_task(graph.names(), withheld=withheld, limit=queries)
     setup = set_up(precision, device)
-    found = _ask(models, task, evaluate_names, setup, graph_version=version)
-    _show(found, output, as_json=as_json)
+    found = ask(models, task, evaluate_names, setup, graph_version=version)
+    show(found, output, as_json=as_json)
 
 
 @group.command("mentions")
@@ -152,7 +152,7 @@ def mentions(
                 for outcome in evaluate_mentions(model, [task], encodings, setup)[0]
             ]
             outcomes += ask_linkers(linker or [], known, task, graph, setup)
-        found = _report(
+        found = make_report(
             task,
             outcomes,
             setup,
@@ -160,7 +160,7 @@ def mentions(
             training=[str(folder) for folder in training or []],
             overlapping=overlapping,
         )
-    _show(found, output, as_json=as_json)
+    show(found, output, as_json=as_json)
 
 
 @group.command("edges")
@@ -180,8 +180,8 @@ def edges(
     setup = set_up(precision, device)
     with _edges(withheld, queries, candidates) as task:
         version = task.source.graph_version
-        found = _ask(models, task, evaluate_links, setup, graph_version=version)
-    _show(found, output, as_json=as_json)
+        found = ask(models, task, evaluate_links, setup, graph_version=version)
+    show(found, output, as_json=as_json)
 
 
 @group.command("pairs")
@@ -203,46 +203,8 @@ def pairs(
         task = build_pair_task(known)
         version = known.source.graph_version
         outcomes = [o for model in models for o in evaluate_pairs(model, task, setup)]
-        found = _report(task.classes, outcomes, setup, graph_version=version)
-    _show(found, output, as_json=as_json)
-
-
-@group.command("questions")
-def questions(
-    models: Models,
-    file: Annotated[Path, typer.Option("--file", help="PubMedQA's labelled questions.")],
-    precision: PrecisionOption = "fp32",
-    device: DeviceOption = "auto",
-    output: OutputOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Answer the questions of PubMedQA, by a linear probe in ten folds."""
-    from bali_trainers.evaluation import evaluate_classes, read_pubmedqa
-
-    task = read_pubmedqa(file)
-    found = _ask(models, task, evaluate_classes, set_up(precision, device))
-    _show(found, output, as_json=as_json)
-
-
-@group.command("relations")
-def relations(
-    models: Models,
-    train: Annotated[
-        Path, typer.Option(help="Fit the probe on this file: ChemProt's or BioRED's.")
-    ],
-    test: Annotated[Path, typer.Option(help="Test it on this one.")],
-    precision: PrecisionOption = "fp32",
-    device: DeviceOption = "auto",
-    output: OutputOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Tell relations of marked things (.jsonl, as ChemProt's) or of documents (as BioRED's)."""
-    from bali.cli.tasks import read_relations
-    from bali_trainers.evaluation import evaluate_classes
-
-    task = read_relations(train, test)
-    found = _ask(models, task, evaluate_classes, set_up(precision, device))
-    _show(found, output, as_json=as_json)
+        found = make_report(task.classes, outcomes, setup, graph_version=version)
+    show(found, output, as_json=as_json)
 
 
 @group.command("language")
@@ -263,10 +225,10 @@ def language(
 
     setup = set_up(precision, device)
     if text is None:
-        found = _ask(models, everyday_task(), evaluate_everyday, setup)
+        found = ask(models, everyday_task(), evaluate_everyday, setup)
     else:
-        found = _ask(models, read_texts(text), evaluate_perplexity, setup)
-    _show(found, output, as_json=as_json)
+        found = ask(models, read_texts(text), evaluate_perplexity, setup)
+    show(found, output, as_json=as_json)
 
 
 def show_report(found: Report) -> None:
@@ -278,27 +240,33 @@ def show_report(found: Report) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add ``bali evaluate`` to ``app``."""
+    from bali.cli import classification
+
+    classification.register(group)
     app.add_typer(group, name="evaluate", rich_help_panel="Training and evidence")
 
 
-def _ask(
+def ask(
     models: Sequence[str],
     task: T,
-    ask: Callable[[str, T, Setup], Sequence[Outcome]],
+    evaluate: Callable[[str, T, Setup], Sequence[Outcome]],
     setup: Setup,
     **facts: Any,
 ) -> Report:
-    outcomes = [outcome for model in models for outcome in ask(model, task, setup)]
-    return _report(task, outcomes, setup, **facts)
+    """Ask all models, and report on what they answer."""
+    outcomes = [outcome for model in models for outcome in evaluate(model, task, setup)]
+    return make_report(task, outcomes, setup, **facts)
 
 
-def _report(task: Task, outcomes: Sequence[Outcome], setup: Setup, **facts: Any) -> Report:
+def make_report(task: Task, outcomes: Sequence[Outcome], setup: Setup, **facts: Any) -> Report:
+    """Report outcomes, with how they were computed."""
     from bali_trainers.evaluation import report
 
     return report(task, outcomes, precision=setup.precision, device=setup.device, **facts)
 
 
-def _show(found: Report, output: Path | None, *, as_json: bool) -> None:
+def show(found: Report, output: Path | None, *, as_json: bool) -> None:
+    """Print a report, and keep it where that is asked for."""
     if output is not None:
         html = output.suffix == ".html"
         text = found.html() if html else found.model_dump_json(indent=2)

@@ -12,8 +12,10 @@ from bali_trainers.evaluation import (
     ClassificationTask,
     Example,
     MaskedTextTask,
+    folded_task,
     read_marked_relations,
-    relation_task,
+    read_table,
+    split_task,
 )
 
 UNRELATED = "none"
@@ -24,15 +26,25 @@ def read_relations(train: Path, test: Path) -> ClassificationTask:
     """Read marked pairs (``.jsonl``), or the relations of whole documents."""
     about = f"relations, {train.name} to {test.name}"
     if train.suffix == ".jsonl":
-        return relation_task(about, read_marked_relations(train), read_marked_relations(test))
+        learned, asked = read_marked_relations(train), read_marked_relations(test)
+        return split_task("relations", about, learned, asked)
     pairs = [
         [pair for document in read_documents(path) for pair in pairs_of_document(document)]
         for path in (train, test)
     ]
     # What never relates in training (two species) is no candidate.
     related = {kinds for kinds, example in pairs[0] if example.label != UNRELATED}
-    chosen = [[example for kinds, example in part if kinds in related] for part in pairs]
-    return relation_task(about, *chosen, negative=UNRELATED)
+    learned, asked = ([example for kinds, example in part if kinds in related] for part in pairs)
+    return split_task("relations", about, learned, asked, negative=UNRELATED)
+
+
+def read_classes(train: Path, test: Path | None) -> ClassificationTask:
+    """Read tables of labelled texts; ten folds where there is no other one to test on."""
+    examples = read_table(train)
+    if test is None:
+        return folded_task("classify", train.name, examples)
+    about = f"{train.name} to {test.name}"
+    return split_task("classify", about, examples, read_table(test))
 
 
 def read_texts(path: Path) -> MaskedTextTask:

@@ -180,6 +180,19 @@ def test_clusters_are_drawn_whole() -> None:
     assert {round(mean, 6) for mean in uneven.tolist()} == {0, round(1 / 3, 6), 1}
 
 
+def test_seeds_are_drawn_as_well_as_queries() -> None:
+    random = np.random.default_rng(7)
+    right = (random.random(300) < 0.6).astype(float)
+    same, apart = np.stack([right] * 3), np.stack([right, right, 0 * right])
+    alone, together = estimate(right), estimate(same)
+    assert (alone.low, alone.high) == pytest.approx((together.low, together.high))
+    assert estimate(apart).value == pytest.approx(right.mean() * 2 / 3)
+    assert estimate(apart).low < 0.3 * right.mean(), "three unlucky seeds"
+    gain = compare({"m": apart}, {"m": 0 * right})["m"]
+    assert gain.p < 0.001
+    assert gain.low == pytest.approx(estimate(apart).low)
+
+
 def test_few_clusters_prove_little() -> None:
     gain = np.repeat([1.0, 0.0], 500)
     none = np.zeros(1000)

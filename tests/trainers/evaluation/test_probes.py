@@ -23,9 +23,9 @@ from bali_trainers.evaluation import (
     evaluate_perplexity,
     official_folds,
     read_marked_relations,
-    read_pubmedqa,
-    relation_task,
+    read_questions,
     report,
+    split_task,
 )
 from bali_trainers.evaluation.agreement import compare_classes, count_classes, estimate_classes
 from bali_trainers.evaluation.probe import choose_penalty, fit_probes
@@ -118,7 +118,7 @@ def test_questions_are_answered_from_their_contexts(
     }
     path = tmp_path / "qa.json"
     path.write_text(json.dumps(rows))
-    task = read_pubmedqa(path)
+    task = read_questions(path)
     assert task.examples[0].texts == ("w0 w1", "w80 w81 w0")
     (base,) = evaluate_classes(str(tiny_model()), task)
     (wide,) = evaluate_classes(str(tiny_model(hidden_size=32)), task)
@@ -133,21 +133,21 @@ def test_questions_are_answered_from_their_contexts(
     ("content", "problem"),
     [
         ("[1]", "not questions of PubMedQA"),
-        ('{"1": {"QUESTION": "a", "CONTEXTS": []}}', "not questions of PubMedQA .*final_decision"),
+        ('{"1": {"QUESTION": "a", "CONTEXTS": []}}', "not questions of PubMedQA, .*final_decision"),
         (
             '{"1": {"QUESTION": "a", "CONTEXTS": [], "final_decision": "so"}}',
             "answer 'so' is none of yes, no, maybe",
         ),
         (
             '{"1": {"QUESTION": "a", "CONTEXTS": [], "final_decision": "no"}}',
-            "1 questions are too few",
+            "1 examples are too few",
         ),
     ],
 )
 def test_bad_questions_are_named(content: str, problem: str, tmp_path: Path) -> None:
     (tmp_path / "qa.json").write_text(content)
     with pytest.raises(BaliError, match=problem):
-        read_pubmedqa(tmp_path / "qa.json")
+        read_questions(tmp_path / "qa.json")
 
 
 def test_marks_are_taken_out_of_relations(tmp_path: Path) -> None:
@@ -175,15 +175,15 @@ def test_relations_are_told_by_what_is_marked(tiny_model: Callable[..., Path]) -
     labels = ["up", "down"]
     train = [relation(i, labels[i % 2]) for i in range(10, 40)]
     test = [relation(i, labels[i % 2]) for i in range(50, 62)]
-    task = relation_task("toy", train, test, negative="down")
+    task = split_task("relations", "toy", train, test, negative="down")
     (outcome,) = evaluate_classes(str(tiny_model()), task)
     found = report(task, [outcome])
     assert [found.facts[name] for name in ("train", "test", "folds")] == [30, 12, 1]
     assert found.sections["all"].models[outcome.model]["micro F1"].value == 1
     with pytest.raises(BaliError, match="1 test documents are also in the training part"):
-        relation_task("toy", train, [*test, train[0]])
+        split_task("relations", "toy", train, [*test, train[0]])
     with pytest.raises(BaliError, match="no training example has the label 'other'"):
-        relation_task("toy", train, [relation(60, "other")])
+        split_task("relations", "toy", train, [relation(60, "other")])
 
 
 TEXTS = ("w1 w2 w3 w4 w5 w6 w7", "w9", "w3 w4 w5 w3 w4", *(f"w{i} w{i + 1}" for i in range(30)))

@@ -84,6 +84,14 @@ class WordPieces:
         offsets[mask.astype(bool)] = flat.reshape(-1, 2)
         return Pieces(ids=ids, mask=mask, start=offsets[..., 0], end=offsets[..., 1])
 
+    def encode_pairs(
+        self, pairs: Sequence[tuple[str, str]], max_length: int
+    ) -> list[tuple[list[int], list[int]]]:
+        """Tokenise pairs of texts into ids and segments; the longer text is cut as needed."""
+        self._tokenizer.enable_truncation(max_length)
+        encodings = self._tokenizer.encode_batch_fast(list(pairs))
+        return [(encoding.ids, encoding.type_ids) for encoding in encodings]
+
     def encode_names(
         self, names: Sequence[str], max_length: int
     ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:

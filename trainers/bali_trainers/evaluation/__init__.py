@@ -6,10 +6,13 @@ from bali_trainers.evaluation.classification import (
     Example,
     Fold,
     evaluate_classes,
+    folded_task,
+    split_task,
 )
 from bali_trainers.evaluation.concepts import View, concept_vectors
 from bali_trainers.evaluation.edge_task import EdgeTask, build_edge_task
 from bali_trainers.evaluation.everyday import EverydayTask, evaluate_everyday, everyday_task
+from bali_trainers.evaluation.fine_tuning import Recipe, evaluate_fine_tuned
 from bali_trainers.evaluation.links import evaluate_links
 from bali_trainers.evaluation.mentions import (
     Encoding,
@@ -26,9 +29,10 @@ from bali_trainers.evaluation.names import NameTable, NameTask, build_name_task,
 from bali_trainers.evaluation.overlap import overlapping_documents, require_apart
 from bali_trainers.evaluation.pairs import PairTask, build_pair_task, evaluate_pairs
 from bali_trainers.evaluation.perplexity import MaskedTextTask, evaluate_perplexity
-from bali_trainers.evaluation.questions import official_folds, read_pubmedqa
-from bali_trainers.evaluation.relations import read_marked_relations, relation_task
+from bali_trainers.evaluation.questions import official_folds, read_questions
+from bali_trainers.evaluation.relations import read_marked_relations
 from bali_trainers.evaluation.report import Outcome, Report, Scored, Section, Task, report
+from bali_trainers.evaluation.tables import read_table
 from bali_trainers.inference.embedding import Setup
 
 __all__ = [
@@ -48,6 +52,7 @@ __all__ = [
     "NameTask",
     "Outcome",
     "PairTask",
+    "Recipe",
     "Report",
     "Scored",
     "Section",
@@ -62,19 +67,22 @@ __all__ = [
     "concept_vectors",
     "evaluate_classes",
     "evaluate_everyday",
+    "evaluate_fine_tuned",
     "evaluate_links",
     "evaluate_mentions",
     "evaluate_names",
     "evaluate_pairs",
     "evaluate_perplexity",
     "everyday_task",
+    "folded_task",
     "nearest_names",
     "official_folds",
     "overlapping_documents",
     "read_marked_relations",
     "read_names",
-    "read_pubmedqa",
-    "relation_task",
+    "read_questions",
+    "read_table",
     "report",
     "require_apart",
+    "split_task",
 ]

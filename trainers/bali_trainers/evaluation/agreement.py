@@ -7,12 +7,17 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from bali_trainers.evaluation.metrics import FLIPS, Difference, Estimate, resampled_clusters
+from bali_trainers.evaluation.metrics import (
+    FLIPS,
+    Difference,
+    Estimate,
+    coin_tosses,
+    mean_of_seeds,
+    resampled_clusters,
+)
 
 Counts = NDArray[np.float64]
-"""[clusters, classes, 3]: right, predicted and wanted examples."""
-
-_SEED = 20_251
+"""[seeds, clusters, classes, 3]: right, predicted and wanted examples."""
 
 
 def count_classes(
@@ -21,7 +26,10 @@ def count_classes(
     clusters: NDArray[np.int64],
     classes: int,
 ) -> Counts:
-    """Count examples by cluster (numbered without gaps) and class."""
+    """Count examples by cluster (numbered without gaps) and class.
+
+    Classes are predicted once, [Q], or by several seeds, [S, Q].
+    """
     size = int(clusters.max()) + 1
 
     def tally(chosen: NDArray[np.bool_], label: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -29,8 +37,11 @@ def count_classes(
         return np.bincount(cells, minlength=size * classes).reshape(size, classes)
 
     every = np.ones(len(wanted), dtype=bool)
-    tallies = [tally(predicted == wanted, wanted), tally(every, predicted), tally(every, wanted)]
-    return np.stack(tallies, axis=2).astype(float)
+    seeds = [
+        [tally(row == wanted, wanted), tally(every, row), tally(every, wanted)]
+        for row in np.atleast_2d(predicted)
+    ]
+    return np.moveaxis(np.array(seeds, dtype=float), 1, -1)
 
 
 def estimate_classes(counts: Counts, negative: int | None = None) -> dict[str, Estimate]:
@@ -38,43 +49,53 @@ def estimate_classes(counts: Counts, negative: int | None = None) -> dict[str, E
 
     The class ``negative`` (no relation) counts for accuracy only. With one label an example and no
     such class, micro-F1 is the accuracy. Macro-F1 is the mean over the classes that are predicted
-    or wanted at all.
+    or wanted at all. Each is a mean over seeds, which are drawn as well.
     """
-    draws = np.tensordot(resampled_clusters(len(counts)).astype(float), counts, axes=1)
-    every = counts.sum(axis=0)
-    return {
-        name: Estimate(
-            value=float(metric(every)),
-            low=float(np.percentile(metric(draws), 2.5)),
-            high=float(np.percentile(metric(draws), 97.5)),
-        )
-        for name, metric in _metrics(negative).items()
-    }
+    drawn, every = _drawn(counts), counts.sum(axis=1)
+    found = {}
+    for name, metric in _metrics(negative).items():
+        low, high = np.percentile(mean_of_seeds(metric(drawn)), [2.5, 97.5])
+        value = float(metric(every).mean())
+        found[name] = Estimate(value=value, low=float(low), high=float(high))
+    return found
+
+
+def micro_f1(counts: Counts, negative: int | None = None) -> float:
+    """Return the micro-F1 of all clusters, see :func:`estimate_classes`."""
+    return float(_metrics(negative)["micro F1"](counts.sum(axis=1)).mean())
 
 
 def compare_classes(
     candidate: Counts, baseline: Counts, negative: int | None = None
 ) -> dict[str, Difference]:
-    """Return candidate minus baseline; ``p`` by exchanging their answers, cluster by cluster."""
-    draws = resampled_clusters(len(candidate)).astype(float)
-    change = candidate - baseline
-    flips = np.random.Generator(np.random.Philox(_SEED)).random((FLIPS, len(candidate))) < 0.5
-    exchanged = np.tensordot(flips.astype(float), change, axes=1)
-    ours, theirs = candidate.sum(axis=0), baseline.sum(axis=0)
-    drawn = [np.tensordot(draws, counts, axes=1) for counts in (candidate, baseline)]
+    """Return candidate minus baseline; ``p`` by exchanging their answers, cluster by cluster.
+
+    The interval is over clusters and seeds, of which both have the same number.
+    """
+    metrics = _metrics(negative)
+    ours, theirs = candidate.sum(axis=1), baseline.sum(axis=1)
+    drawn = [_drawn(counts) for counts in (candidate, baseline)]
+    values = {name: float((m(ours) - m(theirs)).mean()) for name, m in metrics.items()}
+    extreme = dict.fromkeys(metrics, 1)
+    for tosses in coin_tosses(candidate.shape[1]):
+        exchanged = np.tensordot(tosses, candidate - baseline, axes=(1, 1))
+        for name, metric in metrics.items():
+            chance = (metric(ours - exchanged) - metric(theirs + exchanged)).mean(axis=1)
+            extreme[name] += int((np.abs(chance) >= abs(values[name]) - 1e-9).sum())
     differences = {}
-    for name, metric in _metrics(negative).items():
-        value = float(metric(ours) - metric(theirs))
-        spread = metric(drawn[0]) - metric(drawn[1])
-        by_chance = metric(ours - exchanged) - metric(theirs + exchanged)
-        extreme = int((np.abs(by_chance) >= abs(value) - 1e-9).sum())
+    for name, metric in metrics.items():
+        spread = [mean_of_seeds(metric(counts), side) for side, counts in enumerate(drawn)]
+        low, high = np.percentile(spread[0] - spread[1], [2.5, 97.5])
         differences[name] = Difference(
-            value=value,
-            low=float(np.percentile(spread, 2.5)),
-            high=float(np.percentile(spread, 97.5)),
-            p=(extreme + 1) / (FLIPS + 1),
+            value=values[name], low=float(low), high=float(high), p=extreme[name] / (FLIPS + 1)
         )
     return differences
+
+
+def _drawn(counts: Counts) -> Counts:
+    """Return the counts of resampled clusters, [resamples, seeds, classes, 3]."""
+    draws = resampled_clusters(counts.shape[1]).astype(float)
+    return np.tensordot(draws, counts, axes=(1, 1))
 
 
 def _metrics(negative: int | None) -> dict[str, Callable[[Counts], NDArray[np.float64]]]:

@@ -1,15 +1,17 @@
-"""Tasks that a probe on a frozen encoder answers: one class for each example."""
+"""Tasks with one class for each example, and the probe that answers them on a frozen encoder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bali_platform.base.errors import BaliError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.progress import QUIET, Reporter
 from bali_trainers.evaluation.agreement import (
     Counts,
@@ -24,6 +26,7 @@ from bali_trainers.inference.embedding import PLAIN, NameEncoder, Setup, Spans
 
 Span = tuple[int, int]
 _LONGEST_TEXT = 512
+_FOLDS = 10
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Example:
 
     Attributes:
         texts: As many in every example of a task.
+        options: Answers to choose among, as many in every example; labels are their letters.
         marked: As many things in every example, each the spans where it is mentioned.
         label: The right class.
         document: Examples of one document are not independent.
@@ -41,11 +45,12 @@ class Example:
     marked: tuple[tuple[Span, ...], ...]
     label: str
     document: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Which examples a probe is fitted on, and which it is tested on."""
+    """Which examples a model is fitted on, and which it is tested on."""
 
     train: NDArray[np.int64]
     test: NDArray[np.int64]
@@ -63,6 +68,10 @@ class ClassificationTask(Task):
     examples: tuple[Example, ...]
     folds: tuple[Fold, ...]
     negative: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.examples:
+            raise BaliError(f"{self.about}: no examples, nothing to evaluate")
 
     @property
     def title(self) -> str:
@@ -93,16 +102,29 @@ class ClassificationTask(Task):
 
     @property
     def classes(self) -> list[str]:
-        """The labels, sorted."""
+        """The labels, sorted; of options, the letters of all."""
+        if options := self.examples[0].options:
+            return list(ascii_uppercase[: len(options)])
         return sorted({example.label for example in self.examples})
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The class of each example, [N]."""
+        classes = self.classes
+        return np.array([classes.index(example.label) for example in self.examples])
+
+    @property
+    def nothing(self) -> int | None:
+        """The class that says there is nothing, if there is one."""
+        return self.classes.index(self.negative) if self.negative in self.classes else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Classified(Outcome):
-    """What one model's probes did.
+    """What one model's probes, or fine-tuned copies of it, did.
 
     Attributes:
-        predicted: [Q] class of each tested example.
+        predicted: [Q] class of each tested example, or [S, Q] by S seeds.
         wanted: [Q] the right one.
         classes: How many there are.
         negative: The class that says there is nothing, if there is one.
@@ -125,7 +147,9 @@ class Classified(Outcome):
         return compare_classes(counts, before, self.negative)
 
     def _counts(self, chosen: Mask, clusters: Clusters) -> Counts:
-        return count_classes(self.predicted[chosen], self.wanted[chosen], clusters, self.classes)
+        return count_classes(
+            self.predicted[..., chosen], self.wanted[chosen], clusters, self.classes
+        )
 
 
 def evaluate_classes(
@@ -136,6 +160,8 @@ def evaluate_classes(
     The features of an example are the unit vector of each text, that of each thing marked, and the
     products of the first two vectors of a kind. The penalty is chosen within the training part.
     """
+    if task.examples[0].options:
+        raise UsageError("options are told apart by fine-tuning alone: add --fine-tune")
     encoder = NameEncoder(model, setup, name_length=_LONGEST_TEXT, sentence_length=_LONGEST_TEXT)
     features = _features(encoder, task.examples)
     return [probe_classes(model, task, features, setup.reporter)]
@@ -150,8 +176,7 @@ def probe_classes(
     view: str = "",
 ) -> Classified:
     """Fit a probe for every fold on the features of the examples, [N, d], and test it."""
-    classes = task.classes
-    labels = np.array([classes.index(example.label) for example in task.examples])
+    classes, labels = task.classes, task.labels
     predicted = np.full(len(labels), -1)
     penalties: list[float] = []
     with reporter.step("fit probes", len(task.folds)) as step:
@@ -168,13 +193,55 @@ def probe_classes(
         predicted=predicted[task.tested],
         wanted=labels[task.tested],
         classes=len(classes),
-        negative=classes.index(task.negative) if task.negative in classes else None,
+        negative=task.nothing,
     )
 
 
+def split_task(
+    name: str,
+    about: str,
+    train: Sequence[Example],
+    test: Sequence[Example],
+    negative: str | None = None,
+) -> ClassificationTask:
+    """Fit on ``train``, test on ``test``; no test document may be in training."""
+    shared = {e.document for e in train} & {e.document for e in test}
+    if shared:
+        raise BaliError(
+            f"{about}: {len(shared)} test documents are also in the training part, such as "
+            f"'{min(shared)[:60]}': take them out of one"
+        )
+    unseen = {e.label for e in test} - {e.label for e in train}
+    if unseen and not train[0].options:
+        raise BaliError(f"{about}: no training example has the label '{min(unseen)}'")
+    fold = Fold(np.arange(len(train)), np.arange(len(train), len(train) + len(test)))
+    return ClassificationTask(name, about, (*train, *test), (fold,), negative)
+
+
+def folded_task(name: str, about: str, examples: Sequence[Example]) -> ClassificationTask:
+    """Fit and test in ten folds of documents."""
+    if len(examples) < 3 * _FOLDS:
+        raise BaliError(f"{about}: {len(examples)} examples are too few for {_FOLDS} folds")
+    return ClassificationTask(name, about, tuple(examples), document_folds(examples, _FOLDS))
+
+
+def document_folds(examples: Sequence[Example], count: int) -> tuple[Fold, ...]:
+    """Sort documents into ``count`` folds by hash; those that would be empty are left out."""
+    fold = np.array([document_hash(example) % count for example in examples])
+    return tuple(
+        Fold(np.flatnonzero(fold != part), np.flatnonzero(fold == part))
+        for part in range(count)
+        if 0 < np.count_nonzero(fold == part) < len(examples)
+    )
+
+
+def document_hash(example: Example) -> int:
+    """Return a number that is always the same for examples of one document."""
+    digest = blake2b(example.document.encode(), digest_size=8, salt=b"folds")
+    return int.from_bytes(digest.digest(), "big")
+
+
 def _features(encoder: NameEncoder, examples: Sequence[Example]) -> NDArray[np.float32]:
-    if not examples:
-        raise BaliError("no examples: nothing to evaluate")
     whole = []
     for texts in zip(*(example.texts for example in examples), strict=True):
         embedded = encoder.encode(texts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -14,8 +14,10 @@ from bali_trainers.evaluation.ranking import Ranks
 Values = NDArray[np.float64]
 Clusters = NDArray[np.int64]
 RESAMPLES = 2000
-FLIPS = 10_000
+FLIPS = 100_000
+"""Enough for hundreds of comparisons to be corrected together."""
 _SEED = 20_250
+_FLIPS_AT_ONCE = 1000
 
 
 class Estimate(BaseModel):
@@ -52,24 +54,43 @@ def rank_metrics(ranks: Ranks) -> dict[str, Values]:
 
 
 def estimate(values: Values, clusters: Clusters | None = None) -> Estimate:
-    """Return the mean and its percentile-bootstrap interval, over clusters where given."""
-    low, high = np.percentile(bootstrap(values, clusters), [2.5, 97.5])
-    return Estimate(value=float(values.mean()), low=float(low), high=float(high))
+    """Return the mean and its percentile-bootstrap interval, over clusters where given.
+
+    Values are of Q queries, [Q], or of S seeds, [S, Q]: then seeds are drawn as well.
+    """
+    return _estimate(float(values.mean()), bootstrap(values, clusters))
 
 
 def bootstrap(
-    values: Values, clusters: Clusters | None = None, *, resamples: int = RESAMPLES
+    values: Values,
+    clusters: Clusters | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    side: int = 0,
 ) -> Values:
     """Return the means of resamples drawn with replacement, [resamples].
 
     With ``clusters`` ([Q], numbered without gaps) whole clusters are drawn, such as documents,
     whose mentions are not independent. The draws depend on the number of clusters alone, so that
-    paired metrics see the same resamples.
+    paired metrics see the same resamples. Of values [S, Q] seeds are drawn too, otherwise for each
+    ``side`` of a comparison.
     """
-    clusters = np.arange(len(values)) if clusters is None else clusters
-    sums, sizes = np.bincount(clusters, weights=values), np.bincount(clusters)
+    rows = np.atleast_2d(values)
+    clusters = np.arange(rows.shape[1]) if clusters is None else clusters
+    sums = np.stack([np.bincount(clusters, weights=row) for row in rows], axis=1)
     draws = resampled_clusters(len(sums), resamples=resamples)
-    means: Values = (draws @ sums) / (draws @ sizes)
+    return mean_of_seeds((draws @ sums) / (draws @ np.bincount(clusters))[:, None], side)
+
+
+def mean_of_seeds(values: Values, side: int = 0) -> Values:
+    """Return the mean of a resample's seeds, drawn with replacement: [resamples, S] to [resamples].
+
+    The seeds of two models have nothing in common: each ``side`` of a comparison draws its own.
+    """
+    resamples, seeds = values.shape
+    random = np.random.Generator(np.random.Philox([_SEED, side]))
+    draws = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
+    means: Values = (values * draws).sum(axis=1) / seeds
     return means
 
 
@@ -85,13 +106,36 @@ def resampled_clusters(count: int, *, resamples: int = RESAMPLES) -> NDArray[np.
     return draws
 
 
+def coin_tosses(count: int) -> Iterator[Values]:
+    """Yield :data:`FLIPS` rows of ``count`` zeros and ones, a thousand at once, always the same."""
+    random = np.random.Generator(np.random.Philox(_SEED))
+    for _ in range(0, FLIPS, _FLIPS_AT_ONCE):
+        drawn = random.integers(0, 256, (_FLIPS_AT_ONCE, -(-count // 8)), dtype=np.uint8)
+        yield np.unpackbits(drawn, axis=1, count=count).astype(float)
+
+
 def compare(
     candidate: Mapping[str, Values],
     baseline: Mapping[str, Values],
     clusters: Clusters | None = None,
 ) -> dict[str, Difference]:
-    """Return candidate minus baseline for every metric; both saw the same queries in one order."""
-    return {name: _difference(candidate[name] - baseline[name], clusters) for name in candidate}
+    """Return candidate minus baseline for every metric; both saw the same queries in one order.
+
+    Either may have several seeds, see :func:`estimate`: the interval is over queries and seeds,
+    ``p`` over queries, by their means over seeds.
+    """
+    means = [_mean(candidate[name]) - _mean(baseline[name]) for name in candidate]
+    clusters = np.arange(len(means[0])) if clusters is None else clusters
+    sums = np.stack([np.bincount(clusters, weights=values) for values in means], axis=1)
+    found = {}
+    for name, p, mean in zip(candidate, _chance(sums.astype(float)), means, strict=True):
+        ours, theirs = (
+            bootstrap(scores[name], clusters, side=side)
+            for side, scores in enumerate((candidate, baseline))
+        )
+        around = _estimate(float(mean.mean()), ours - theirs)
+        found[name] = Difference(**around.model_dump(), p=p)
+    return found
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -106,13 +150,21 @@ def holm(p: Sequence[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def _difference(values: Values, clusters: Clusters | None) -> Difference:
-    interval = estimate(values, clusters)
-    sums = values if clusters is None else np.bincount(clusters, weights=values)
-    changed = sums[sums != 0]
-    random = np.random.Generator(np.random.Philox(_SEED))
-    extreme = 1
-    for _ in range(0, FLIPS, 1000):
-        signs = random.choice([-1.0, 1.0], size=(1000, len(changed)))
-        extreme += int((np.abs(signs @ changed) >= abs(changed.sum()) - 1e-9).sum())
-    return Difference(**interval.model_dump(), p=extreme / (FLIPS + 1))
+def _estimate(value: float, resampled: Values) -> Estimate:
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return Estimate(value=value, low=float(low), high=float(high))
+
+
+def _mean(values: Values) -> Values:
+    mean: Values = np.atleast_2d(values).mean(axis=0)
+    return mean
+
+
+def _chance(changes: Values) -> list[float]:
+    """Return how likely each sum over clusters, [C, K], is as large with random signs, [K]."""
+    totals = changes.sum(axis=0)
+    extreme = np.ones(len(totals))
+    for tosses in coin_tosses(len(changes)):
+        turned = totals - 2 * tosses @ changes
+        extreme += (np.abs(turned) >= np.abs(totals) - 1e-9).sum(axis=0)
+    return [float(p) for p in extreme / (FLIPS + 1)]

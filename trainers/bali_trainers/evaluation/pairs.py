@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from bali_trainers.evaluation.classification import (
     ClassificationTask,
     Classified,
     Example,
-    Fold,
+    document_folds,
     probe_classes,
 )
 from bali_trainers.evaluation.concepts import concept_vectors
@@ -66,7 +65,11 @@ def build_pair_task(edges: EdgeTask) -> PairTask:
     )
     ends = np.array([(head, tail) for head, tail, _ in rows], dtype=np.int64)
     task = ClassificationTask(
-        "pairs", "relations of concept pairs", examples, _folds(examples), negative=UNRELATED
+        "pairs",
+        "relations of concept pairs",
+        examples,
+        document_folds(examples, _FOLDS),
+        negative=UNRELATED,
     )
     return PairTask(edges, task, ends[:, 0], ends[:, 1])
 
@@ -104,16 +107,3 @@ def _unrelated(edges: EdgeTask, related: list[tuple[int, int, int]]) -> list[tup
         if related[one][0] != related[other][2]
     }
     return [pair for pair in mixed if frozenset(pair) not in known]
-
-
-def _folds(examples: tuple[Example, ...]) -> tuple[Fold, ...]:
-    fold = np.array([_hash(example.document) % _FOLDS for example in examples])
-    return tuple(
-        Fold(np.flatnonzero(fold != part), np.flatnonzero(fold == part))
-        for part in range(_FOLDS)
-        if 0 < np.count_nonzero(fold == part) < len(examples)
-    )
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8, salt=b"folds").digest(), "big")

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from bali_platform.base.errors import BaliError
-from bali_trainers.evaluation.classification import ClassificationTask, Example, Fold
+from bali_trainers.evaluation.classification import Example
 
 _MARKS = {"<<": 0, "[[": 1}
 _MARKED = re.compile(r"(<<|\[\[) (.+?) (?:>>|\]\])")
@@ -32,23 +29,6 @@ def read_marked_relations(path: Path) -> list[Example]:
             f"({type(error).__name__}: {error})"
         ) from None
     return examples
-
-
-def relation_task(
-    name: str, train: Sequence[Example], test: Sequence[Example], *, negative: str | None = None
-) -> ClassificationTask:
-    """Fit on ``train``, test on ``test``; no test document may be in training."""
-    shared = {e.document for e in train} & {e.document for e in test}
-    if shared:
-        raise BaliError(
-            f"{name}: {len(shared)} test documents are also in the training part, such as "
-            f"'{min(shared)[:60]}': take them out of one"
-        )
-    unseen = {e.label for e in test} - {e.label for e in train}
-    if unseen:
-        raise BaliError(f"{name}: no training example has the label '{min(unseen)}'")
-    fold = Fold(np.arange(len(train)), np.arange(len(train), len(train) + len(test)))
-    return ClassificationTask("relations", name, (*train, *test), (fold,), negative)
 
 
 def _unmark(text: str, label: str) -> Example:

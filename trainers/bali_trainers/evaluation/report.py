@@ -56,7 +56,7 @@ class Outcome(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Scored(Outcome):
-    """An outcome whose metrics are means: ``scores[metric]`` is [Q]."""
+    """An outcome whose metrics are means: ``scores[metric]`` is [Q], or [S, Q] of S seeds."""
 
     scores: dict[str, Values]
 
@@ -70,7 +70,7 @@ class Scored(Outcome):
 
     def of(self, chosen: Mask) -> dict[str, Values]:
         """Return the scores of some questions."""
-        return {name: values[chosen] for name, values in self.scores.items()}
+        return {name: values[..., chosen] for name, values in self.scores.items()}
 
 
 class Section(BaseModel):

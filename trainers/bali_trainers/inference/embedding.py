@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from bali_platform.base.progress import QUIET, Reporter
 from bali_trainers.batches.tokens import WordPieces
 from bali_trainers.inference.precision import settle_device, settle_precision, tokens_at_once
-from bali_trainers.models.bases import name_pooling, told_pooling, word_pieces
-from bali_trainers.models.text import load_text_encoder
+from bali_trainers.models.bases import Pooling, name_pooling, told_pooling, word_pieces
+from bali_trainers.models.text import TextEncoder, load_text_encoder
 
 Precision = Literal["fp32", "bf16"]
 _NAMES_AT_ONCE = 50_000  # that are cut into pieces: what the tokenizer makes of one is 1 KB
@@ -114,13 +114,7 @@ class NameEncoder:
     @cached_property
     def digest(self) -> str:
         """Digest of the weights and the pooling: models of the same one make the same vectors."""
-        total = blake2b(digest_size=16)
-        for name, value in sorted(self._text.model.base_model.state_dict().items()):
-            total.update(name.encode())
-            total.update(value.cpu().reshape(-1).view(torch.uint8).numpy())
-        if self._pooling != "mean":
-            total.update(self._pooling.encode())
-        return total.hexdigest()
+        return model_digest(self._text, self._pooling)
 
     @property
     def pieces(self) -> WordPieces:
@@ -266,6 +260,17 @@ class NameEncoder:
             with torch.inference_mode(), self._autocast:
                 vectors = encode(some.clamp(min=0), (some >= 0).long())
             yield batch, vectors.float().cpu().numpy()
+
+
+def model_digest(text: TextEncoder, pooling: Pooling) -> str:
+    """Return the digest of an encoder's weights and of how its states are pooled."""
+    total = blake2b(digest_size=16)
+    for name, value in sorted(text.model.base_model.state_dict().items()):
+        total.update(name.encode())
+        total.update(value.cpu().reshape(-1).view(torch.uint8).numpy())
+    if pooling != "mean":
+        total.update(pooling.encode())
+    return total.hexdigest()
 
 
 def unit_rows(vectors: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -78,15 +78,23 @@ class TextEncoder(nn.Module):
         modules = self.model.base_model.modules()
         return sum(m.weight.numel() for m in modules if isinstance(m, nn.Linear))
 
-    def forward(self, input_ids: Tensor, attention_mask: Mask) -> Tensor:
-        """Encode ``[B, L]`` token ids into states ``[B, L, d]``; without mask, all are tokens."""
+    def forward(
+        self, input_ids: Tensor, attention_mask: Mask, segments: Tensor | None = None
+    ) -> Tensor:
+        """Encode ``[B, L]`` token ids into states ``[B, L, d]``; without mask, all are tokens.
+
+        ``segments`` ``[B, L]`` tell the second text of a pair from the first, to models that ask.
+        """
         if isinstance(attention_mask, Packing):
             states = self._encode(**packed_inputs(self.model, input_ids, attention_mask))
             return states.flatten(0, 1)[attention_mask.place]
         if attention_mask is None and self._compiled:
             # Texts without a mask would be compiled apart, and torch gives up after a few times.
             attention_mask = torch.ones_like(input_ids)
-        return self._encode(**padded_inputs(self.model, input_ids, attention_mask))
+        inputs = padded_inputs(self.model, input_ids, attention_mask)
+        if segments is not None and getattr(self.model.config, "type_vocab_size", 0) > 1:
+            inputs["token_type_ids"] = segments
+        return self._encode(**inputs)
 
     def states(self, input_ids: Tensor, attention_mask: Mask, positions: Tensor) -> Tensor:
         """Return the states ``[P, d]`` of flat token positions (row * L + column), in their order.
