@@ -33,10 +33,11 @@ class Manners:
             return
         if scope["path"].startswith(f"{VERSION}/"):
             scope = {**scope, "root_path": VERSION}
-        methods = allowed(self._routes, scope)
-        if scope["method"] == "OPTIONS" and methods:
+        asked = scope["method"]
+        methods = allowed(self._routes, scope) if asked in ("OPTIONS", "HEAD") else []
+        if asked == "OPTIONS" and methods:
             await Response(None, 204, {"Allow": ", ".join(methods)})(scope, receive, send)
-        elif scope["method"] == "HEAD" and "GET" in methods:
+        elif asked == "HEAD" and "GET" in methods:
             head = _Head(send)
             await self._app({**scope, "method": "GET"}, _gone, head)
             await head.end()

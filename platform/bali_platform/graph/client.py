@@ -137,6 +137,10 @@ class Graph:
         with ThreadPoolExecutor(SESSIONS) as pool:
             return list(chain.from_iterable(pool.map(ask, _split(asked, CUIS_A_TRANSACTION))))
 
+    def rows(self, name: str, asked: Sequence[Any], **parameters: Any) -> list[list[Any]]:
+        """Return the rows of such a statement; what is asked of a server at once goes together."""
+        return self.map(name, lambda *row: list(row), asked, **parameters)
+
     def stream(self, name: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """Run the shipped statement ``name`` and yield its rows as they arrive; never retried."""
         with self.errors(), self._session(fetch_size=5000) as session:

@@ -13,6 +13,7 @@ from bali_platform.base.errors import AmbiguousError, NotFoundError, UsageError,
 from bali_platform.graph.client import Graph
 from bali_platform.graph.names import name_key
 from bali_platform.graph.records import History
+from bali_platform.terminology.kept import Kept
 from bali_platform.terminology.preference import best_atom
 from bali_platform.terminology.records import (
     UMLS,
@@ -33,6 +34,12 @@ EXPLAINED = 20
 """Unknown codes of a batch for which near misses are looked for."""
 
 MAX_SUGGESTIONS = 5
+MAX_KEPT = 50_000
+"""Written codes whose meaning is remembered, some 50 MB."""
+
+MAX_ABOVE = 200_000
+"""Nodes of hierarchies for which what is just above is remembered, some 50 MB."""
+
 _COLUMNS = ("source", "code", "cui", "concept", "semantic_types", "groups", "atoms")
 
 
@@ -42,6 +49,8 @@ class Codes:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self._bases: dict[str, Basis] = {}
+        self._above: Kept[Pair, list[str]] = Kept(MAX_ABOVE)
+        self._meant: Kept[tuple[str | None, str], Codings] = Kept(MAX_KEPT)
 
     @property
     def release(self) -> str:
@@ -124,15 +133,13 @@ class Codes:
         wanted = dict.fromkeys(pairs)
         found = self._concepts([code for sab, code in wanted if sab == UMLS])
         pairs = [pair for pair in wanted if pair[0] != UMLS]
-        return found | coded(self.graph.map("code_find", _row, pairs))
+        return found | coded(self.graph.rows("code_find", pairs))
 
     def codes_of(self, cuis: Iterable[str], sources: Iterable[str]) -> list[CodedConcept]:
         """Return the codes that vocabularies give to concepts, also by less preferred terms."""
-        listed, found = list(sources), []
-        for part in parts(dict.fromkeys(cuis)):
-            rows = self.graph.query("code_of_concepts", cuis=list(part), sources=listed)
-            found += [_coded([row]) for row in rows]
-        return found
+        wanted = list(dict.fromkeys(cuis))
+        rows = self.graph.rows("code_of_concepts", wanted, sources=list(sources))
+        return [_coded([_row(row)]) for row in rows]
 
     def semantic_types(self) -> list[dict[str, Any]]:
         """Return ``tui``, ``name``, ``group`` and the number of ``concepts`` of each type."""
@@ -178,13 +185,18 @@ class Codes:
 
     def _found(self, texts: Iterable[str], sab: str | None = None) -> dict[str, Codings]:
         """Return what texts stand for by the first of their meanings that is known."""
+        asked = ((sab, text) for text in texts)
+        known = self._meant.get(asked, lambda new: self._read(sab, [text for _, text in new]))
+        return {text: codes for (_, text), codes in known.items()}
+
+    def _read(self, sab: str | None, texts: list[str]) -> dict[tuple[str | None, str], Codings]:
         found: dict[str, Codings] = {}
         meanings = {text: self._meanings(text, sab) for text in texts}
         while meanings:
             tried = {text: pairs for text, more in meanings.items() for pairs in islice(more, 1)}
             found |= self._look_up(tried)
             meanings = {text: meanings[text] for text in tried if text not in found}
-        return found
+        return {(sab, text): codes for text, codes in found.items()}
 
     def _pairs(self, reading: Reading) -> list[Pair]:
         sabs = self._named(reading.vocabulary) if reading.vocabulary else self._with_codes
@@ -270,7 +282,7 @@ class Codes:
         cuis = [code.cui for code in codes if code.source == UMLS]
         concepts = self.graph.concepts(cuis) if cuis else {}
         terms = {(UMLS, cui): set(map(name_key, c.names)) for cui, c in concepts.items()}
-        for row in self.graph.map("code_find", _row, pairs):
+        for row in map(_row, self.graph.rows("code_find", pairs)):
             terms.setdefault(_pair(row), set()).update(name_key(atom[0]) for atom in row["atoms"])
         return terms
 
@@ -298,10 +310,10 @@ def parts(items: Iterable[T]) -> Iterator[list[T]]:
         yield part
 
 
-def coded(rows: Iterable[dict[str, Any]]) -> dict[Pair, CodedConcept]:
+def coded(rows: Iterable[Sequence[Any]]) -> dict[Pair, CodedConcept]:
     """Return rows of a statement about codes as one record a code."""
     grouped: dict[Pair, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
+    for row in map(_row, rows):
         grouped[_pair(row)].append(row)
     return {pair: _coded(several) for pair, several in grouped.items()}
 
@@ -335,7 +347,7 @@ def _coded(rows: list[dict[str, Any]]) -> CodedConcept:
     )
 
 
-def _row(*values: Any) -> dict[str, Any]:
+def _row(values: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(_COLUMNS, values, strict=True))
 
 

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from bali_platform.base.errors import UsageError
 from bali_platform.graph.records import Records
-from bali_platform.terminology.codes import Codes, parts
+from bali_platform.terminology.codes import Codes, Pair
 from bali_platform.terminology.records import (
     UMLS,
     Basis,
@@ -28,8 +28,6 @@ Direction = Literal["up", "down"]
 Steps = dict[str, int]
 Edges = dict[str, list[str]]
 MAX_CYCLES = 100
-FEW = 100
-"""Nodes whose whole way is read at once; the ways of more overlap, so they go level by level."""
 
 
 class Walk(NamedTuple):
@@ -102,34 +100,32 @@ class Hierarchies(Codes):
     ) -> Walk:
         """Go from nodes to all that can be reached, visiting each once."""
         frontier = list(dict.fromkeys(starts))
-        kind = "atoms" if self.basis(source) == "MRHIER" else "relations"
-        at_once = depth is None and len(frontier) <= FEW and f"{kind}_{direction}" != "atoms_down"
-        edges = self._whole_way(kind, source, frontier, direction) if at_once else {}
-        steps, step = dict.fromkeys(frontier, 0), 0
+        steps, edges, step = dict.fromkeys(frontier, 0), Edges(), 0
         while frontier and (depth is None or step < depth):
             step += 1
-            if not at_once:
-                edges |= self._edges(f"{kind}_{direction}", source, frontier)
+            edges |= self._edges(source, frontier, direction)
             reached = dict.fromkeys(chain.from_iterable(edges.get(node, ()) for node in frontier))
             frontier = [node for node in reached if node not in steps]
             steps.update(dict.fromkeys(frontier, step))
         return Walk(steps, edges)
 
-    def _whole_way(self, kind: str, source: str, nodes: list[str], direction: Direction) -> Edges:
-        edges = self._edges(f"{kind}_all_{direction}", source, nodes)
-        known = set(nodes)
-        # The way may lead to one atom of a code and on from another.
-        while kind == "atoms" and (new := set(chain.from_iterable(edges.values())) - known):
-            edges |= self._edges(f"atoms_{direction}", source, new)
-            known |= new
-        return edges
+    def _edges(self, source: str, nodes: list[str], direction: Direction) -> Edges:
+        if direction == "down":
+            return self._read_edges(source, nodes, direction)
 
-    def _edges(self, what: str, source: str, nodes: Iterable[str]) -> Edges:
-        return {
-            row["start"]: row["next"]
-            for part in parts(nodes)
-            for row in self.graph.query(f"hierarchy_{what}", nodes=part, source=source)
-        }
+        def read(new: list[Pair]) -> dict[Pair, list[str]]:
+            edges = self._read_edges(source, [node for _, node in new], direction)
+            return {(source, node): above for node, above in edges.items()}
+
+        # What is high up is above many: it is read once.
+        above = self._above.get(((source, node) for node in nodes), read)
+        return {node: parents for (_, node), parents in above.items()}
+
+    def _read_edges(self, source: str, nodes: list[str], direction: Direction) -> Edges:
+        kind = "atoms" if self.basis(source) == "MRHIER" else "relations"
+        rows = self.graph.rows(f"hierarchy_{kind}_{direction}", nodes, source=source)
+        edges: Edges = {node: [] for node in nodes}
+        return edges | dict(rows)
 
     def members(self, source: str, steps: Mapping[str, int]) -> Records[Member]:
         """Return the codes of a vocabulary at some nodes, nearest first."""

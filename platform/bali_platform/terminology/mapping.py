@@ -20,6 +20,8 @@ RELATIONS = {
 }
 """SSSOM's predicates for a map set's REL, which says what the target is to the source."""
 
+_RULE = ("source", "code", "cui", "concept", "mapping")
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -115,7 +117,7 @@ class Mappings(Hierarchies):
 
     def _by_rule(self, codes: Mapping[Pair, CodedConcept], targets: Sequence[str]) -> Matches:
         pairs = [list(pair) for pair in codes if pair[0] != UMLS]
-        rows = self.graph.query("map_rules", codes=pairs)
+        rows = [dict(zip(_RULE, row, strict=True)) for row in self.graph.rows("map_rules", pairs)]
         known = self.find_codes((sab, row["mapping"]["to"]) for row in rows for sab in targets)
         found: Matches = defaultdict(list)
         for row in sorted(rows, key=_priority):

@@ -22,8 +22,9 @@ def warm_up(terms: Terminology, ends: Callable[[], bool] = lambda: False) -> Non
         if largest is None:
             return
         rows = terms.graph.query("code_near", sources=[largest.sab], start="")
-        codes = [f"{largest.sab}:{row['code']}" for row in rows][:TIMES]
-        for code in terms.resolve_codes(codes):
+        codes = [f"{largest.sab}:{row['code']}" for row in rows]
+        terms.subsumes_each([(codes[0], code) for code in codes])  # remembers what is high up
+        for code in terms.resolve_codes(codes[:TIMES]):
             if ends():
                 return
             terms.subsumes(codes[0], str(code))

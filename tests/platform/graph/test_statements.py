@@ -43,7 +43,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "code_definitions": {"cui": "C0000010"},
     "code_find": {"chunks": [[["MSH", "D:C0000001"]]]},
     "code_near": {"sources": ["MSH"], "start": "D:C00"},
-    "code_of_concepts": {"cuis": [HUB], "sources": ["MSH"]},
+    "code_of_concepts": {"chunks": [[HUB]], "sources": ["MSH"]},
     "code_positions": {"cui": "C0000050"},
     "code_sources_used": {},
     "concept_facts": {},
@@ -54,10 +54,8 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "chunks": [[HUB, BARE_HUB], [RETIRED]], "whole": False, "types": ["ISA"],
         "sources": ["MSH"], "groups": ["Disorder"], "outgoing": None,
     },
-    "hierarchy_relations_all_down": {"nodes": [HUB], "source": "MSH"},
-    "hierarchy_relations_all_up": {"nodes": [HUB, "C0000050"], "source": "MSH"},
-    "hierarchy_relations_down": {"nodes": [HUB], "source": "MSH"},
-    "hierarchy_relations_up": {"nodes": [HUB, "C0000050"], "source": "MSH"},
+    "hierarchy_relations_down": {"chunks": [[HUB]], "source": "MSH"},
+    "hierarchy_relations_up": {"chunks": [[HUB, "C0000050"]], "source": "MSH"},
     "history": {"cuis": [HUB, RETIRED]},
     "induced": {"cuis": [HUB, BARE_HUB, *(f"C{n:07d}" for n in range(3, 99))]},
     "map_count": {},
@@ -91,11 +89,10 @@ OF_VECTORS = (
 OF_TERMINOLOGY: dict[str, dict[str, Any]] = {
     "code_sources": {},
     "code_types": {"cui": HUB},
-    "hierarchy_atoms_all_up": {"nodes": ["1"], "source": "MSH"},
-    "hierarchy_atoms_down": {"nodes": ["1"], "source": "MSH"},
-    "hierarchy_atoms_up": {"nodes": ["1"], "source": "MSH"},
+    "hierarchy_atoms_down": {"chunks": [["1"]], "source": "MSH"},
+    "hierarchy_atoms_up": {"chunks": [["1"]], "source": "MSH"},
     "hierarchy_basis": {"source": "MSH"},
-    "map_rules": {"codes": [["MSH", "1"]]},
+    "map_rules": {"chunks": [[["MSH", "1"]]]},
     "semantic_types": {},
 }
 # The one Release node has no index and needs none, nor have the marks of an import, which are few;
@@ -147,7 +144,7 @@ def test_statements_of_the_terminology_use_indexes(
     graph: Graph, driver: neo4j.Driver, name: str
 ) -> None:
     check_plan(driver, statement(name))
-    assert graph.query(name, **OF_TERMINOLOGY[name]) == []
+    assert [row for row in graph.query(name, **OF_TERMINOLOGY[name]) if row != {"rows": []}] == []
 
 
 @pytest.mark.services
