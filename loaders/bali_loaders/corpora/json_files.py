@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from bali_loaders.corpora.documents import Document, MalformedError
@@ -11,6 +13,7 @@ from bali_loaders.corpora.json_objects import documents_in, read_object
 from bali_loaders.corpora.sources import Source, lines_of, text_of
 from bali_platform.base.errors import BaliError
 
+_BREAK = "\n\n"
 _WRONG = (ValueError, KeyError, TypeError, IndexError, AttributeError)
 
 
@@ -33,7 +36,17 @@ def read_json(source: Source) -> Iterator[Document]:
 
 
 def read_jsonl(source: Source) -> Iterator[Document]:
-    """Yield the documents of a file that is one JSON value a line."""
+    """Yield the documents of a file that is one JSON value a line.
+
+    Lines of tokens that follow each other under one id are the sentences of a document.
+    """
+    for sentences_of, rows in groupby(_read_lines(source), key=lambda row: row[0]):
+        documents = (document for _, document in rows)
+        yield from documents if sentences_of is None else [_joined(list(documents))]
+
+
+def _read_lines(source: Source) -> Iterator[tuple[str | None, Document]]:
+    """Yield documents, and first of each its id if it is a line of tokens."""
     for number, line in lines_of(source):
         if not line.strip():
             continue
@@ -44,7 +57,25 @@ def read_jsonl(source: Source) -> Iterator[Document]:
             continue
         for place, value in enumerate(values):
             name = f"{number}.{place}" if place else str(number)
-            yield from _read(value, name, f"line {number}", source)
+            for document in _read(value, name, f"line {number}", source):
+                yield document.id if "tokens" in value else None, document
+
+
+def _joined(sentences: list[Document]) -> Document:
+    """Return sentences as the paragraphs of one document."""
+    annotations, start = [], 0
+    for sentence in sentences:
+        annotations += [
+            replace(marked, start=start + marked.start, end=start + marked.end)
+            for marked in sentence.annotations
+        ]
+        start += len(sentence.text) + len(_BREAK)
+    return Document(
+        sentences[0].id,
+        _BREAK.join(sentence.text for sentence in sentences),
+        tuple(annotations),
+        losses=tuple(loss for sentence in sentences for loss in sentence.losses),
+    )
 
 
 def _read(value: Any, name: str, place: str, source: Source) -> Iterator[Document]:

@@ -135,6 +135,23 @@ def test_tokens_become_characters(tmp_path: Path) -> None:
     assert document == Document("7", "a renal mass .", (Annotation(2, 12, ("C0000001",)),))
 
 
+def test_lines_of_tokens_under_one_id_are_the_sentences_of_a_document(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    rows = [
+        {"pmid": "7", "tokens": ["a", "mass"], "mentions": [[1, 2, "C1"]]},
+        {"pmid": "7", "tokens": ["cysts"], "mentions": [[0, 1, "C2"]]},
+        {"pmid": "8", "tokens": ["none"]},
+        {"id": "8", "text": "of tokens"},
+        {"id": "8", "text": "each its own"},
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    marked = Annotation(2, 6, ("C1",)), Annotation(8, 13, ("C2",))
+    assert list(read_documents(path)) == [
+        Document("7", "a mass\n\ncysts", marked),
+        *[Document("8", text) for text in ("none", "of tokens", "each its own")],
+    ]
+
+
 def test_plain_tables_and_texts(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('id,text\n1,"heart, lung"\n,two\n')
     assert list(read_documents(tmp_path / "a.csv")) == [
