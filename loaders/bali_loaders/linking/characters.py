@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-TABLE_SIZE = 0x3000
+TABLE_SIZE = 0x3001
 """Code points below this are looked up; those above are letters without case (CJK, mostly)."""
 
 _SPELLED = """
@@ -37,7 +37,7 @@ class Kind(IntEnum):
 
 
 class CharacterTable(NamedTuple):
-    """Properties by code point, [TABLE_SIZE] each."""
+    """Properties by code point, [TABLE_SIZE + 1] each; the last are those of all greater ones."""
 
     kind: NDArray[np.uint8]
     folded: NDArray[np.uint32]
@@ -49,10 +49,10 @@ class CharacterTable(NamedTuple):
 @cache
 def character_table() -> CharacterTable:
     """Build the table, once per process (some 20 ms)."""
-    rows = [_describe(chr(code)) for code in range(TABLE_SIZE)]
+    rows = [*(_describe(chr(code)) for code in range(TABLE_SIZE)), (Kind.LETTER, chr(TABLE_SIZE))]
     folded = np.array([ord(character) for _, character in rows], dtype=np.uint32)
-    upper = np.array([chr(code).isupper() for code in range(TABLE_SIZE)])
-    codes = np.arange(TABLE_SIZE, dtype=np.uint64)
+    upper = np.array([chr(code).isupper() for code in range(TABLE_SIZE + 1)])
+    codes = np.arange(TABLE_SIZE + 1, dtype=np.uint64)
     kind = np.array([kind for kind, _ in rows], dtype=np.uint8)
     return CharacterTable(kind, folded, upper, mix(codes), mix(folded.astype(np.uint64)))
 
@@ -63,6 +63,8 @@ def fold(text: str) -> str:
     >>> fold("Ménière’s β-Blockers")
     'meniere’s β-blockers'
     """
+    if text.isascii():
+        return text.lower()
     return "".join(
         _describe(character)[1] if ord(character) < TABLE_SIZE else character for character in text
     )

@@ -8,9 +8,7 @@ scope that ends with the sentence, the block or a terminating phrase. The cues a
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -18,19 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bali_loaders.linking.dictionary import Dictionary, phrase_dictionary
+from bali_loaders.linking.joined import SPACES, Flags, Joined, Positions
 from bali_loaders.linking.lexicon import SAID_BY_SECTIONS, Course, cues
 from bali_loaders.linking.matcher import find_names, leftmost_longest
-from bali_loaders.linking.notes import Note
+from bali_loaders.linking.notes import Notes
 from bali_loaders.linking.words import Words
 
 ATTRIBUTES = ("negated", "uncertain", "historical", "family", "hypothetical")
 """What can hold of a mention; bit ``i`` of a mention's flags is the ``i``-th."""
 
-Positions = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-_END = re.compile(
-    r"[.!?;](?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bMrs\.)(?<!\bvs\.)(?<!e\.g\.)(?<!i\.e\.)(?=[\s\0)\]\"']|$)"
+_NO_END = re.compile(
+    r"\.(?:(?<=\bDr\.)|(?<=\bM[rs]\.)|(?<=\bMrs\.)|(?<=\bvs\.)|(?<=e\.g\.)|(?<=i\.e\.))"
 )
+"""Stops that end no sentence."""
+_AFTER_ENDS = f"{SPACES}\0)]\"'"
 _QUESTIONED = re.compile(r"\?\s?(?=[A-Za-z])")
 _NO = r"(?i:no|none|denied|absent|neg(?:ative)?|-)\)?[ \t]*(?=[\0\n.;,]|$)"
 _DENIED = re.compile(
@@ -74,45 +73,38 @@ class _Scene(NamedTuple):
 
 
 def find_attributes(
-    notes: Sequence[Note],
+    notes: Notes,
     words: Words,
-    origins: Positions,
     start: Positions,
     end: Positions,
     course: NDArray[np.uint8],
 ) -> NDArray[np.uint8]:
     """Return bits of :data:`ATTRIBUTES` for mentions, [M], at ``start`` to ``end``, ascending.
 
-    Positions are those of all documents joined by one character; ``origins`` is where each begins.
-    ``course`` is the :class:`~bali_loaders.linking.lexicon.Course` of what is mentioned.
+    Positions are those of all documents joined. ``course`` is the
+    :class:`~bali_loaders.linking.lexicon.Course` of what is mentioned.
     """
     table = _table()
     first, last, key = find_names(table.dictionary, words)
     chosen = leftmost_longest(first, last, np.arange(len(first)))
     phrase = table.dictionary.concept[table.dictionary.offsets[key[chosen]]]
-    cue_start = origins[words.text[first[chosen]]] + words.start[first[chosen]]
-    cue_end = origins[words.text[last[chosen]]] + words.end[last[chosen]]
+    cue_start, cue_end = words.start[first[chosen]], words.end[last[chosen]]
     free = _free(cue_start, cue_end, start, end)
     phrase, cue_start, cue_end = phrase[free], cue_start[free], cue_end[free]
-    joined = "\n".join(note.text for note in notes)
-    scene = _scene(joined, notes, origins, table, phrase, cue_start, cue_end)
+    scene = _scene(notes, table, phrase, cue_start, cue_end)
     said = {}
-    sections = _sections(notes, origins)
+    sections = _sections(notes)
     for attribute in _SAID:
         low, high = _scopes(table, attribute, phrase, cue_start, cue_end, scene)
         said[attribute] = _covered(start, low, high)
         if attribute in sections:
             said[attribute] |= _covered(start, *np.array(sections[attribute]).T)
-    said["negated"] |= _covered(start, *_denied(joined, scene))
-    asked = np.array([m.end() for m in _QUESTIONED.finditer(joined)], dtype=np.int64)
+    said["negated"] |= _covered(start, *_denied(notes.plain, scene))
+    questions = notes.plain.matches(_QUESTIONED, notes.plain.at("?"))
+    asked = np.array([match.end() for match in questions], dtype=np.int64)
     said["uncertain"] |= _covered(start, asked, asked + 2)
-    times = np.array(
-        [o + at for o, note in zip(origins.tolist(), notes, strict=True) for at in note.times],
-        dtype=np.int64,
-    )
-    said["then"] = _covered(
-        start, np.maximum(_previous(scene.commas, times), times - _NARROW), times
-    )
+    since = np.maximum(_previous(scene.commas, notes.times), notes.times - _NARROW)
+    said["then"] = _covered(start, since, notes.times)
     said["historical"] = _historical(said, course)
     flags = np.zeros(len(start), dtype=np.uint8)
     for bit, attribute in enumerate(ATTRIBUTES):
@@ -149,36 +141,35 @@ def _table() -> _Table:
 
 
 def _scene(
-    joined: str,
-    notes: Sequence[Note],
-    origins: Positions,
+    notes: Notes,
     table: _Table,
     phrase: NDArray[np.int32],
     start: Positions,
     end: Positions,
 ) -> _Scene:
-    marks = [match.start() for match in _END.finditer(joined)]
-    blocks = [o + b for o, note in zip(origins.tolist(), notes, strict=True) for b in note.blocks]
-    heads = [
-        o + h.start for o, note in zip(origins.tolist(), notes, strict=True) for h in note.headings
-    ]
-    borders = [*marks, *blocks, *heads, *origins.tolist(), len(joined)]
-    code = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    commas = np.flatnonzero(code == ord(","))
-    before = np.maximum(start - 2, 0)
-    after_comma = (code[before] == ord(",")) | (code[np.maximum(start - 1, 0)] == ord(","))
+    plain = notes.plain
+    borders = (_sentence_ends(plain), notes.blocks, notes.headings.start, plain.origins)
+    after_comma = plain.has(",", np.maximum(start - 2, 0)) | plain.has(",", start - 1)
     return _Scene(
-        ends=np.unique(np.array(borders, dtype=np.int64)),
-        commas=commas,
-        item_ends=np.flatnonzero(np.isin(code, [ord(mark) for mark in ",()/"])),
-        brackets=(np.flatnonzero(code == ord("(")), np.flatnonzero(code == ord(")"))),
-        colons=np.flatnonzero(code == ord(":")),
+        ends=np.unique(np.concatenate(borders)),
+        commas=plain.at(","),
+        item_ends=plain.at(",()/"),
+        brackets=(plain.at("("), plain.at(")")),
+        colons=plain.at(":"),
         stops={
             attribute: (start[mask[phrase] | after_comma], end[mask[phrase]])
             for (attribute, way), mask in table.kinds.items()
             if way == "terminate"
         },
     )
+
+
+def _sentence_ends(plain: Joined) -> Positions:
+    marks = plain.at(".!?;")
+    marks = marks[plain.has(_AFTER_ENDS, marks + 1)]
+    doubtful = marks[plain.has(".", marks) & plain.has("rsge", marks - 1)]
+    none = [match.start() for match in plain.matches(_NO_END, doubtful)]
+    return np.setdiff1d(marks, none, assume_unique=True)
 
 
 def _scopes(
@@ -209,33 +200,46 @@ def _scopes(
     return low, np.append(np.minimum(until, origin + _WIDEST), target)
 
 
-def _denied(joined: str, scene: _Scene) -> tuple[Positions, Positions]:
+def _denied(plain: Joined, scene: _Scene) -> tuple[Positions, Positions]:
     """Return where items of forms begin and end that are answered with no, or are not ticked."""
-    answer = np.array([m.start() for m in _DENIED.finditer(joined)], dtype=np.int64)
+    denials = plain.matches(_DENIED, _denial_marks(plain))
+    answer = np.array([match.start() for match in denials], dtype=np.int64)
     item = np.maximum(_previous(scene.ends, answer), _previous(scene.commas, answer - 1))
-    boxes = [match.span() for match in _UNTICKED.finditer(joined)]
-    unticked = np.array(boxes, dtype=np.int64).reshape(-1, 2).T
+    boxes = plain.at("[")
+    boxes = boxes[plain.has(" _]", boxes + 1)]
+    spans = [match.span() for match in plain.matches(_UNTICKED, boxes)]
+    unticked = np.array(spans, dtype=np.int64).reshape(-1, 2).T
     return np.append(item, unticked[0]), np.append(answer, unticked[1])
 
 
-def _sections(notes: Sequence[Note], origins: Positions) -> dict[str, list[tuple[int, int]]]:
+def _denial_marks(plain: Joined) -> Positions:
+    """Return where a character stands that :data:`_DENIED` may begin with, and what it needs."""
+    at = plain.at(":(-\u2013nN")
+    at = at[plain.has(":(", at) | plain.has(SPACES, at - 1)]
+    at = at[~plain.has("nN", at) | plain.has("eE", at + 1)]
+    following = at + 1 + plain.has(SPACES, at + 1)
+    return at[plain.has("nNdDaAeE-,;", following)]
+
+
+def _sections(notes: Notes) -> dict[str, list[tuple[int, int]]]:
     """Return where the sections begin and end of which everything has an attribute.
 
     One whose text begins on the heading's line ends with the block, others with the next heading.
     """
+    plain, headings = notes.plain, notes.headings
+    limit = plain.origins[plain.document(headings.start) + 1] - 1
+    ends = np.minimum(np.append(headings.start[1:], len(plain.text))[: len(limit)], limit)
+    blocks = np.append(notes.blocks, len(plain.text))
+    line_ends = np.minimum(blocks[np.searchsorted(blocks, headings.end, side="right")], limit)
     found = defaultdict(list)
-    for origin, note in zip(origins.tolist(), notes, strict=True):
-        for at, heading in enumerate(note.headings):
-            attribute = SAID_BY_SECTIONS.get(heading.kind)
-            if attribute is None:
-                continue
-            after = note.headings[at + 1 : at + 2]
-            end = after[0].start if after else len(note.text)
-            block = bisect_right(note.blocks, heading.end)
-            line_end = note.blocks[block] if block < len(note.blocks) else len(note.text)
-            if note.text[heading.end : line_end].strip(" \t\r\n\0"):
-                end = min(end, line_end)
-            found[attribute].append((origin + heading.start, origin + end))
+    columns = (column.tolist() for column in (headings.start, headings.end, ends, line_ends))
+    for kind, start, after, end, line_end in zip(headings.kind, *columns, strict=True):
+        attribute = SAID_BY_SECTIONS.get(kind)
+        if attribute is None:
+            continue
+        if plain.text[after:line_end].strip(" \t\r\n\0"):
+            end = min(end, line_end)
+        found[attribute].append((start, end))
     return found
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -97,9 +98,29 @@ class Dictionary:
 
     def find(self, hashes: Hashes) -> NDArray[np.int64]:
         """Return the index of each (mixed) hash in ``keys``, -1 where it is not a name's."""
-        at = np.searchsorted(self.keys, hashes)
-        at[at == len(self.keys)] = 0
-        return np.where(self.keys[at] == hashes, at, -1) if len(self.keys) else at - 1
+        bucket = hashes >> self._shift
+        found: NDArray[np.int64] = self._buckets[bucket]
+        end = self._buckets[bucket + np.uint64(1)]
+        open_ = np.arange(len(hashes))
+        while len(open_):
+            at = found[open_]
+            gone = at == end[open_]
+            found[open_[gone]] = -1
+            open_ = open_[~gone & (self.keys[np.where(gone, 0, at)] != hashes[open_])]
+            found[open_] += 1
+        return found
+
+    @cached_property
+    def _shift(self) -> np.uint64:
+        return np.uint64(64 - len(self.keys).bit_length())
+
+    @cached_property
+    def _buckets(self) -> NDArray[np.int64]:
+        """Where the keys begin that share their first bits: about one each, as they are hashes."""
+        counts = np.bincount((self.keys >> self._shift).astype(np.int64))
+        buckets = np.zeros((1 << len(self.keys).bit_length()) + 1, dtype=np.int64)
+        buckets[1 : len(counts) + 1] = counts
+        return np.cumsum(buckets)
 
 
 def open_dictionary(folder: Path) -> Dictionary:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import compress, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +16,10 @@ from bali_loaders.linking.choosing import Answer, Chooser
 from bali_loaders.linking.context import ATTRIBUTES, find_attributes
 from bali_loaders.linking.dictionary import Dictionary, Flag
 from bali_loaders.linking.facts import ConceptFacts, Kind
+from bali_loaders.linking.joined import LINE_BREAKS, Flags, Joined, Positions
 from bali_loaders.linking.lexicon import stop_names
 from bali_loaders.linking.matcher import best_entries, find_names, keys_of
-from bali_loaders.linking.notes import Note, read_note
+from bali_loaders.linking.notes import Notes, read_notes
 from bali_loaders.linking.options import PRESETS, LinkOptions
 from bali_loaders.linking.short_forms import find_definitions, occurrences
 from bali_loaders.linking.spans import Spans
@@ -27,8 +28,6 @@ from bali_loaders.linking.wording import Wording
 from bali_loaders.linking.words import Words, chunks, read_words
 from bali_platform.base.garbage import rare_collections
 
-Positions = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 _CORRECTED = 0.8
 """What a corrected word leaves of a score."""
 _AROUND = 100
@@ -36,6 +35,7 @@ _AROUND = 100
 _PARTED = re.compile(
     r"[-\xad\u200b\u2060\ufeff](?:(?<![-\xad])|(?:\r\n|[\n\r\v\f\x85\u2028\u2029])[ \t]*)"
 )
+_NO_SPACES = "\u200b\u2060\ufeff"
 
 
 class LinkedMention(NamedTuple):
@@ -96,52 +96,51 @@ class TextLinker:
             return [linked for chunk in chunks(texts, str) for linked in self._link(chunk)]
 
     def _link(self, texts: Sequence[str]) -> Iterator[Linked]:
-        notes = [read_note(text, clinical=self.options.clinical) for text in texts]
-        plain = [note.text for note in notes]
-        words = read_words(plain)
+        notes = read_notes(texts, clinical=self.options.clinical)
+        words = read_words(notes.plain)
         corrected = np.zeros(len(words), dtype=bool)
         if self.options.clinical:  # articles spell well, and rare substances one letter apart
-            words, corrected = self._spelling.correct(words, plain)
-        origins = np.cumsum([0, *(len(text) + 1 for text in texts)])
-        spans = Spans.joined(self._found(notes, words, origins)).disjoint()
-        _doubt(spans, origins[words.text[corrected]] + words.start[corrected])
+            words, corrected = self._spelling.correct(words)
+        spans = Spans.joined(self._found(notes.plain, words)).disjoint()
+        _doubt(spans, words.start[corrected])
         course = np.fromiter((a.course if a else 0 for a in spans.answer), dtype=np.uint8)
-        flags = find_attributes(notes, words, origins[:-1], spans.start, spans.end, course)
+        flags = find_attributes(notes, words, spans.start, spans.end, course)
         real = spans.answer.astype(bool)
-        yield from self._linked(notes, origins, spans[real], flags[real])
+        yield from self._linked(notes, spans[real], flags[real])
 
-    def _found(self, notes: list[Note], words: Words, origins: Positions) -> Iterator[Spans]:
-        yield self._defined(notes, origins)
+    def _found(self, plain: Joined, words: Words) -> Iterator[Spans]:
+        yield self._defined(plain)
         if self.options.clinical:
-            yield self._worded(words, origins)
-        yield self._named(words, origins)
-        yield self._parted(notes, origins.tolist())
+            yield self._worded(words)
+        yield self._named(words)
+        yield self._parted(plain)
 
-    def _parted(self, notes: list[Note], origins: list[int]) -> Spans:
+    def _parted(self, plain: Joined) -> Spans:
         """Read again around breaks where a word may go on: hyphens at line ends join words."""
+        breaks = np.array([found.start() for found in _breaks(plain)], dtype=np.int64)
+        start, end = _windows(plain, breaks)
         parts = [
-            (note.text[start:end], origin + start)
-            for note, origin in zip(notes, origins, strict=False)
-            for start, end in _windows(note.text)
+            plain.text[low:high] for low, high in zip(start.tolist(), end.tolist(), strict=True)
         ]
-        words = read_words([_PARTED.sub(_joined, text) for text, _ in parts])
-        found = self._named(words, np.array([first for _, first in parts], dtype=np.int64))
-        breaks = [
-            first + match.start() for text, first in parts for match in _PARTED.finditer(text)
-        ]
+        words = read_words([_PARTED.sub(_joined, part) for part in parts])
+        found = self._named(words)
+        shift = start - words.joined.origins[:-1]
+        shift = shift[words.joined.document(found.start)]
+        found = replace(found, start=found.start + shift, end=found.end + shift)
         return found[np.searchsorted(breaks, found.start) < np.searchsorted(breaks, found.end)]
 
-    def _named(self, words: Words, origins: Positions) -> Spans:
+    def _named(self, words: Words) -> Spans:
         """Find the dictionary's names, and choose what each means."""
         first, last, key = find_names(self.dictionary, words)
+        wanted = ~self._stopped[key]
+        wanted &= words.end[last] - words.start[first] >= self.options.min_length
+        first, last, key = first[wanted], last[wanted], key[wanted]
         match, entry = best_entries(self.dictionary, words, first, last, key)
-        keep = self._linkable[self.dictionary.concept[entry]] & ~self._stopped[key[match]]
-        keep &= (words.end[last] - words.start[first])[match] >= self.options.min_length
-        keep &= self._supported(words.text[first][match], entry, keep)
+        keep = self._linkable[self.dictionary.concept[entry]]
         text = words.text[first]
+        keep &= self._supported(text[match], entry, keep)
         at, answers = self._chooser.choose(match[keep], entry[keep], text)
-        start, end = origins[text] + words.start[first], origins[text] + words.end[last]
-        return Spans.made(start[at], end[at], answers, 2)
+        return Spans.made(words.start[first[at]], words.end[last[at]], answers, 2)
 
     def _supported(self, text: Positions, entry: Positions, among: Flags) -> Flags:
         """Tell which names mean something here: acronyms need another name of the concept."""
@@ -155,22 +154,21 @@ class TextLinker:
         supported[acronym] = np.isin(pair[acronym], pair[among & ~acronym & asked[concept]])
         return supported
 
-    def _worded(self, words: Words, origins: Positions) -> Spans:
+    def _worded(self, words: Words) -> Spans:
         """Find what the shipped tables say of the words of notes."""
         first, last, answers = self._wording.find(words, self.options.stop_names)
-        text = words.text[first]
-        start, end = origins[text] + words.start[first], origins[text] + words.end[last]
-        return Spans.made(start, end, answers, 1)
+        return Spans.made(words.start[first], words.end[last], answers, 1)
 
-    def _defined(self, notes: list[Note], origins: Positions) -> Spans:
+    def _defined(self, plain: Joined) -> Spans:
         """Find the abbreviations that the documents define, wherever these use them."""
-        defined = [find_definitions(note.text) for note in notes]
+        texts = list(plain.documents())
+        defined = [find_definitions(text) for text in texts]
         answers = self._answers({long for own in defined for long in own.values()})
         rows = (
             (origin + start, origin + end, answers.get(own[short]))
-            for note, own, origin in zip(notes, defined, origins.tolist(), strict=False)
+            for text, own, origin in zip(texts, defined, plain.origins.tolist(), strict=False)
             if own
-            for start, end, short in occurrences(own, note.text)
+            for start, end, short in occurrences(own, text)
         )
         return Spans.of(rows, 0)
 
@@ -187,32 +185,35 @@ class TextLinker:
         at, answers = self._chooser.choose(match[keep], entry[keep], text[first])
         return dict(zip((asked[place] for place in text[first[at]]), answers, strict=True))
 
-    def _linked(
-        self, notes: list[Note], origins: Positions, spans: Spans, flags: NDArray[np.uint8]
-    ) -> Iterator[Linked]:
+    def _linked(self, notes: Notes, spans: Spans, flags: NDArray[np.uint8]) -> Iterator[Linked]:
         """Put what was found into records, document by document."""
+        origins = notes.plain.origins
         bounds = np.searchsorted(spans.start, origins)
         origin = np.repeat(origins[:-1], np.diff(bounds))
         answers: list[Answer] = spans.answer.tolist()
+        cui, name, alternatives, score, _ = zip(*answers, strict=True) if answers else ((),) * 5
         columns = (
             (spans.start - origin).tolist(),
             (spans.end - origin).tolist(),
-            [answer.cui for answer in answers],
-            [answer.name for answer in answers],
-            [answer.alternatives for answer in answers],
-            [answer.score for answer in answers],
+            cui,
+            name,
+            alternatives,
+            score,
             map(_NAMES_OF.__getitem__, flags.tolist()),
-            _sections(notes, origins, spans.start),
+            _sections(notes, origin, spans.start),
         )
-        found, least = list(map(LinkedMention, *columns)), self.options.nil
+        # As LinkedMention._make does, without a call in Python for each.
+        found = list(map(partial(tuple.__new__, LinkedMention), zip(*columns, strict=True)))
+        unsure = np.array(score) < self.options.nil
         for low, high in pairwise(bounds.tolist()):
-            own = found[low:high]
-            omitted = [
-                Omitted(one.start, one.end, (one.cui, *one.alternatives), one.score)
-                for one in own
-                if one.score < least
-            ]
-            yield Linked([one for one in own if one.score >= least] if omitted else own, omitted)
+            own, omitted = found[low:high], []
+            if unsure[low:high].any():
+                omitted = [
+                    Omitted(one.start, one.end, (one.cui, *one.alternatives), one.score)
+                    for one in compress(own, unsure[low:high])
+                ]
+                own = list(compress(own, ~unsure[low:high]))
+            yield Linked(own, omitted)
 
     @cached_property
     def _chooser(self) -> Chooser:
@@ -259,25 +260,34 @@ def _doubt(spans: Spans, corrected: Positions) -> None:
         spans.answer[at] = answer._replace(score=round(answer.score * _CORRECTED, 4))
 
 
-def _sections(notes: list[Note], origins: Positions, start: Positions) -> list[str]:
-    """Return the kind of section that each position is in, empty where it is in none."""
-    kinds, begins = [], []
-    for note, origin in zip(notes, origins.tolist(), strict=False):
-        kinds += ["", *(heading.kind for heading in note.headings)]
-        begins += [origin, *(origin + heading.start for heading in note.headings)]
-    at = np.searchsorted(begins, start, side="right") - 1
+def _sections(notes: Notes, origin: Positions, start: Positions) -> list[str]:
+    """Return the kind of section that each position is in, empty where it is in none.
+
+    ``origin`` is where the document of each begins.
+    """
+    headings = notes.headings
+    at = np.searchsorted(headings.start, start, side="right") - 1
+    at[np.append(headings.start, -1)[at] < origin] = -1
+    kinds = (*headings.kind, "")
     return [kinds[place] for place in at.tolist()]
 
 
-def _windows(text: str) -> list[tuple[int, int]]:
+def _breaks(plain: Joined) -> Iterator[re.Match[str]]:
+    hyphens = plain.at("-\xad")
+    hyphens = hyphens[plain.has(LINE_BREAKS, hyphens + 1)]
+    marks = np.concatenate([hyphens, *map(plain.at, _NO_SPACES)])
+    return plain.matches(_PARTED, np.sort(marks))
+
+
+def _windows(plain: Joined, breaks: Positions) -> tuple[Positions, Positions]:
     """Return the surroundings of breaks inside words, joined where they overlap."""
-    windows: list[tuple[int, int]] = []
-    for match in _PARTED.finditer(text):
-        start, end = max(0, match.start() - _AROUND), match.end() + _AROUND
-        if windows and start <= windows[-1][1]:
-            start = windows.pop()[0]
-        windows.append((start, end))
-    return windows
+    document = plain.document(breaks)
+    start = np.maximum(breaks - _AROUND, plain.origins[document])
+    end = np.minimum(breaks + 1 + _AROUND, plain.origins[document + 1] - 1)
+    apart = start[1:] > end[:-1]
+    begins, stops = np.ones(len(breaks), dtype=bool), np.ones(len(breaks), dtype=bool)
+    begins[1:], stops[:-1] = apart, apart
+    return start[begins], end[stops]
 
 
 def _joined(parted: re.Match[str]) -> str:

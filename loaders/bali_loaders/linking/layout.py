@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 
-LINE_BREAK = re.compile(r"[\n\r\v\f\x85\u2028\u2029](?:(?<=\r)\n)?")
+import numpy as np
+
+from bali_loaders.linking.joined import LINE_BREAKS, SPACES, Flags, Joined, Positions
+
 _NEW = re.compile(
     r"""
       [^\S\n\r]* (?: $ | [\n\r\v\f\x85\u2028\u2029]                     # a blank line
@@ -14,7 +18,7 @@ _NEW = re.compile(
     """,
     re.VERBOSE,
 )
-_UNBROKEN = re.compile(r"\S{0,40}")
+_LONGEST_WORD = 40
 _NARROWEST_WRAP, _WIDEST_WRAP = 40, 160
 
 
@@ -28,33 +32,69 @@ def block_starts(text: str) -> list[int]:
     >>> [text[start:][:6] for start in block_starts(text)]
     ['- gout', 'Plan: ']
     """
-    breaks = [found.span() for found in LINE_BREAK.finditer(text)]
-    if not breaks:
+    if not any(mark in text for mark in LINE_BREAKS):
         return []
-    width = _wrap_width(text, breaks)
-    starts, before = [], 0
-    for end, start in breaks:
-        if _begins(text, before, end, start, width):
-            starts.append(start)
-        before = start
+    joined = Joined.of([text])
+    starts: list[int] = (find_blocks(joined) - joined.origins[0]).tolist()
     return starts
 
 
-def _begins(text: str, before: int, end: int, start: int, width: int) -> bool:
-    first = text[start : start + 1]
-    if not first.islower() and not first.isspace():
-        word = _UNBROKEN.match(text, start)
-        if word and end - before + 1 + len(word[0]) < width:
-            return True
-    line = text[before:end].rstrip() if end - before <= _WIDEST_WRAP else text[end - 1 : end]
-    return not line or line.endswith(":") or _NEW.match(text, start) is not None
+def find_blocks(joined: Joined) -> Positions:
+    """Return the same of all documents."""
+    end, start = _line_breaks(joined)
+    document = joined.document(start)
+    before = np.append(0, start[:-1])[: len(start)]
+    before = np.maximum(before, joined.origins[document])
+    width = _wrap_widths(joined, document, end - before, start)[document]
+    spaces = joined.at(SPACES)
+    begins = _fits(joined, spaces, start, end - before + 1, width)
+    begins |= _closed(joined, spaces, before, end)
+    open_ = np.flatnonzero(~begins)
+    ends = joined.origins[document[open_] + 1] - 1
+    for at, first, after in zip(open_.tolist(), start[open_].tolist(), ends.tolist(), strict=True):
+        begins[at] = _NEW.match(joined.text, first, after) is not None
+    return start[begins]
 
 
-def _wrap_width(text: str, breaks: list[tuple[int, int]]) -> int:
-    """Return the longest line's length; more than any where lines are not wrapped."""
-    longest = before = 0
-    for end, start in [*breaks, (len(text), 0)]:
-        if end - before > longest:
-            longest = end - before
-        before = start
-    return max(longest, _NARROWEST_WRAP) if longest <= _WIDEST_WRAP else 1 << 30
+def _line_breaks(joined: Joined) -> tuple[Positions, Positions]:
+    """Return where the line breaks inside documents begin and end."""
+    marks = np.setdiff1d(joined.at(LINE_BREAKS), joined.origins - 1, assume_unique=True)
+    line_feed = joined.code[marks] == ord("\n")
+    pair = line_feed[1:] & (joined.code[marks[:-1]] == ord("\r")) & (np.diff(marks) == 1)
+    second, first = (np.zeros(len(marks), dtype=bool) for _ in range(2))
+    second[1:], first[:-1] = pair, pair
+    return marks[~second], marks[~first] + 1
+
+
+def _wrap_widths(
+    joined: Joined, document: Positions, length: Positions, start: Positions
+) -> Positions:
+    """Return the longest line's length of each document; more than any where none is wrapped."""
+    longest = np.zeros(len(joined.origins) - 1, dtype=np.int64)
+    np.maximum.at(longest, document, length)
+    last = joined.origins[:-1].copy()
+    np.maximum.at(last, document, start)
+    longest = np.maximum(longest, joined.origins[1:] - 1 - last)
+    return np.where(longest <= _WIDEST_WRAP, np.maximum(longest, _NARROWEST_WRAP), sys.maxsize)
+
+
+def _fits(
+    joined: Joined, spaces: Positions, start: Positions, taken: Positions, width: Positions
+) -> Flags:
+    """Tell which lines begin with a word, not in lower case, that fitted in the line before."""
+    word = spaces[np.searchsorted(spaces, start)] - start
+    fits = taken + np.minimum(word, _LONGEST_WORD) < width
+    fits &= (word > 0) | np.isin(start, joined.origins - 1)
+    lower = [joined.text[at].islower() for at in start[fits].tolist()]
+    fits[np.flatnonzero(fits)[np.array(lower, dtype=bool)]] = False
+    found: Flags = fits
+    return found
+
+
+def _closed(joined: Joined, spaces: Positions, before: Positions, end: Positions) -> Flags:
+    """Tell which lines from ``before`` to ``end`` are blank or end with a colon."""
+    run = np.maximum.accumulate(np.where(np.diff(spaces, prepend=-2) > 1, spaces, 0))
+    stripped = run[np.searchsorted(spaces, end)] - 1
+    last = np.where(end - before <= _WIDEST_WRAP, stripped, end - 1)
+    closed: Flags = (last < before) | (joined.code[last] == ord(":"))
+    return closed

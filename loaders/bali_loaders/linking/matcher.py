@@ -110,10 +110,12 @@ class Matcher:
             self.dictionary.concept[entry[keep]],
             self.dictionary.rank[entry[keep]],
         )
+        text = words.text[first[chosen]]
+        origin = words.joined.origins[text]
         return Matches(
-            text=words.text[first[chosen]],
-            start=words.start[first[chosen]],
-            end=words.end[last[chosen]],
+            text=text,
+            start=words.start[first[chosen]] - origin,
+            end=words.end[last[chosen]] - origin,
             offsets=np.searchsorted(match, np.arange(len(chosen) + 1)),
             concept=concept,
             preferred=np.bincount(match[rank == 0], minlength=len(chosen)),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from bali_loaders.linking.layout import block_starts
+import numpy as np
+
+from bali_loaders.linking.joined import Joined, Positions
+from bali_loaders.linking.layout import find_blocks
 from bali_loaders.linking.lexicon import SAID_BY_SECTIONS, sections
 
 _PLACEHOLDER = re.compile(
@@ -30,7 +34,10 @@ _HEADING = re.compile(
     r"(?P<words>[A-Za-z][A-Za-z/&' .-]{0,40}+)(?:\([^()\n]{0,20}\))?(?:\*\*)?"
     r"(?P<colon>:|(?=[ \t]*[\n\r]))"
 )
-_HIDDEN = "\0"
+_CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_MARKS = f"{_CAPITALS}{_CAPITALS.lower()}*/"
+_IN_HEADINGS = f"{_CAPITALS}{_CAPITALS.lower()}0123456789/&'.- \t*#)"
+_LONGEST_HEADING = 60
 _HISTORY = frozenset({"history", "hx", "hist"})
 _HISTORIES = {
     "family": ("fam", "family", "familial"),
@@ -45,63 +52,107 @@ _SINCE = re.compile(r"[-/:.,\d]$|\b(?:since|from|at|dx|dx'd|diagnosed)(?: in)? $
 _HIDDEN_TIME = re.compile(r"\[\*\*(?:(?:19|20|21)\d\d(?:-\d{1,2})?\*|Month|Year)")
 
 
-class Heading(NamedTuple):
-    """Characters ``start`` to ``end`` that begin a section of a known ``kind``."""
+class Headings(NamedTuple):
+    """Characters ``start`` to ``end`` that begin a section, [H] each.
 
-    start: int
-    end: int
-    kind: str
-
-
-class Note(NamedTuple):
-    """A document as the linker reads it, character for character as long as it was.
-
-    ``text`` has placeholders and known headings blanked out, and a hard character where a new block
-    begins; ``blocks`` is where they begin, ``times`` where a time of the past is written.
+    ``kind`` is what begins there; where it is empty nobody knows, and the heading has no width.
     """
 
-    text: str
-    blocks: list[int]
-    headings: list[Heading]
-    times: list[int]
+    start: Positions
+    end: Positions
+    kind: tuple[str, ...]
 
 
-def read_note(text: str, *, clinical: bool) -> Note:
-    """Read the layout of a document."""
-    blocks = block_starts(text)
-    hidden = [(start - 1, start) for start in blocks]
+class Notes(NamedTuple):
+    """Documents as the linker reads them, character for character as long as they were.
+
+    ``plain`` has placeholders and known headings blanked out, and a hard character where a new
+    block begins; ``blocks`` is where they begin, ``times`` where a time of the past is written.
+    """
+
+    plain: Joined
+    blocks: Positions
+    headings: Headings
+    times: Positions
+
+
+def read_notes(texts: Sequence[str], *, clinical: bool) -> Notes:
+    """Read the layout of documents."""
+    joined = Joined.of(texts)
+    blocks, nowhere = find_blocks(joined), np.empty(0, dtype=np.int64)
     if not clinical:
-        return Note(_blanked(text, hidden), blocks, [], [])
-    headings = list(_headings(text))
-    placeholders = list(_PLACEHOLDER.finditer(text))
-    hidden += [found.span() for found in placeholders]
-    hidden += [(heading.start, heading.end) for heading in headings]
-    return Note(_blanked(text, hidden), blocks, headings, _times(text, placeholders))
+        plain = joined.blanked(blocks - 1, blocks)
+        return Notes(plain, blocks, Headings(nowhere, nowhere, ()), nowhere)
+    headings = _headings(joined)
+    placeholders = list(joined.matches(_PLACEHOLDER, _placeholder_marks(joined)))
+    start, end = np.array([found.span() for found in placeholders], np.int64).reshape(-1, 2).T
+    plain = joined.blanked(
+        np.concatenate([blocks - 1, headings.start, start]),
+        np.concatenate([blocks, headings.end, end]),
+    )
+    return Notes(plain, blocks, headings, _times(joined, placeholders))
 
 
-def _times(text: str, placeholders: list[re.Match[str]]) -> list[int]:
+def _placeholder_marks(joined: Joined) -> Positions:
+    """Return where a character stands that may begin a placeholder, with the next one it needs."""
+    at = joined.at("[_@<{X*#(")
+    twice = joined.code[at] == joined.code[at + 1]
+    opens = joined.has("[<{(", at) & joined.has(_CAPITALS, at + 1)
+    opens |= joined.has("[<", at) & joined.has(_MARKS, at + 1)
+    marks: Positions = at[twice | opens]
+    return marks
+
+
+def _times(joined: Joined, placeholders: list[re.Match[str]]) -> Positions:
     """Return where years and months are that do not tell since when something is."""
+    digits = joined.at("12")
+    years = joined.matches(_YEAR, digits[joined.has("019", digits + 1)])
     starts = [found.start() for found in placeholders if _HIDDEN_TIME.match(found[0])]
-    starts += [found.start() for found in _YEAR.finditer(text)]
-    return [at for at in starts if not _SINCE.search(text[max(0, at - 15) : at])]
+    starts += [found.start() for found in years]
+    found = np.array(starts, dtype=np.int64)
+    first = np.maximum(found - 15, joined.origins[joined.document(found)])
+    before = [joined.text[low:high] for low, high in zip(first.tolist(), starts, strict=True)]
+    told = np.array([_SINCE.search(text) is not None for text in before], dtype=bool)
+    times: Positions = found[~told]
+    return times
 
 
-def _headings(text: str) -> list[Heading]:
-    found = []
-    for match in _HEADING.finditer(f"\n{text}"):
-        words = match["words"].rstrip()
-        start, end = match.start("words") - 1, match.end() - 1
-        kind = _kind(words)
-        last = words.rpartition(". ")[2]  # "Fall risk. Allergies:"
-        # What speaks of all that it mentions must begin a line: amid one, none tells where it ends.
-        if not kind and (later := _kind(last)) and later not in SAID_BY_SECTIONS:
-            kind = later
-            start += len(words) - len(last)
-        if kind and (match["colon"] or words.isupper()):
-            found.append(Heading(start, end, kind))
-        elif match[0][0] in "\n\r" and (match["colon"] or words.isupper()):
-            found.append(Heading(start, start, ""))
-    return found
+def _headings(joined: Joined) -> Headings:
+    marks = joined.at("\n\r.;")[:-1]
+    marks = marks[joined.has("\n\r", marks) | joined.has(" ", marks + 1)]
+    others = joined.outside(_IN_HEADINGS)
+    after = others[np.searchsorted(others, marks + 1)]
+    likely = joined.has(":(", after) & (after - marks < _LONGEST_HEADING)
+    likely |= joined.has("\n\r", after)
+    found, kinds = [], []
+    for match in joined.matches(_HEADING, marks[likely]):
+        if known := _heading(match[0]):
+            begin, end, kind = known
+            found.append((match.start() + begin, match.start() + end))
+            kinds.append(kind)
+    start, after = np.array(found, dtype=np.int64).reshape(-1, 2).T
+    return Headings(start, after, tuple(kinds))
+
+
+@lru_cache(maxsize=10_000)
+def _heading(written: str) -> tuple[int, int, str] | None:
+    """Return where in what :data:`_HEADING` matches a heading begins and ends, and its kind."""
+    match = _HEADING.match(f"{written}\n")
+    if match is None:
+        return None
+    words = match["words"].rstrip()
+    start = match.start("words")
+    kind = _kind(words)
+    last = words.rpartition(". ")[2]  # "Fall risk. Allergies:"
+    # What speaks of all that it mentions must begin a line: amid one, none tells where it ends.
+    if not kind and (later := _kind(last)) and later not in SAID_BY_SECTIONS:
+        kind = later
+        start += len(words) - len(last)
+    if not match["colon"] and not words.isupper():
+        return None
+    if kind:
+        return start, len(written), kind
+    return (start, start, "") if written[0] in "\n\r" else None
 
 
 @lru_cache(maxsize=10_000)
@@ -115,13 +166,3 @@ def _kind(heading: str) -> str:
         kinds = (kind for kind, own in _HISTORIES.items() if not set(own).isdisjoint(words))
         return next(kinds, "past")
     return "past" if words[0] in _EARLIER else ""
-
-
-def _blanked(text: str, spans: list[tuple[int, int]]) -> str:
-    parts, done = [], 0
-    for start, end in sorted(spans):
-        if end > done:
-            start = max(start, done)
-            parts += [text[done:start], _HIDDEN * (end - start)]
-            done = end
-    return "".join([*parts, text[done:]])

@@ -50,9 +50,9 @@ class Spelling:
     keys: Hashes
     _found: dict[str, int] = field(default_factory=dict)
 
-    def correct(self, words: Words, texts: Sequence[str]) -> tuple[Words, Flags]:
+    def correct(self, words: Words) -> tuple[Words, Flags]:
         """Replace unknown words by what they stand for; tell which were, [T]."""
-        at, spelled = self._unknown(words, texts)
+        at, spelled = self._unknown(words)
         new = sorted(set(spelled) - self._found.keys())
         self._found.update(zip(new, self._nearest(new), strict=True))
         place = np.array([self._found.get(word, -1) for word in spelled], dtype=np.int64)
@@ -68,7 +68,7 @@ class Spelling:
         both: Flags = first & second
         return both
 
-    def _unknown(self, words: Words, texts: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
+    def _unknown(self, words: Words) -> tuple[NDArray[np.int64], list[str]]:
         """Return the words that nobody knows, and how they are spelled; names of people are none.
 
         Those have a capital where no sentence begins.
@@ -77,10 +77,10 @@ class Spelling:
         whole = words.opens & words.closes
         at = np.flatnonzero(whole & (length >= SHORTEST) & (length <= LONGEST))
         at = at[~self._knows(words.key[at])]
-        columns = (at, words.text[at], words.start[at], words.end[at], words.gap[at])
+        columns = (at, words.start[at], words.end[at], words.gap[at])
         found: dict[int, str] = {}
-        for place, text, start, end, gap in zip(*(c.tolist() for c in columns), strict=True):
-            word = texts[text][start:end]
+        for place, start, end, gap in zip(*(c.tolist() for c in columns), strict=True):
+            word = words.joined.text[start:end]
             if (gap or place == 0 or not word.istitle()) and _RIGHT.fullmatch(plain := fold(word)):
                 found[place] = plain
         return np.array(list(found), dtype=np.int64), list(found.values())

@@ -23,11 +23,10 @@ from bali_loaders.linking.characters import (
     fold,
     mix,
 )
+from bali_loaders.linking.joined import Flags, Joined, Positions
+from bali_platform.base.consecutive import spell_out
 
 Hashes = NDArray[np.uint64]
-Positions = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-
 T = TypeVar("T")
 
 CHARACTERS_AT_ONCE = 500_000  # more are read no faster, and take more memory
@@ -53,8 +52,9 @@ class Words:
     """The T words of some texts, in order.
 
     Attributes:
+        joined: The texts.
         text: [T] text a word is in.
-        start: [T] its first character, in that text.
+        start: [T] its first character, in all texts joined.
         end: [T] the character after its last.
         key: [T] hash of its normal form.
         gap: [T] 1 where punctuation (more than a space, hyphen or slash) comes before it.
@@ -63,6 +63,7 @@ class Words:
         last: [T] True for the last word of a text.
     """
 
+    joined: Joined
     text: Positions
     start: Positions
     end: Positions
@@ -93,38 +94,48 @@ class Words:
 
 @dataclass(frozen=True)
 class _Characters:
-    """The characters of all texts without the ignored ones, [C], and running hashes [C + 1]."""
+    """The characters of all texts without the ignored ones, [C], and running hashes [C + 1].
 
-    at: Positions
-    code: NDArray[np.uint32]
+    ``small`` is an index of the table of characters; ``at`` is where each stands in the texts, None
+    where none is ignored. The first and the last are line breaks.
+    """
+
+    at: Positions | None
+    small: NDArray[np.intp]
     kind: NDArray[np.uint8]
-    low: NDArray[np.uint32]
-    upper: Flags
     cased: Hashes
     folded: Hashes
 
+    def low(self, at: Positions) -> NDArray[np.uint32]:
+        """Return characters without case and accents."""
+        return character_table().folded[self.small[at]]
 
-def read_words(texts: Sequence[str]) -> Words:
+
+def read_words(texts: Joined | Sequence[str]) -> Words:
     """Split texts into normalised words."""
-    joined = "\n".join(texts)
+    joined = texts if isinstance(texts, Joined) else Joined.of(texts)
     characters = _read_characters(joined)
     first, after = _word_bounds(characters.kind)
     keys = _keys(characters, first, after)
-    closes = ~_is_part(characters.kind, after)
+    closes = characters.kind[after] < Kind.LETTER
     keep, after = _join_possessives(characters, first, after)
-    first, after = first[keep], after[keep]
-    starts = np.cumsum([0, *(len(text) + 1 for text in texts)])
-    start, end = characters.at[first], characters.at[after - 1] + 1
-    text = np.searchsorted(starts, start, side="right") - 1
+    first, after, keys, closes = first[keep], after[keep], keys[keep], closes[keep]
+    start, end = first, after
+    if characters.at is not None:
+        start, end = characters.at[first], characters.at[after - 1] + 1
+    bounds = np.searchsorted(start, joined.origins)
+    last = np.zeros(len(first), dtype=bool)
+    last[bounds[1:][np.diff(bounds) > 0] - 1] = True
     return Words(
-        text=text,
-        start=start - starts[text],
-        end=end - starts[text],
-        key=keys[keep],
-        gap=_gaps(characters.kind, first, after),
-        opens=~_is_part(characters.kind, first - 1),
-        closes=closes[keep],
-        last=np.append(text[1:] != text[:-1], True)[: len(text)],
+        joined=joined,
+        text=np.repeat(np.arange(len(bounds) - 1), np.diff(bounds)),
+        start=start,
+        end=end,
+        key=keys,
+        gap=_gaps(characters.kind, first),
+        opens=characters.kind[first - 1] < Kind.LETTER,
+        closes=closes,
+        last=last,
         _characters=characters,
         _first=first,
         _after=after,
@@ -133,48 +144,32 @@ def read_words(texts: Sequence[str]) -> Words:
 
 def hash_spellings(words: Sequence[str]) -> Hashes:
     """Hash words of plain letters by how they are spelled, [words]."""
-    ends = np.cumsum([0, *(len(word) + 1 for word in words)])
-    folded = _read_characters("\n".join(words)).folded
-    return _span_hash(folded, ends[:-1], ends[1:] - 1)
+    joined = Joined.of(words)
+    return _span_hash(_read_characters(joined).folded, joined.origins[:-1], joined.origins[1:] - 1)
 
 
-def _read_characters(joined: str) -> _Characters:
+def _read_characters(joined: Joined) -> _Characters:
     table = character_table()
-    code = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    small = np.minimum(code, TABLE_SIZE - 1).astype(np.intp)  # which indexes fastest
-    kind = table.kind[small]
-    rare = code >= TABLE_SIZE
-    kind[rare] = Kind.LETTER
-    at = np.flatnonzero(kind != Kind.IGNORED)
-    if len(at) < len(kind):
-        code, small, kind, rare = code[at], small[at], kind[at], rare[at]
-    low, upper = table.folded[small], table.upper[small]
+    at, code, small, kind = None, joined.code, joined.small, table.kind[joined.small]
+    if (kind == Kind.IGNORED).any():
+        at = np.flatnonzero(kind != Kind.IGNORED)
+        code, small, kind = code[at], small[at], kind[at]
     cased, folded = table.cased_hash[small], table.folded_hash[small]
-    if rare.any():
-        low[rare], upper[rare] = code[rare], False
-        cased[rare] = folded[rare] = mix(code[rare].astype(np.uint64))
-    return _Characters(at, code, kind, low, upper, _running(cased), _running(folded))
+    rare = np.flatnonzero(small == TABLE_SIZE)
+    cased[rare] = folded[rare] = mix(code[rare].astype(np.uint64))
+    return _Characters(at, small, kind, _running(cased), _running(folded))
 
 
 def _word_bounds(kind: NDArray[np.uint8]) -> tuple[Positions, Positions]:
-    padded = np.pad(kind, 1, constant_values=Kind.SOFT)
-    edge = (padded[1:] != padded[:-1]) | (padded[1:] == Kind.GREEK) | (padded[:-1] == Kind.GREEK)
-    first = np.flatnonzero(edge & (padded[1:] >= Kind.LETTER))
-    after = np.flatnonzero(edge & (padded[:-1] >= Kind.LETTER))
-    return first, after
+    part, greek = kind >= Kind.LETTER, kind == Kind.GREEK
+    edge = (kind[1:] != kind[:-1]) | greek[1:]
+    return np.flatnonzero(edge & part[1:]) + 1, np.flatnonzero(edge & part[:-1]) + 1
 
 
-def _is_part(kind: NDArray[np.uint8], at: Positions) -> Flags:
-    inside = (at >= 0) & (at < len(kind))
-    result: Flags = inside & (kind[np.clip(at, 0, len(kind) - 1)] >= Kind.LETTER)
-    return result
-
-
-def _gaps(kind: NDArray[np.uint8], first: Positions, after: Positions) -> Hashes:
-    hard = np.concatenate([[0], np.cumsum(kind == Kind.HARD)])
-    before = np.concatenate([[0], after[:-1]])
-    gaps: Hashes = (hard[first] > hard[before[: len(first)]]).astype(np.uint64)
-    return gaps
+def _gaps(kind: NDArray[np.uint8], first: Positions) -> Hashes:
+    gaps = np.zeros(len(first) + 1, dtype=np.uint64)
+    gaps[np.searchsorted(first, np.flatnonzero(kind == Kind.HARD))] = 1
+    return gaps[:-1]
 
 
 def _join_possessives(
@@ -184,27 +179,28 @@ def _join_possessives(
 
     Text that a tool has cut into tokens has a space between the two.
     """
-    quote, space = (characters.code[np.maximum(first - back, 0)] for back in (1, 2))
-    apart = (space == ord(" ")) & _is_part(characters.kind, first - 3)
-    possessive = (
-        (after - first == 1)
-        & (characters.low[first] == ord("s"))
-        & ((quote == ord("'")) | (quote == ord("’")))
-        & (_is_part(characters.kind, first - 2) | apart)
+    short = np.flatnonzero(after - first == 1)
+    short = short[characters.low(first[short]) == ord("s")]
+    quote, space = (characters.small[np.maximum(first[short] - back, 0)] for back in (1, 2))
+    part = [characters.kind[np.maximum(first[short] - back, 0)] >= Kind.LETTER for back in (2, 3)]
+    possessive = ((quote == ord("'")) | (quote == ord("’"))) & (
+        part[0] | ((space == ord(" ")) & part[1])
     )
+    owned = short[possessive]
+    keep = np.ones(len(first), dtype=bool)
+    keep[owned] = False
     after = after.copy()
-    owners = np.flatnonzero(possessive) - 1
-    after[owners] = after[owners + 1]
-    return ~possessive, after
+    after[owned - 1] = after[owned]
+    return keep, after
 
 
 def _keys(characters: _Characters, first: Positions, after: Positions) -> Hashes:
     keys = _span_hash(characters.folded, first, after)
     greek = np.flatnonzero(characters.kind[first] == Kind.GREEK)
     if len(greek):
-        names, inverse = np.unique(characters.low[first[greek]], return_inverse=True)
+        names, inverse = np.unique(characters.low(first[greek]), return_inverse=True)
         keys[greek] = np.array([_hash(GREEK_NAMES[chr(c)]) for c in names], np.uint64)[inverse]
-    plural = np.flatnonzero((characters.low[after - 1] == ord("s")) & (after - first >= 4))
+    plural = np.flatnonzero((characters.low(after - 1) == ord("s")) & (after - first >= 4))
     keys[plural] = _singular_keys(characters, first[plural], after[plural])
     return keys
 
@@ -218,15 +214,14 @@ def _singular_keys(characters: _Characters, first: Positions, after: Positions) 
     """
     long = after - first >= 5
     e, h, i, s, u, x = (ord(letter) for letter in "ehisux")
-    second, third, fourth = (characters.low[after - back] for back in (2, 3, 4))
-    latin = np.isin(characters.low[np.maximum(after - 5, 0)], [ord(letter) for letter in "lmnrt"])
+    second, third, fourth = (characters.low(after - back) for back in (2, 3, 4))
+    latin = np.isin(characters.low(np.maximum(after - 5, 0)), [ord(letter) for letter in "lmnrt"])
     ies = (second == e) & (third == i) & long
     sis = (second == i) & (third == s) & long
     es = (third == x) | ((fourth == s) & ((third == s) | (third == h)))
     es = (second == e) & (es | ((third == s) & (fourth == u) & latin & long))
-    capitals = np.concatenate([[0], np.cumsum(characters.upper)])
     kept = (second == s) | (second == u) | ((second == i) & ~sis)
-    kept |= capitals[after] - capitals[first] == after - first
+    kept |= _capitals(characters, first, after)
     cut = np.select([kept, ies, sis, es], [0, 3, 2, 2], default=1)
     added = np.select([kept, ies, sis], [0, ord("y"), e], default=0)
     stem = _span_hash(characters.folded, first, after - cut)
@@ -235,10 +230,22 @@ def _singular_keys(characters: _Characters, first: Positions, after: Positions) 
     return np.where(added > 0, stem + letter, stem)
 
 
+def _capitals(characters: _Characters, first: Positions, after: Positions) -> Flags:
+    """Tell which words are written in capitals."""
+    upper = character_table().upper
+    capitals = upper[characters.small[first]] & upper[characters.small[after - 1]]
+    own = np.flatnonzero(capitals)
+    word, at = spell_out(first[own], after[own] - first[own])
+    capitals[own[word[~upper[characters.small[at]]]]] = False
+    return capitals
+
+
 def _running(values: Hashes) -> Hashes:
     """Sum values times rising powers, so that any span's hash is a difference of two sums."""
     powers, _ = _powers(len(values))
-    return np.concatenate([np.zeros(1, np.uint64), np.cumsum(values * powers[: len(values)])])
+    running = np.zeros(len(values) + 1, dtype=np.uint64)
+    np.cumsum(values * powers[: len(values)], out=running[1:])
+    return running
 
 
 def _span_hash(running: Hashes, start: Positions, end: Positions) -> Hashes:
