@@ -16,7 +16,7 @@ from statistics import median, quantiles
 from time import perf_counter
 from typing import Any
 
-from bali_platform.graph import Graph
+from bali.graph import Graph
 from bali_platform.graph.names import name_key
 from benchmarks.record import record
 

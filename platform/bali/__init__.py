@@ -15,7 +15,7 @@ from typing import Any
 
 _HOMES = {
     # the graph
-    "Graph": "bali_platform.graph",
+    "Graph": "bali.graph",
     "Release": "bali_loaders.releases",
     "Subgraph": "bali_platform.subgraphs",
     "load": "bali_loaders.umls",

@@ -18,6 +18,7 @@ from bali.quoting import quoted
 from bali_platform.graph import Graph, Link
 from bali_platform.graph.names import name_key
 from bali_platform.subgraphs import explore
+from bali_platform.terminology.finding import Findings
 
 CHARACTERS_A_TOKEN = 3
 MAX_CONCEPTS = 12
@@ -144,7 +145,7 @@ def question_concepts(question: str, graph: Graph) -> list[str]:
         for mention in link(question, graph=graph).mentions
         for cui in mention.candidates[:BEARERS]
     ]
-    found = named or [hit.cui for hit in graph.search(question, 3)]
+    found = named or [hit.cui for hit in Findings(graph).find(question, 3).hits]
     return list(dict.fromkeys(found))[:MAX_CONCEPTS]
 
 
@@ -153,8 +154,8 @@ def _ranked(question: str, graph: Graph, concepts: Sequence[str], related: int) 
     if not concepts:
         return []
     words = [word for word in name_key(question).split() if word not in FUNCTION_WORDS]
-    alike_in_words = [hit.cui for hit in graph.search(" ".join(words), related)]
-    told = list(dict.fromkeys([*concepts, *alike_in_words]))
+    alike_in_words = Findings(graph).find(" ".join(words), related).hits
+    told = list(dict.fromkeys([*concepts, *(hit.cui for hit in alike_in_words)]))
     facts = dict.fromkeys(
         [*_definitions(graph, told), *_paths(graph, concepts), *_relations(graph, concepts)]
     )

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import neo4j
 from neo4j.exceptions import DriverError, Neo4jError
@@ -24,16 +24,11 @@ from bali_platform.graph.records import (
     Node,
     Path,
     Records,
-    SearchHit,
     Successor,
 )
 from bali_platform.graph.statements import statement
 from bali_platform.services import neo4j_login
 from bali_platform.services.neo4j_errors import neo4j_errors
-
-if TYPE_CHECKING:
-    from bali_platform.subgraphs.subgraph import Subgraph
-
 
 T = TypeVar("T")
 
@@ -201,15 +196,6 @@ class Graph:
         rows = self.query("resolve", cuis=list(dict.fromkeys(cuis)))
         return {row["asked"]: row["cui"] for row in rows}
 
-    def search(self, text: str, limit: int = 10, **filters: Collection[str]) -> Records[SearchHit]:
-        """Find concepts by CUI, by code as people write it, or by words of any of their names.
-
-        As :meth:`bali_platform.terminology.Terminology.find`, which also says what was tried.
-        """
-        from bali_platform.terminology.finding import Findings
-
-        return Findings(self).find(text, limit, **filters).hits
-
     def neighbours(
         self,
         cui: str,
@@ -269,12 +255,6 @@ class Graph:
             limit=limit,
         )
         return Records(sorted(map(_path, rows), key=_path_order))
-
-    def subgraph(self, *cuis: str, **options: Any) -> Subgraph:
-        """Return what surrounds ``cuis``, as :func:`bali_platform.subgraphs.explore` does."""
-        from bali_platform.subgraphs.exploration import explore
-
-        return explore(self, cuis, **options)
 
     def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield every concept's CUI and names (best first), streamed in order of CUI."""

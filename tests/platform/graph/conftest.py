@@ -13,8 +13,8 @@ import neo4j
 import pytest
 from tests.platform.schema import SCHEMA
 
+from bali.graph import Graph
 from bali_platform.base.settings import Settings
-from bali_platform.graph import Graph
 
 TYPES = ("CHD", "ISA", "MAY_TREAT", "PART_OF", "RO")
 SOURCES = ("GO", "MSH", "SNOMEDCT_US")

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from bali.graph import Graph
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.settings import Settings
-from bali_platform.graph import Graph
 from bali_platform.services import neo4j_login
 
 pytestmark = pytest.mark.services

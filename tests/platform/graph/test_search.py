@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bali_platform.graph import Graph
+from bali.graph import Graph
 from bali_platform.graph.names import name_key
 from bali_platform.graph.search import rank
 
