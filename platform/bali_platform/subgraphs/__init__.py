@@ -2,6 +2,7 @@
 
 from bali_platform.subgraphs.cache import CachedNeighbourhoods, CacheStats, RedisCache
 from bali_platform.subgraphs.exploration import (
+    HIERARCHICAL,
     OneHop,
     explore,
     explore_each,
@@ -23,6 +24,7 @@ from bali_platform.subgraphs.stack import neighbourhoods, open_cache, warm
 from bali_platform.subgraphs.subgraph import Subgraph, read_pyg
 
 __all__ = [
+    "HIERARCHICAL",
     "MAX_EDGES",
     "MAX_NAMES",
     "CacheStats",

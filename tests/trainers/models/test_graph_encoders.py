@@ -115,7 +115,22 @@ def test_sage_equals_the_formula(backend):
     torch.testing.assert_close(network(nodes, edges, types, targets), expected)
 
 
-@pytest.mark.parametrize("kind", ["gatv2", "sage"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_compgcn_composes_each_neighbour_with_its_relation(backend):
+    nodes, edges, types, targets = graph()
+    network = encoder("compgcn", backend=backend, layers=1)
+    layer, relation = network.layers[0], network.relation.weight
+    means = torch.zeros_like(nodes)
+    for node in range(len(nodes)):
+        incoming = [e for e in range(edges.shape[1]) if edges[1, e] == node]
+        said = [nodes[edges[0, e]] * (1 + relation[types[e]]) for e in incoming]
+        means[node] = sum(said, torch.zeros(WIDTH)) / max(len(said), 1)
+    hidden = functional.gelu(layer.lin_l(means) + layer.lin_r(nodes))
+    expected = network.output(hidden[targets])
+    torch.testing.assert_close(network(nodes, edges, types, targets), expected)
+
+
+@pytest.mark.parametrize("kind", ["gatv2", "sage", "compgcn"])
 def test_weights_move_between_backends_without_changing_the_result(kind):
     nodes, edges, types, targets = graph()
     one, other = (encoder(kind, backend=backend, layers=3) for backend in BACKENDS)
@@ -161,6 +176,7 @@ def test_no_graph_is_the_name_alone():
         ("gatv2", {"layers": 2}, True),
         ("gatv2", {"layers": 2, "relations": False}, False),
         ("sage", {"layers": 2}, False),
+        ("compgcn", {"layers": 2}, True),
         ("mean", {}, False),
         ("none", {}, False),
     ],
@@ -181,14 +197,15 @@ def test_direction_matters():
     )
 
 
-def test_every_parameter_of_the_network_learns():
+@pytest.mark.parametrize("kind", ["gatv2", "compgcn"])
+def test_every_parameter_of_the_network_learns(kind):
     nodes, edges, types, targets = graph()
-    network = encoder("gatv2", layers=3)
+    network = encoder(kind, layers=3)
     network(nodes, edges, types, targets).sin().sum().backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("kind", ["gatv2", "sage"])
+@pytest.mark.parametrize("kind", ["gatv2", "sage", "compgcn"])
 def test_a_residual_network_starts_from_the_name_and_adds_to_it(kind):
     inputs = graph()
     own = inputs[0][inputs[3]]
@@ -204,7 +221,7 @@ def test_a_residual_network_starts_from_the_name_and_adds_to_it(kind):
 def test_a_graph_without_edges():
     nodes, _, _, targets = graph()
     nothing = torch.empty(2, 0, dtype=torch.long), torch.empty(0, dtype=torch.long)
-    for kind in ("gatv2", "sage", "mean", "none"):
+    for kind in ("gatv2", "sage", "compgcn", "mean", "none"):
         assert encoder(kind)(nodes, *nothing, targets).isfinite().all()
 
 

@@ -74,6 +74,31 @@ def test_hard_negatives_are_told_from_but_never_sought(labels, hard, seed):
     torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-6, atol=1e-6)
 
 
+@given(seed=st.integers(0, 1000))
+def test_kin_are_neither_told_from_nor_sought(seed):
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(4).repeat(2)
+    vectors = torch.randn(8, 5, generator=generator, dtype=torch.float64)
+    related = torch.rand(4, 4, generator=generator) < 0.4
+    kin = (related | related.T)[labels][:, labels]
+    found = nt_xent(vectors, labels, vectors, labels, kin=kin).losses
+    for anchor in range(8):
+        told_from = [n for n in range(8) if labels[n] == labels[anchor] or not kin[anchor, n]]
+        some = torch.tensor(told_from)
+        alone = nt_xent(
+            vectors[[anchor]],
+            labels[[anchor]],
+            vectors[some],
+            labels[some],
+            first=told_from.index(anchor),
+        )
+        torch.testing.assert_close(alone.losses[0], found[anchor, some])
+        assert (
+            alone.candidates
+            == nt_xent(vectors, labels, vectors, labels, kin=kin).candidates[anchor]
+        )
+
+
 def test_half_precision_stops_before_the_similarities():
     torch.manual_seed(0)
     vectors, labels = torch.randn(12, 8), torch.arange(6).repeat(2)

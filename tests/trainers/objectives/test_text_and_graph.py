@@ -178,3 +178,21 @@ def test_graph_to_text_reads_the_mention_s_own_graph_vector(views, make_arrays):
         start, end = batch.mention_offsets[mention : mention + 2]
         reached = graph.grad[mention].norm() > 0
         assert reached == bool((labels[start:end] != -100).any())
+
+
+@pytest.mark.parametrize("name", ["alignment", "mention_name", "name_name", "multi_similarity"])
+def test_no_contrast_tells_relatives_apart(views, make_arrays, name):
+    arrays = make_arrays(sentences=6)
+    labels = np.unique(np.concatenate([arrays["node_concept"], arrays["pair_concept"]]))
+    one_family = arrays | {"families": np.stack([labels, np.zeros_like(labels)])}
+    config = getattr(parse_config({"name": "x", "objectives": {name: {}}}, "x").objectives, name)
+
+    def alone(of):
+        seen = views(of)
+        objective = config.build(seen.text.width, RELATIONS)
+        return objective(seen).loss.item()
+
+    others = {key: value for key, value in arrays.items() if key != "families"}
+    assert alone(one_family) < alone(others)
+    if name != "multi_similarity":
+        assert alone(one_family) == 0

@@ -174,6 +174,8 @@ def close(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance: floa
 
 def test_four_unequal_ranks_learn_what_one_does(tmp_path, settings_text, make_arrays):
     arrays = make_arrays(sentences=8, concepts=4, per_sentence=2, negatives=5)
+    kin = np.stack([arrays["mention_concept"][:3], np.zeros(3, dtype=np.int64)])
+    arrays |= {"families": kin}
     settings = settings_text(
         objectives={name: {} for name in OBJECTIVES}, data={"mention_texts": True}
     )
@@ -187,7 +189,8 @@ def test_four_unequal_ranks_learn_what_one_does(tmp_path, settings_text, make_ar
     # Some ranks have no hard negative at all, and the last one not even a mention.
     parts = [(slice(0, 4), slice(0, 5)), (slice(4, 5), slice(5, 5)), (slice(5, 7), slice(5, 5))]
     for rank, part in enumerate([*parts, (slice(SILENT, 8), slice(5, 5))]):
-        (tmp_path / f"batch-{rank}").write_bytes(encode(half(arrays, *part)))
+        known = {"families": kin[:, rank : rank + 1]}  # the last knows of none
+        (tmp_path / f"batch-{rank}").write_bytes(encode(half(arrays, *part) | known))
     run_ranks(tmp_path)
 
     def found(name: str, rank: int = 0) -> dict[str, Tensor]:

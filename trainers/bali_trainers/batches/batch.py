@@ -158,6 +158,8 @@ class Batch:
         concepts: Label of each mention's concept, ``[M]``.
         negative_concepts: Label of each hard negative's concept, ``[H]``.
         graph: The concepts' neighbourhoods.
+        families: Labels of concepts, and of families that they belong to, ``[2, K]``: concepts of
+            one family are related.
         lost_mentions: Mentions that truncation cut off.
     """
 
@@ -171,6 +173,7 @@ class Batch:
     concepts: Tensor
     negative_concepts: Tensor
     graph: Subgraph | Linearised
+    families: Tensor
     lost_mentions: int
 
     @classmethod
@@ -207,6 +210,7 @@ class Batch:
             concepts=_tensor(arrays["mention_concept"]),
             negative_concepts=_tensor(arrays["negative_concept"]),
             graph=_graph(arrays, layout),
+            families=_tensor(arrays.get("families", np.empty((2, 0)))),
             lost_mentions=int(arrays["lost_mentions"][0]),
         )
 

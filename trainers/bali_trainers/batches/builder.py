@@ -15,6 +15,7 @@ from bali_platform.text.corpus import open_corpus
 from bali_trainers.batches.abbreviating import Abbreviator
 from bali_trainers.batches.controls import BrokenGraph
 from bali_trainers.batches.edges import without_withheld
+from bali_trainers.batches.families import families
 from bali_trainers.batches.linearised import Lineariser
 from bali_trainers.batches.lookalikes import LookAlikes
 from bali_trainers.batches.masking import mask_tokens
@@ -117,6 +118,7 @@ class BatchBuilder:
         | pair_concept | int64 [S] | label of each concept mentioned, then of each further one |
         | name_pairs | int32 [2, S] | two names of each; one twice, where there is no other |
         | mention_name | int32 [M] | a name of each mention: the one drawn, or its own text |
+        | families | int64 [2, K] | with ``relatives = "left out"``, see :func:`families` |
 
         or, linearised, graph_input_ids and graph_attention_mask, int32 and uint8 [M + H, Lg].
         A concept has one mention vector per sentence, over the tokens of all its mentions there.
@@ -231,19 +233,22 @@ class BatchBuilder:
             count=spec.neighbours,
             hops=spec.hops,
             random=self._random(Purpose.NEIGHBOURS, key),
+            telling=spec.choice == "telling",
         )
         drawn = self._names.draw(trees.cuis, self._random(Purpose.NAMES, key))
+        shown = self._hide(drawn, len(roots), key)
+        related = self._families(roots, trees.cuis, drawn)
         if self._linearise:
-            ids, mask = self._linearise(trees, *numbered(drawn), len(roots))
-            return {"graph_input_ids": ids, "graph_attention_mask": mask}
+            ids, mask = self._linearise(trees, *numbered(shown), len(roots))
+            return {"graph_input_ids": ids, "graph_attention_mask": mask, **related}
         every = np.arange(len(roots), dtype=np.int32)
         target, negative, beyond = np.split(every, np.cumsum([len(targets), len(negatives)]))
         paired = np.concatenate([target, beyond]) if spec.synonyms else every[:0]
         first = [drawn[node] for node in paired]
         second = self._second_names([trees.cuis[node] for node in paired], first, texts, key)
         called = texts or [drawn[node] for node in target]
-        names, row = numbered([*drawn, *second, *called])
-        node, other, mention = np.split(row, np.cumsum([len(drawn), len(second)]))
+        names, row = numbered([*shown, *second, *called, *first])
+        node, other, mention, one = np.split(row, np.cumsum([len(shown), len(second), len(called)]))
         ids, mask = self._pieces.encode_names(names, spec.name_length)
         labels = _labels(trees.cuis)
         return {
@@ -257,9 +262,26 @@ class BatchBuilder:
             "negative_node": negative,
             "further_node": beyond,
             "pair_concept": labels[paired],
-            "name_pairs": np.stack([node[paired], other]),
+            "name_pairs": np.stack([one, other]),
             "mention_name": mention,
+            **related,
         }
+
+    def _hide(self, names: list[str], roots: int, key: BatchKey) -> list[str]:
+        """Replace a share of the names of roots, which come first, by the mask token."""
+        if not self._spec.hidden_names:
+            return names
+        hidden = self._random(Purpose.HIDDEN, key).random(roots) < self._spec.hidden_names
+        mask = self._pieces.special_token("mask")
+        seen = [mask if hide else name for name, hide in zip(names, hidden.tolist(), strict=False)]
+        return [*seen, *names[roots:]]
+
+    def _families(
+        self, roots: list[Neighbourhood], cuis: list[str], names: list[str]
+    ) -> dict[str, NDArray[np.int64]]:
+        if self._spec.relatives == "negatives":
+            return {}
+        return {"families": families(roots, cuis, names)}
 
     def _second_names(
         self, cuis: list[str], first: list[str], texts: list[str], key: BatchKey

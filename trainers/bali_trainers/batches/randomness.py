@@ -25,6 +25,7 @@ class Purpose(IntEnum):
     SHORT_NAMES = 12
     SWAPS = 13
     SENTENCES = 14
+    HIDDEN = 15
 
 
 def generator(

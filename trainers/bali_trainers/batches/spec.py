@@ -31,6 +31,14 @@ class BatchRecipe(BaseModel):
     """Neighbours drawn for every node that is expanded."""
     hops: Annotated[int, Field(ge=1, le=4)] = 1
     """Distance from the mentioned concept up to which nodes are drawn."""
+    choice: Literal["even", "telling"] = "even"
+    """Which neighbours are drawn: all alike, or those with the fewest neighbours of their own."""
+    hidden_names: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Fraction of concepts whose own name the graph encoder does not see: it reads the mask token,
+    and has to tell them by their neighbours."""
+    relatives: Literal["negatives", "left out"] = "negatives"
+    """Whether contrasts push a concept away from its parents, children, siblings, and those of the
+    same name."""
     further_concepts: Annotated[int, Field(ge=0, le=65_536)] = 0
     """Concepts of the whole graph that join those mentioned in each batch and rank, with
     neighbourhoods like theirs, for name_name and link_prediction: names and edges of which the

@@ -64,14 +64,21 @@ class WordPieces:
         self.ordinary = np.flatnonzero(~self.special).astype(np.int32)
         self._names: dict[tuple[str, int], bytes] = {}
 
+    def special_token(self, role: str) -> str:
+        """Return a special token, such as ``"mask"`` or ``"pad"``, as texts write it."""
+        return self._special(role)[0]
+
     def special_id(self, role: str) -> int:
-        """Return the id of a special token, such as ``"mask"`` or ``"pad"``."""
+        """Return the id of a special token."""
+        return self._special(role)[1]
+
+    def _special(self, role: str) -> tuple[str, int]:
         token: Any = self._settings.get(f"{role}_token")
         content = token["content"] if isinstance(token, dict) else token
         found = self._tokenizer.token_to_id(content) if content else None
         if found is None:
             raise BaliError(f"{self._path}: the tokenizer has no {role} token")
-        return found
+        return content, found
 
     def encode(self, texts: Sequence[str], max_length: int) -> Pieces:
         """Tokenise texts with special tokens, cut to ``max_length`` pieces."""

@@ -51,15 +51,22 @@ def grow_trees(
     count: int,
     hops: int,
     random: np.random.Generator,
+    telling: bool = False,
 ) -> Trees:
-    """Draw at most ``count`` neighbours without replacement for each node, ``hops`` levels deep."""
+    """Draw at most ``count`` neighbours without replacement for each node, ``hops`` levels deep.
+
+    Evenly; or, with ``telling``, those with the fewest neighbours of their own. Either way they
+    come in random order.
+    """
     cuis = [target.cui for target in targets]
     roots = [np.arange(len(targets), dtype=np.int32)]
     ends, types = [np.empty((2, 0), dtype=np.int32)], [np.empty(0, dtype=np.int32)]
     level = [_Node(target.edges, None) for target in targets]
     first = 0
     for hop in range(hops):
-        candidates = [node.candidates() for node in level]
+        candidates: list[Sequence[Edge]] = [node.candidates() for node in level]
+        if telling:
+            candidates = _most_telling(candidates, source, count, random)
         sizes = np.fromiter(map(len, candidates), dtype=np.int64, count=len(candidates))
         row, choice = sample_without_replacement(random, sizes, count)
         drawn = [candidates[i][j] for i, j in zip(row.tolist(), choice.tolist(), strict=True)]
@@ -73,6 +80,24 @@ def grow_trees(
         if hop + 1 < hops:
             level = _next_level(drawn, parents, source)
     return Trees(cuis, np.concatenate(roots), np.concatenate(ends, axis=1), np.concatenate(types))
+
+
+def _most_telling(
+    pools: Sequence[Sequence[Edge]],
+    source: NeighbourhoodSource,
+    count: int,
+    random: np.random.Generator,
+) -> list[Sequence[Edge]]:
+    """Keep the ``count`` edges of each node to neighbours with the fewest edges of their own."""
+    asked = {edge.neighbour for edges in pools if len(edges) > count for edge in edges}
+    found = source.neighbourhoods(sorted(asked)).found
+    degree = {cui: len(one.edges) for cui, one in found.items()}
+    kept: list[Sequence[Edge]] = []
+    for edges in pools:
+        degrees = np.array([degree.get(edge.neighbour, 0) for edge in edges])
+        order = np.lexsort((random.random(len(edges)), degrees))  # chance decides between equals
+        kept.append([edges[place] for place in order[:count].tolist()])
+    return kept
 
 
 def _next_level(

@@ -86,6 +86,7 @@ class _SubgraphReader:
             count=neighbours,
             hops=self._facts.hops,
             random=generator(_SEED, Purpose.NEIGHBOURS, epoch=0, index=index),
+            telling=self._facts.choice == "telling",
         )
 
     def _names(self, cuis: Sequence[str]) -> list[str]:

@@ -58,7 +58,7 @@ class GraphNetwork(nn.Module):
         dropout: Between layers and after the projection.
         loops: Give every node an edge to itself.
         relations: Number of relation types; layers then see, as edge features, a learned vector
-            for each relation and direction, and one more for the loops.
+            for each relation and direction, and one more for the loops if there are any.
         residual: Add what comes out to the targets' own vectors, scaled by a learned vector that
             starts at zero (ReZero, Bachlechner et al., 2021): training starts from names alone.
     """
@@ -76,7 +76,8 @@ class GraphNetwork(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.loops = loops
-        self.relation = nn.Embedding(2 * relations + 1, width) if relations is not None else None
+        rows = 2 * (relations or 0) + loops
+        self.relation = nn.Embedding(rows, width) if relations is not None else None
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Sequential(
             nn.Linear(width, width), nn.LayerNorm(width), nn.Dropout(dropout)
@@ -118,9 +119,15 @@ def build_graph_encoder(config: GraphEncoderConfig, width: int, relations: int) 
             f"[graph_encoder] heads = {config.heads} does not divide the model's width {width}"
         )
     backend = import_module(f"bali_trainers.models.graph_{config.backend}")
-    if config.kind == "sage":
-        layers = [backend.SageLayer(width) for _ in range(config.layers)]
-        return GraphNetwork(layers, width, config.dropout, residual=config.residual)
+    if config.kind in ("sage", "compgcn"):
+        layer = backend.SageLayer if config.kind == "sage" else backend.CompositionLayer
+        return GraphNetwork(
+            [layer(width) for _ in range(config.layers)],
+            width,
+            config.dropout,
+            relations=relations if config.kind == "compgcn" else None,
+            residual=config.residual,
+        )
     layers = [
         backend.GATv2Layer(width, config.heads, config.dropout, typed=config.relations)
         for _ in range(config.layers)

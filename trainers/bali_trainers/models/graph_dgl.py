@@ -65,6 +65,25 @@ class SageLayer(nn.Module):
         return mixed + own
 
 
+class CompositionLayer(nn.Module):
+    """CompGCN (Vashishth et al., 2020): relations change what neighbours say, then the mean."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.lin_l = nn.Linear(width, width)
+        self.lin_r = nn.Linear(width, width, bias=False)
+
+    def forward(self, nodes: Tensor, edges: Tensor, features: Tensor) -> Tensor:
+        """Update nodes ``[V, d]`` over edges ``[2, E]`` with features ``[E, d]``."""
+        graph = _graph(edges, nodes)
+        graph.ndata["x"], graph.edata["factor"] = nodes, 1 + features
+        graph.update_all(
+            dgl.function.u_mul_e("x", "factor", "message"), dgl.function.mean("message", "y")
+        )
+        mixed: Tensor = self.lin_l(graph.ndata["y"]) + self.lin_r(nodes)
+        return mixed
+
+
 class _Attention(nn.Module):
     """The parameters of a GATv2 convolution with shared weights, drawn as PyG draws them."""
 

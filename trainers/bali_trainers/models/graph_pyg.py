@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 from torch_geometric.nn import GATv2Conv, SAGEConv
+from torch_geometric.utils import scatter
 
 
 class GATv2Layer(nn.Module):
@@ -38,3 +39,19 @@ class SageLayer(nn.Module):
         """Update nodes ``[V, d]`` over edges ``[2, E]``; edge features play no part."""
         updated: Tensor = self.convolution(nodes, edges)
         return updated
+
+
+class CompositionLayer(nn.Module):
+    """CompGCN (Vashishth et al., 2020): relations change what neighbours say, then the mean."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.lin_l = nn.Linear(width, width)
+        self.lin_r = nn.Linear(width, width, bias=False)
+
+    def forward(self, nodes: Tensor, edges: Tensor, features: Tensor) -> Tensor:
+        """Update nodes ``[V, d]`` over edges ``[2, E]`` with features ``[E, d]``."""
+        messages = nodes[edges[0]] * (1 + features)
+        gathered = scatter(messages, edges[1], dim_size=len(nodes), reduce="mean")
+        mixed: Tensor = self.lin_l(gathered) + self.lin_r(nodes)
+        return mixed

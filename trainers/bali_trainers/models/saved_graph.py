@@ -42,6 +42,7 @@ class GraphFacts(BaseModel):
     graph_version: str
     withheld_edges: float = 0.0
     neighbours: int
+    choice: Literal["even", "telling"] = "even"
     hops: int
     max_length: int
     name_length: int
@@ -73,6 +74,7 @@ def save_graph_encoder(task: Task, config: Config, spec: DataSpec, model: Path) 
         graph_version=spec.graph_version,
         withheld_edges=spec.withheld_edges,
         neighbours=spec.neighbours,
+        choice=spec.choice,
         hops=spec.hops,
         max_length=spec.max_length,
         name_length=spec.name_length,

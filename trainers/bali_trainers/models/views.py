@@ -15,12 +15,13 @@ from bali_trainers.training.distributed import gather_numbers
 
 
 class Counts(NamedTuple):
-    """How many mentions, hard negatives, nodes and pairs of names each rank has."""
+    """How many mentions, hard negatives, nodes, pairs of names and of kin each rank has."""
 
     mentions: list[int]
     negatives: list[int]
     nodes: list[int]
     pairs: list[int]
+    families: list[int]
 
 
 class Views:
@@ -106,7 +107,13 @@ class Views:
         nodes, pairs = 0, 0
         if isinstance(graph, Subgraph):
             nodes, pairs = len(graph.node_concept), len(graph.pair_concepts)
-        every = gather_numbers(len(batch.concepts), len(batch.negative_concepts), nodes, pairs)
+        every = gather_numbers(
+            len(batch.concepts),
+            len(batch.negative_concepts),
+            nodes,
+            pairs,
+            batch.families.shape[1],
+        )
         counts = Counts(*map(list, zip(*every, strict=True)))
         if not any(counts.mentions):
             raise BaliError("training batch has no mention: link the corpus before training on it")

@@ -62,22 +62,24 @@ def nt_xent(
     *,
     first: int = 0,
     hard: int = 0,
+    kin: Tensor | None = None,
     temperature: float = 0.07,
 ) -> PairLosses:
     """Contrast anchors ``[a, d]`` with others ``[n, d]``, of which they are rows ``first...``.
 
     Every other vector of an anchor's label is a positive, vectors of other labels are its
-    negatives, and similarity is the cosine. The last ``hard`` of the others are negatives only::
+    negatives, unless ``kin`` ``[a, n]`` says that the two are related, and similarity is the
+    cosine. The last ``hard`` of the others are negatives only::
 
         l(i, p) = -log(exp(s_ip / t) / (exp(s_ip / t) + sum_{n: label n != label i} exp(s_in / t)))
 
     which is ``softplus(logsumexp_n(s_in / t) - s_ip / t)``: no exponential can overflow.
     """
     similarity = cosine(anchors, others) / temperature
-    same, positive = _pairs(anchor_labels, other_labels, first, hard)
-    negatives = similarity.masked_fill(same, torch.finfo(similarity.dtype).min).logsumexp(1)
+    spared, positive = _pairs(anchor_labels, other_labels, first, hard, kin)
+    negatives = similarity.masked_fill(spared, torch.finfo(similarity.dtype).min).logsumexp(1)
     losses = functional.softplus(negatives[:, None] - similarity).masked_fill(~positive, 0)
-    return PairLosses(losses, positive.sum(1), 1 + (~same).sum(1))
+    return PairLosses(losses, positive.sum(1), 1 + (~spared).sum(1))
 
 
 def multi_similarity(
@@ -88,6 +90,7 @@ def multi_similarity(
     *,
     first: int = 0,
     hard: int = 0,
+    kin: Tensor | None = None,
     alpha: float = 2.0,
     beta: float = 50.0,
     base: float = 0.5,
@@ -100,10 +103,10 @@ def multi_similarity(
              + log(1 + sum_n exp(beta (s_in - base))) / beta
     """
     similarity = cosine(anchors, others) - base
-    same, positive = _pairs(anchor_labels, other_labels, first, hard)
+    spared, positive = _pairs(anchor_labels, other_labels, first, hard, kin)
     lowest = torch.finfo(similarity.dtype).min
     pull = (-alpha * similarity).masked_fill(~positive, lowest)
-    push = (beta * similarity).masked_fill(same, lowest)
+    push = (beta * similarity).masked_fill(spared, lowest)
     return _log_one_plus(pull) / alpha + _log_one_plus(push) / beta
 
 
@@ -122,7 +125,8 @@ class _Contrast(Objective):
             [gather_rows(labels, both), gather_rows(hard_labels, negative_sizes)]
         )
         first = sum(both[: rank()])
-        outcome = self.contrast(anchors, labels, others, other_labels, first, len(negatives))
+        kin = _kin(views, labels, other_labels)
+        outcome = self.contrast(anchors, labels, others, other_labels, first, len(negatives), kin)
         return Outcome(outcome.loss, {**outcome.metrics, "top1": _top1(one, other, own)})
 
     @abstractmethod
@@ -138,6 +142,7 @@ class _Contrast(Objective):
         other_labels: Tensor,
         first: int,
         hard: int,
+        kin: Tensor | None,
     ) -> Outcome:
         """Return the loss of this rank's anchors against everyone's vectors."""
 
@@ -155,6 +160,7 @@ class _NtXent(_Contrast):
         other_labels: Tensor,
         first: int,
         hard: int,
+        kin: Tensor | None,
     ) -> Outcome:
         """Average over ordered positive pairs, see :func:`nt_xent`.
 
@@ -168,6 +174,7 @@ class _NtXent(_Contrast):
             other_labels,
             first=first,
             hard=hard,
+            kin=kin,
             temperature=self.temperature,
         )
         count = pairs.pairs.sum()
@@ -245,6 +252,7 @@ class MultiSimilarity(_Contrast):
         other_labels: Tensor,
         first: int,
         hard: int,
+        kin: Tensor | None,
     ) -> Outcome:
         """Average over anchors, see :func:`multi_similarity`."""
         losses = multi_similarity(
@@ -254,6 +262,7 @@ class MultiSimilarity(_Contrast):
             other_labels,
             first=first,
             hard=hard,
+            kin=kin,
             alpha=self.alpha,
             beta=self.beta,
             base=self.base,
@@ -274,14 +283,28 @@ def _mentions_and_graphs(views: Views) -> Sides:
     )
 
 
-def _pairs(labels: Tensor, other_labels: Tensor, first: int, hard: int) -> tuple[Tensor, Tensor]:
-    """Return which vectors share a label, ``[a, n]``, and which of those are positives."""
+def _kin(views: Views, labels: Tensor, other_labels: Tensor) -> Tensor | None:
+    """Return which concepts are related, ``[a, n]``; None where that is not asked for."""
+    sizes = views.counts.families
+    if not any(sizes):
+        return None
+    member, family = gather_rows(views.batch.families.T, sizes).T
+    shared = (family[:, None] == family).float()
+    of_one, of_other = ((some[:, None] == member).float() for some in (labels, other_labels))
+    related: Tensor = of_one @ shared @ of_other.T > 0
+    return related
+
+
+def _pairs(
+    labels: Tensor, other_labels: Tensor, first: int, hard: int, kin: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return which vectors are no negatives, ``[a, n]``, and which of those are positives."""
     same = labels[:, None] == other_labels
     rows = torch.arange(len(labels), device=labels.device)
     positive = same.clone()
     positive[rows, first + rows] = False
     positive[:, len(other_labels) - hard :] = False
-    return same, positive
+    return same if kin is None else same | kin, positive
 
 
 def _log_one_plus(exponents: Tensor) -> Tensor:

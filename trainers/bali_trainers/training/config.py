@@ -23,6 +23,7 @@ Minutes = Annotated[str, Field(pattern=r"^\d+(\.\d+)? min$")]
 ENCODER_OPTIONS = {
     "gatv2": {"backend", "layers", "heads", "dropout", "relations", "residual", "start", "frozen"},
     "sage": {"backend", "layers", "dropout", "residual", "start", "frozen"},
+    "compgcn": {"backend", "layers", "dropout", "residual", "start", "frozen"},
     "mean": set[str](),
     "none": set[str](),
     "linearised": set[str](),
@@ -75,7 +76,7 @@ class DataConfig(BatchRecipe):
 class GraphEncoderConfig(_Section):
     """How a concept's neighbourhood becomes one vector."""
 
-    kind: Literal["gatv2", "sage", "mean", "none", "linearised"] = "gatv2"
+    kind: Literal["gatv2", "sage", "compgcn", "mean", "none", "linearised"] = "gatv2"
     """A network, the mean, the concept's name alone, or text read by the language model."""
     backend: Literal["pyg", "dgl"] = "pyg"
     layers: Count = 5
@@ -214,7 +215,7 @@ class Config(_Section):
     @property
     def trained_encoder(self) -> GraphEncoderConfig:
         """The graph encoder; none, where no objective would train one that learns."""
-        network = self.graph_encoder.kind in ("gatv2", "sage")
+        network = self.graph_encoder.kind in ("gatv2", "sage", "compgcn")
         if not network or self.objectives.need("graphs"):
             return self.graph_encoder
         return GraphEncoderConfig(kind="none")

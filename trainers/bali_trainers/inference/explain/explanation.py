@@ -135,6 +135,7 @@ class Explainer:
             count=self.facts.neighbours if neighbours is None else neighbours,
             hops=self.facts.hops,
             random=generator(seed, Purpose.NEIGHBOURS, epoch=0),
+            telling=self.facts.choice == "telling",
         )
         names = {cui: found[0] for cui, found in self._source.names(trees.cuis).items()}
         vectors = self._mentioned(pieces, [tokens[span] for span in kept])
