@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import socket
+import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import hypothesis
 import neo4j
 import pytest
 import redis
 from playwright.sync_api import Browser, sync_playwright
+from redis.exceptions import RedisError
 
 from bali_platform import services as local_services
 from bali_platform.base.settings import Settings, load_settings
 from bali_platform.services import Neo4jLogin
+from bali_platform.services.redis_server import find_redis
 
 SMALL = 256
 REQUIRED = [name for name in os.environ.get("BALI_REQUIRE", "").split(",") if name]
@@ -121,3 +128,79 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An S3 server's bucket; the environment says where the server is, as for any client."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else every request is a line
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    os.environ |= {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "tests",
+        "AWS_SECRET_ACCESS_KEY": "tests",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    fsspec.filesystem("s3").mkdir("shared")
+    yield "s3://shared/bali"
+    server.stop()
+
+
+class MortalRedis:
+    """One Redis server of its own, that can be killed and started again.
+
+    With ``durable`` it finds its data again after ``kill -9``, without it starts empty.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.durable = True
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.url, socket_timeout=5)
+
+    def start(self) -> None:
+        assert self._process is None
+        if not self.durable:
+            shutil.rmtree(self._folder)
+            self._folder.mkdir()
+        self._process = subprocess.Popen(
+            [find_redis(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+             "--dir", self._folder, "--appendonly", "yes", "--appendfsync", "always"],
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        while not self._answers():
+            assert self._process.poll() is None, "Redis ended while starting"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def _answers(self) -> bool:
+        with self.client() as client:
+            try:
+                return bool(client.ping())
+            except RedisError:
+                return False
+
+
+@pytest.fixture
+def mortal_redis(tmp_path: Path) -> Iterator[MortalRedis]:
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    server = MortalRedis(folder)
+    server.start()
+    yield server
+    if server._process is not None:
+        server.kill()

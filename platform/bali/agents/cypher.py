@@ -9,6 +9,7 @@ from pydantic import Field
 
 from bali.agents.answers import Table
 from bali.agents.desk import Desk, Limit
+from bali_platform.api.audit import audited
 from bali_platform.graph.cypher import run_cypher
 
 TIME_LIMIT_S = 10.0
@@ -40,7 +41,8 @@ def run_cypher_query(
 
     Return single properties, not whole nodes, and put values into parameters.
     """
-    found = run_cypher(desk.graph, query, parameters, timeout_s=TIME_LIMIT_S, limit=limit)
+    with audited("cypher", query=query):
+        found = run_cypher(desk.graph, query, parameters, timeout_s=TIME_LIMIT_S, limit=limit)
     return Table(
         f"{len(found.rows)} rows",
         found.columns,

@@ -102,6 +102,8 @@ def train(
     from bali_trainers.training.submission import pin
 
     settings = load_settings()
+    if local or folder is not None:
+        settings = settings.model_copy(update={"store": None})  # nothing leaves this machine
     if folder is not None:
         _write_run(pin(checked, settings), folder)
         out.print(f"{folder} is ready for torchrun", highlight=False)

@@ -37,13 +37,17 @@ def mcp(
     from bali.agents.live import LiveGraph
     from bali.agents.server import build_server
     from bali.serving.model import ServedModel
+    from bali_platform.api.audit import write_to
     from bali_platform.base.settings import load_settings
+    from bali_platform.services.home import Home
 
     live = LiveGraph()
     live()  # whoever starts this without a graph is told now
+    settings = load_settings()
+    write_to(Home(settings.home).log("audit"))
     server = build_server(Desk(live, ServedModel(live, device, model)))
     if http:
         reporter().say(f"agents are answered at http://{host}:{port}{PATH} (Ctrl-C stops it)")
-        serve_http(server, load_settings(), host, port)
+        serve_http(server, settings, host, port)
     else:
         server.run()

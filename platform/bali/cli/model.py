@@ -59,7 +59,7 @@ def export(
     from bali_platform.base.settings import load_settings
     from bali_trainers.export import export_onnx, export_run, find_run
 
-    found = find_run(run, load_settings().home / "jobs")
+    found = find_run(run, load_settings())
     with reporter().step("export the model"):
         export_run(found, folder, checkpoint=checkpoint)
     if onnx:

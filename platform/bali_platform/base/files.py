@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b, file_digest
 from pathlib import Path
 
 from bali_platform.base.errors import BaliError
@@ -61,6 +62,12 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise BaliError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def digest_of(path: Path) -> str:
+    """Return the BLAKE2b digest, of 16 bytes, of a file."""
+    with path.open("rb") as file:
+        return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
 
 
 def _beside(path: Path) -> Path:

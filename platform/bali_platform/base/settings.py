@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_data_path
@@ -59,6 +60,10 @@ class Settings(BaseSettings):
     api_origins: str = Field(
         "", description="Other sites whose pages may ask the API, between commas; * for all."
     )
+    store: str | None = Field(
+        None, description="Folder or bucket of what follows jobs to other machines: s3://, file://."
+    )
+    store_cache_gb: float = Field(50, ge=0, description="What copies from the store may take.")
     neighbourhood_cache_mb: int = Field(
         512,
         ge=0,
@@ -96,7 +101,11 @@ OTHER_VARIABLES = frozenset(
 
 
 def load_settings() -> Settings:
-    """Read the settings, turning a bad value or key into one clear line."""
+    """Read the settings, turning a bad value or key into one clear line.
+
+    A home that is new is made here, for nobody else to look into: whoever wrote below it first
+    would make it for everybody.
+    """
     _refuse_unknown_variables(os.environ)
     try:
         settings = Settings()
@@ -105,9 +114,15 @@ def load_settings() -> Settings:
         name = ".".join(str(part) for part in first["loc"])
         hint = did_you_mean(name, Settings.model_fields) if name else ""
         raise UsageError(f"setting '{name}': {first['msg']}{hint}") from error
-    return settings.model_copy(
-        update={"home": settings.home.absolute(), "cache": settings.cache.absolute()}
-    )
+    paths: dict[str, object] = {
+        "home": settings.home.absolute(),
+        "cache": settings.cache.absolute(),
+    }
+    if settings.store and "://" not in settings.store:
+        paths["store"] = str(Path(settings.store).absolute())
+    with suppress(OSError):  # one that cannot be made is told by what needs it
+        settings.home.mkdir(parents=True, mode=0o700)
+    return settings.model_copy(update=paths)
 
 
 def _refuse_unknown_variables(names: Iterable[str]) -> None:

@@ -13,9 +13,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from bali_platform.base.errors import BaliError, UsageError
-from bali_platform.base.files import new_folder
+from bali_platform.base.files import digest_of, new_folder
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
 from bali_platform.jobs.connection import connect
@@ -75,7 +74,9 @@ def backup(
             "home": str(settings.home),
             "graph": graph,
             "jobs": len(JobStore(redis, settings.home).ids()),
-            "files": {str(path.relative_to(building)): _digest(path) for path in _files(building)},
+            "files": {
+                str(path.relative_to(building)): digest_of(path) for path in _files(building)
+            },
         }
         (building / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     return {name: value for name, value in manifest.items() if name != "files"}
@@ -208,7 +209,7 @@ def _read_manifest(folder: Path) -> Any:
 def _check_files(folder: Path, digests: dict[str, str]) -> None:
     for name, digest in digests.items():
         path = folder / name
-        if not path.is_file() or _digest(path) != digest:
+        if not path.is_file() or digest_of(path) != digest:
             raise BaliError(f"{path} is damaged or missing: use another backup")
 
 
@@ -216,12 +217,3 @@ def _files(folder: Path) -> Iterator[Path]:
     for root, _, names in os.walk(folder):
         paths = (Path(root, name) for name in sorted(names))
         yield from (path for path in paths if not path.is_symlink())
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = blake2b(digest_size=16)
-        read: Callable[[], bytes] = lambda: file.read(1 << 20)  # noqa: E731
-        for block in iter(read, b""):
-            digest.update(block)
-    return digest.hexdigest()

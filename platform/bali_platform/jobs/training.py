@@ -99,10 +99,13 @@ def _run(lease: Lease, hold: Hold, stopping: threading.Event) -> None:
 
 
 def _settled(lease: Lease) -> Job:
-    """Return the job with a folder on this machine: its own, or what its record says put here."""
-    job = lease.job
-    if not (job.folder / "config.json").exists():
-        folder = load_settings().home / "jobs" / job.id
+    """Return the job with a folder on this machine: its own, or what its record says put here.
+
+    With a store a job runs in the worker's own home: what it needs follows it there.
+    """
+    job, settings = lease.job, load_settings()
+    folder = settings.home / "jobs" / job.id
+    if not (job.folder / "config.json").exists() or (settings.store and job.folder != folder):
         for name, content in (("config", job.config), ("spec", job.spec)):
             write_atomically(folder / f"{name}.json", json.dumps(content, indent=2))
         _insist(lambda: lease.move(folder))

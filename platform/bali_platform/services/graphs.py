@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -159,7 +159,6 @@ class GraphStores:
         try:
             with _driver_of(running) as driver:
                 yield driver
-            _checkpoint(running)
         finally:
             running.stop()
 
@@ -286,7 +285,6 @@ class GraphStores:
     def _switch(self, live: str, previous: str | None) -> None:
         with self._home.exclusive():
             before, server = self._pointer(), self.server()
-            _checkpoint(server)
             was_running = server.stop()
             self._point(live, previous)
             if not was_running:
@@ -362,15 +360,6 @@ def _free_trailing_zeros(path: Path) -> None:
             end = start
         file.truncate(end + used)
         file.truncate(size)
-
-
-def _checkpoint(server: Neo4jServer) -> None:
-    """Let a running server write out what is in its memory: stopping it then takes no longer."""
-    from neo4j.exceptions import DriverError, Neo4jError
-
-    if server.running:
-        with suppress(DriverError, Neo4jError), server.driver() as driver:
-            driver.execute_query("CALL db.checkpoint()")
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,17 @@ def test_an_unknown_key_of_the_file_is_refused(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=r"redis_hots.*did you mean 'redis_host'"):
         load_settings()
+
+
+def test_a_new_home_is_its_owners_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    home = tmp_path / "new" / "home"
+    monkeypatch.setenv("BALI_HOME", str(home))
+    before = os.umask(0)
+    try:
+        load_settings()
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+        home.chmod(0o750)
+        load_settings()
+        assert stat.S_IMODE(home.stat().st_mode) == 0o750, "whoever opened it is let be"
+    finally:
+        os.umask(before)

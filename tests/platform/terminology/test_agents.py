@@ -183,12 +183,14 @@ def test_an_answer_that_is_too_large_says_how_to_ask_for_less(ask) -> None:
     assert shown + rest == whole["rows"]
 
 
-def test_text_in_names_stays_data(ask) -> None:
+def test_text_in_names_stays_data(ask, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "bali.audit")
     answer = ask("run_cypher_query", query="MATCH (c {cui: 'C0000666'}) RETURN c.name AS name")
     lines = text_of(answer).splitlines()
     assert len(lines) == 3
     assert json.loads(lines[2]) == NASTY
     assert "\u202e" not in lines[2]
+    assert [record.told["query"][:5] for record in caplog.records] == ["MATCH"], "it is audited"
 
 
 @given(st.text(min_size=1, max_size=200))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bali_platform.base.settings import Settings
 from bali_trainers.batches.builder import BatchBuilder
 from bali_trainers.batches.places import NotHereError, locate, tokenizer_sha
 from bali_trainers.batches.spec import DataSpec
@@ -26,7 +27,7 @@ def elsewhere(make_spec: MakeSpec) -> DataSpec:
 def test_what_the_spec_names_comes_first(make_spec: MakeSpec, tmp_path: Path) -> None:
     spec = make_spec()
     spec = spec.model_copy(update={"tokenizer_sha": tokenizer_sha(spec.tokenizer)})
-    assert locate(spec, tmp_path) == spec
+    assert locate(spec, Settings(home=tmp_path)) == spec
 
 
 def test_copies_are_known_by_what_they_hold(
@@ -36,7 +37,7 @@ def test_copies_are_known_by_what_they_hold(
     (tmp_path / "corpora" / "a stray file").parent.mkdir()
     (tmp_path / "corpora" / "a stray file").touch()
     shutil.copytree(corpus, copy)
-    found = locate(elsewhere, tmp_path)
+    found = locate(elsewhere, Settings(home=tmp_path))
     assert found.corpus == copy
     assert tokenizer_sha(found.tokenizer) == elsewhere.tokenizer_sha, "the packaged one"
     assert BatchBuilder(found, graph).steps_per_epoch > 0
@@ -49,16 +50,16 @@ def test_a_tokenizer_is_found_in_the_home(
     shutil.copytree(make_spec().tokenizer, own)
     (own / "tokenizer_config.json").write_text("{}")
     wanted = {"corpus": corpus, "tokenizer_sha": tokenizer_sha(own)}
-    assert locate(elsewhere.model_copy(update=wanted), tmp_path).tokenizer == own
+    assert locate(elsewhere.model_copy(update=wanted), Settings(home=tmp_path)).tokenizer == own
 
 
 def test_what_is_missing_is_named(elsewhere: DataSpec, tmp_path: Path) -> None:
     with pytest.raises(NotHereError, match=r"neither /there/corpus nor a copy .* into .*corpora"):
-        locate(elsewhere, tmp_path)
+        locate(elsewhere, Settings(home=tmp_path))
 
 
 def test_a_folder_that_has_changed_is_left_to_its_reader(
     make_spec: MakeSpec, tmp_path: Path
 ) -> None:
     spec = make_spec(corpus_sha="another")
-    assert locate(spec, tmp_path).corpus == spec.corpus
+    assert locate(spec, Settings(home=tmp_path)).corpus == spec.corpus

@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
 from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.settings import Settings
 from bali_trainers.batches.spec import DataSpec
 from bali_trainers.export import export_checkpoint, export_model, export_onnx, export_run
 from bali_trainers.export.jobs import find_run
@@ -173,13 +174,14 @@ def test_a_finished_job_exports_what_it_ended_with(job, tmp_path):
 
 def test_a_job_is_found_by_the_beginning_of_its_id(job):
     run, *_ = job()
-    assert find_run("3f9", run.parent) == run
-    assert find_run(str(run), run.parent) == run
+    here = Settings(home=run.parent.parent)
+    assert find_run("3f9", here) == run
+    assert find_run(str(run), here) == run
     (run.parent / "3f9b").mkdir()
     with pytest.raises(UsageError, match="beginning of 2 jobs"):
-        find_run("3f9", run.parent)
+        find_run("3f9", here)
     with pytest.raises(UsageError, match="did you mean '3f9b'"):
-        find_run("3g9b", run.parent)
+        find_run("3g9b", here)
 
 
 def test_nothing_but_a_model_is_replaced(job, tmp_path):

@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 from torch import nn
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.files import digest_of
 from bali_trainers.training.average import Average
 from bali_trainers.training.checkpoints import Checkpoints, restore
-from bali_trainers.training.tensor_file import digest_of, write_tensors
+from bali_trainers.training.tensor_file import write_tensors
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from bali_platform.base.errors import UsageError
 from bali_platform.base.settings import load_settings
+from bali_platform.services.artefacts import here
 from bali_platform.streaming import (
     BatchSource,
     InlineSource,
@@ -29,14 +31,15 @@ def open_source(
     Batches are the same whatever the source: workers build them for ``job``, this process builds
     them itself, or a recording holds them. Only the recording needs neither corpus nor graph.
     """
+    settings = load_settings()
     if config.data.replay is not None:
-        replay = ReplaySource(config.data.replay)
+        replay = ReplaySource(Path(here(str(config.data.replay), settings)))
         return replay, 1 + max(key.index for key in replay.keys if key.epoch != DEV_EPOCH)
-    spec = locate(spec, load_settings().home)
+    spec = locate(spec, settings)
     if config.data.source == "inline":
         from bali_platform.subgraphs import neighbourhoods
 
-        builder = BatchBuilder(spec, neighbourhoods(load_settings()))
+        builder = BatchBuilder(spec, neighbourhoods(settings))
         return InlineSource(lambda key: encode(builder.build(key))), builder.steps_per_epoch
     if job is None:
         raise UsageError(

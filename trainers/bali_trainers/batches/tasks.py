@@ -13,6 +13,7 @@ from bali_platform.jobs.app import app
 from bali_platform.jobs.code import code_version
 from bali_platform.jobs.connection import connect
 from bali_platform.jobs.store import JobStore
+from bali_platform.services.artefacts import StoreError
 from bali_platform.streaming import BatchKey, answer, encode
 from bali_platform.subgraphs import GraphChangedError, NeighbourhoodSource, neighbourhoods
 from bali_trainers.batches.builder import BatchBuilder
@@ -65,8 +66,8 @@ def _builder(job_id: str) -> BatchBuilder:
         )
     spec = DataSpec.model_validate(job.spec)
     try:
-        here = locate(spec, load_settings().home)
-    except NotHereError as error:
+        here = locate(spec, load_settings())
+    except (NotHereError, StoreError) as error:
         raise _NotNowError(str(error)) from error
     return BatchBuilder(here, _source())
 

@@ -43,7 +43,7 @@ def export_model(
             mix_with_base(task.text, load_text_encoder(config.model.base), share)
         with quiet():
             task.text.model.save_pretrained(building)
-        tokenizer = find_tokenizer(spec, load_settings().home)
+        tokenizer = find_tokenizer(spec, load_settings())
         AutoTokenizer.from_pretrained(tokenizer).save_pretrained(building)
         write_modules(building, task.text.width, spec.max_length)
         save_graph_encoder(task, config, spec, building)

@@ -6,22 +6,29 @@ import shutil
 from pathlib import Path
 
 from bali_platform.base.errors import BaliError, UsageError, did_you_mean
+from bali_platform.base.settings import Settings
 from bali_trainers.export.adapters import export_merged, holds_adapters
 from bali_trainers.export.folder import export_checkpoint, replacing
 from bali_trainers.training.checkpoints import open_checkpoint
+from bali_trainers.training.following import bring_run
 
 
-def find_run(name: str, jobs: Path) -> Path:
-    """Find a run's folder: as a path, or as the id of a job under ``jobs``, or its beginning."""
+def find_run(name: str, settings: Settings) -> Path:
+    """Find a run's folder: as a path, or as the id of a job, or its beginning.
+
+    What a job left on another machine is brought from the store, if that is where it is.
+    """
     if (folder := Path(name)).is_dir():
         return folder
+    jobs = settings.home / "jobs"
     known = sorted(path.name for path in jobs.glob("*") if path.is_dir())
     found = [known_name for known_name in known if known_name.startswith(name)]
     if len(found) > 1:
         raise UsageError(f"'{name}' is the beginning of {len(found)} jobs: {', '.join(found[:3])}")
-    if not found:
+    run = jobs / (found[0] if found else name)
+    if not (run / "model").is_dir() and not bring_run(run, settings) and not found:
         raise UsageError(f"no folder and no job '{name}'{did_you_mean(name, known)}")
-    return jobs / found[0]
+    return run
 
 
 def export_run(run: Path, folder: Path, *, checkpoint: bool = False) -> None:

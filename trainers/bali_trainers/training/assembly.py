@@ -30,6 +30,7 @@ from bali_trainers.training.average import Average
 from bali_trainers.training.checkpoints import Checkpoints
 from bali_trainers.training.config import Config
 from bali_trainers.training.devices import choose_device
+from bali_trainers.training.following import open_uploads
 from bali_trainers.training.job_folder import read_config, read_spec
 from bali_trainers.training.joint_model import Task, build_task, parameter_groups
 from bali_trainers.training.journal import Journal
@@ -55,9 +56,12 @@ def train_folder(folder: Path, job: str | None = None) -> bool:
         if distributed.rank() > 0:
             return _train(folder, config, spec, Journal(None), job, device)
         wanted = open_loggers(config.run.loggers, folder, config.name)
+        uploads = open_uploads(load_settings(), job, folder)
         with _record(job) as record, wanted as loggers:
-            journal = Journal(folder, record, loggers)
+            journal = Journal(folder, record, loggers, uploads.offer if uploads else None)
             finished = _train(folder, config, spec, journal, job, device)
+            if uploads is not None:
+                uploads.publish() if finished else uploads.finish()
             if finished and record is not None:
                 record.artefact("model", folder / "model")
     return finished
@@ -135,7 +139,7 @@ def _train(
 def _linking(spec: DataSpec, task: Task) -> LinkingProbe | None:
     if spec.linking is None:
         return None
-    pieces = WordPieces(find_tokenizer(spec, load_settings().home))
+    pieces = WordPieces(find_tokenizer(spec, load_settings()))
     return LinkingProbe(spec.linking, task.text, pieces, spec.name_length)
 
 

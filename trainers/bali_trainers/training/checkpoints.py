@@ -23,10 +23,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bali_platform.base.errors import BaliError, UsageError
-from bali_platform.base.files import new_folder
+from bali_platform.base.files import digest_of, new_folder
 from bali_trainers.training import distributed
 from bali_trainers.training.average import Average
-from bali_trainers.training.tensor_file import digest_of, write_tensors
+from bali_trainers.training.tensor_file import write_tensors
 
 _FORMAT = 2
 

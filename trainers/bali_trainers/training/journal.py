@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +29,7 @@ class Remote(Protocol):
 class Journal:
     """Reports a run to its folder, standard output and loggers, and to ``remote`` if there is one.
 
+    ``copy`` is told the step of each checkpoint that is whole.
     Only the rank that is given a folder writes; every rank listens for a request to stop: SIGTERM,
     SIGINT, or a cancelled job.
     """
@@ -38,7 +39,9 @@ class Journal:
         folder: Path | None,
         remote: Remote | None = None,
         loggers: Sequence[Logger] = (),
+        copy: Callable[[int], None] | None = None,
     ) -> None:
+        self._copy = copy
         self._loggers = loggers
         self._path = folder / "metrics.jsonl" if folder is not None else None
         self._remote = remote
@@ -76,6 +79,8 @@ class Journal:
 
     def saved(self, step: int) -> None:
         """Note a checkpoint."""
+        if self._copy is not None:
+            self._copy(step)
         self._event("checkpoint", step)
 
     def cancelled(self) -> bool:

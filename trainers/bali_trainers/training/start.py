@@ -15,7 +15,9 @@ from pathlib import Path
 
 from bali_platform.base.errors import BaliError
 from bali_platform.base.logs import about, say
-from bali_trainers.training.job_folder import read_config
+from bali_platform.base.settings import load_settings
+from bali_trainers.training.following import bring_all
+from bali_trainers.training.job_folder import read_config, read_spec
 from bali_trainers.training.rank_launcher import CANCELLED, launch, leave
 
 
@@ -32,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     try:
         config = read_config(options.folder)
+        if options.job and "RANK" not in os.environ:
+            spec = read_spec(options.folder)
+            bring_all(options.folder, options.job, config, spec, load_settings())
         if config.run.processes > 1 and "RANK" not in os.environ:
             return launch(arguments, config.run.processes)
         # A launcher of ranks has no use for torch, which takes seconds to import.

@@ -12,11 +12,12 @@ from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.settings import Settings
 from bali_platform.graph.client import Graph
 from bali_platform.jobs import Job, JobState, JobStore, code_version
+from bali_platform.services.artefacts import Artefacts, files_of, here, open_store, shared
 from bali_platform.streaming import ReplaySource
 from bali_platform.subgraphs import GraphNeighbourhoods
 from bali_platform.text.corpus import CorpusInfo, open_corpus
 from bali_trainers.batches.linking_task import draw_linking_task
-from bali_trainers.batches.places import tokenizer_sha
+from bali_trainers.batches.places import tokenizer_files, tokenizer_sha
 from bali_trainers.batches.spec import BatchRecipe, DataSpec, LinkingTask
 from bali_trainers.models.bases import (
     require_fit,
@@ -73,7 +74,8 @@ def pin(config: Config, settings: Settings) -> PreparedJob:
     """Pin what the batches of a configuration depend on.
 
     That is the live graph and a corpus; or, with ``source = "replay"``, what the recording says of
-    itself: then neither is needed. Whatever cannot work is refused here, before anything is queued.
+    itself: then neither is needed. Whatever cannot work is refused here, before anything is queued,
+    and what the run reads goes into the store, if there is one.
     """
     config = _found_anywhere(config)
     if config.data.replay is None:
@@ -83,7 +85,7 @@ def pin(config: Config, settings: Settings) -> PreparedJob:
     if config.run.packed is True:
         require_packed(config.model.base)
     if config.data.replay is not None:
-        recording = config.data.replay.absolute()
+        recording = Path(here(str(config.data.replay), settings)).absolute()
         data = config.data.model_copy(update={"replay": recording})
         config = config.model_copy(update={"data": data})
         spec = _recorded_spec(config, recording, settings)
@@ -92,6 +94,8 @@ def pin(config: Config, settings: Settings) -> PreparedJob:
     read = ("max_length", "graph_length" if spec.encoder == "linearised" else "name_length")
     lengths = {f"[data] {name}": getattr(spec, name) for name in read}
     require_fit(config.model.base, spec.tokenizer, lengths)
+    if (store := open_store(settings)) is not None:
+        config = _in_store(config, spec, store)
     return PreparedJob(config.name, config.model_dump(mode="json"), spec.model_dump(mode="json"))
 
 
@@ -102,6 +106,19 @@ def _found_anywhere(config: Config) -> Config:
         return config
     model = config.model.model_copy(update={"base": str(base.resolve())})
     return config.model_copy(update={"model": model})
+
+
+def _in_store(config: Config, spec: DataSpec, store: Artefacts) -> Config:
+    """Put what a run reads into the store; return a configuration that names it there."""
+    data, model = config.data, config.model
+    store.offer(f"tokenizers/{spec.tokenizer_sha}", tokenizer_files(spec.tokenizer))
+    if data.replay is None:
+        store.offer(f"corpora/{spec.corpus_sha}", files_of(spec.corpus))
+    else:
+        data = data.model_copy(update={"replay": Path(shared(store, "recordings", data.replay))})
+    if (base := Path(model.base)).is_dir():
+        model = model.model_copy(update={"base": shared(store, "models", base)})
+    return config.model_copy(update={"data": data, "model": model})
 
 
 def queue_once(prepared: PreparedJob, store: JobStore, folder: Path) -> Job:

@@ -36,15 +36,6 @@ def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> str:
     return digest.hexdigest()
 
 
-def digest_of(path: Path) -> str:
-    """Return the digest of a file as :func:`write_tensors` does."""
-    digest = blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _blocks(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
     """Yield length, header and data; the header's length is a multiple of eight."""
     # The widest elements come first, so that all of them are aligned.

@@ -1,0 +1,185 @@
+"""What follows a job from machine to machine through the store: checkpoints, at last its model.
+
+In the job's part of the store, ``checkpoints/step-00000050`` holds a checkpoint and the metrics up
+to then, and ``run`` what the finished run left; their files have the paths that they have in the
+job's folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from bali_platform.base.errors import BaliError
+from bali_platform.base.logs import say
+from bali_platform.base.settings import Settings
+from bali_platform.services.artefacts import (
+    Artefacts,
+    NotInStoreError,
+    StoreError,
+    files_of,
+    here,
+    open_store,
+)
+from bali_trainers.batches.places import find_tokenizer, locate
+from bali_trainers.batches.spec import DataSpec
+from bali_trainers.training.config import Config
+
+PATIENCE_S = 600.0  # with a store that fails
+_POLL_S = 2.0
+_CHECKPOINTS = "checkpoints"
+_RUN = "run"
+_STAGED = ".upload-"
+_METRICS = "metrics.jsonl"
+_LEFT = (_METRICS, "config.json", "spec.json")
+
+
+class Uploads:
+    """Copies whole checkpoints to the store, beside training: the newest one, and the best.
+
+    While an upload lasts, of those that follow the newest waits; a failed one is said, and the next
+    one tries again.
+    """
+
+    def __init__(self, store: Artefacts, folder: Path) -> None:
+        self._store, self._folder = store, folder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="upload")
+        self._last: Future[None] | None = None
+        for left in folder.glob(f"{_STAGED}*"):
+            shutil.rmtree(left)
+
+    def offer(self, step: int) -> None:
+        """Upload the checkpoint of a step, some time."""
+        try:
+            staged = self._stage(step)
+        except OSError as error:
+            say(f"checkpoint not copied: {error}")
+            return
+        self._drop_waiting()
+        self._last = self._thread.submit(self._send, staged)
+        self._last.add_done_callback(lambda _: shutil.rmtree(staged, ignore_errors=True))
+
+    def finish(self) -> None:
+        """Wait for the newest upload."""
+        self._thread.shutdown()
+
+    def publish(self) -> None:
+        """Upload what the finished run left, in place of its checkpoints."""
+        self._drop_waiting()
+        self.finish()
+        files = {f"model/{name}": path for name, path in files_of(self._folder / "model").items()}
+        files |= {name: self._folder / name for name in _LEFT}
+        _patiently(lambda: self._store.put(_RUN, files))
+        _patiently(lambda: self._keep([_RUN]))
+
+    def _drop_waiting(self) -> None:
+        if self._last is not None:
+            self._last.cancel()
+
+    def _stage(self, step: int) -> Path:
+        """Link what is uploaded to where nobody removes it, the best checkpoint first."""
+        staged = self._folder / f"{_STAGED}{step}"
+        newest = self._folder / _CHECKPOINTS / _called(step)
+        best = json.loads((newest / "state.json").read_bytes())["facts"]["best"]["step"]
+        for name in dict.fromkeys(_called(number) for number in (best, step) if number):
+            shutil.copytree(newest.parent / name, staged / name, copy_function=os.link)
+        shutil.copyfile(self._folder / _METRICS, staged / _METRICS)
+        return staged
+
+    def _send(self, staged: Path) -> None:
+        try:
+            names = [self._send_one(folder) for folder in sorted(staged.glob("step-*"))]
+            self._keep(names)
+        except StoreError as error:
+            say(f"checkpoint not copied: {error}")
+
+    def _send_one(self, folder: Path) -> str:
+        name = f"{_CHECKPOINTS}/{folder.name}"
+        files = {f"{name}/{inside}": path for inside, path in files_of(folder).items()}
+        self._store.put(name, {**files, _METRICS: folder.parent / _METRICS})
+        return name
+
+    def _keep(self, names: list[str]) -> None:
+        for other in self._store.names(_CHECKPOINTS):
+            if other not in names:
+                self._store.drop(other, kept=names)
+
+
+def open_uploads(settings: Settings, job: str | None, folder: Path) -> Uploads | None:
+    """Return where a job's checkpoints go, if there is a store."""
+    store = open_store(settings, "jobs", job) if job else None
+    return Uploads(store, folder) if store else None
+
+
+def bring_all(folder: Path, job: str, config: Config, spec: DataSpec, settings: Settings) -> None:
+    """Bring what a run needs here from the store, if there is one: last checkpoint, model, text."""
+    store = open_store(settings, "jobs", job)
+    if store is None:
+        return
+    _patiently(lambda: _bring_checkpoints(store, folder))
+    _patiently(lambda: here(config.model.base, settings))
+    if config.data.replay is None:
+        _patiently(lambda: locate(spec, settings))
+    else:
+        _patiently(lambda: here(str(config.data.replay), settings))
+        _patiently(lambda: find_tokenizer(spec, settings))
+
+
+def bring_run(folder: Path, settings: Settings) -> bool:
+    """Bring what the finished run of a job's folder left; False where the store has no such run."""
+    store = open_store(settings, "jobs", folder.name)
+    if store is None or not store.has(_RUN):
+        return False
+    _bring(store, _RUN, folder)
+    return True
+
+
+def _bring_checkpoints(store: Artefacts, folder: Path) -> None:
+    """Bring the checkpoints in the store, unless this machine has one of a later step."""
+    own = max((path.name for path in (folder / _CHECKPOINTS).glob("step-*")), default="")
+    names = store.names(_CHECKPOINTS)
+    if not names or names[-1] <= f"{_CHECKPOINTS}/{own}":
+        return
+    for name in names:
+        try:
+            _bring(store, name, folder)
+            say(f"{name} comes from the store")
+        except NotInStoreError as error:
+            say(f"passed over: {error}")
+
+
+def _bring(store: Artefacts, name: str, folder: Path) -> None:
+    brought = folder / ".brought"
+    store.get(name, brought)
+    for inside in (*_LEFT, f"{_CHECKPOINTS}/*", "model"):
+        for path in brought.glob(inside):
+            place = folder / path.relative_to(brought)
+            place.parent.mkdir(exist_ok=True)
+            shutil.rmtree(place, ignore_errors=True)
+            path.replace(place)
+    shutil.rmtree(brought)
+
+
+def _called(step: int) -> str:
+    return f"step-{step:08d}"
+
+
+def _patiently(action: Callable[[], object]) -> None:
+    """Do something as soon as the store lets it."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            action()
+            return
+        except NotInStoreError:
+            raise
+        except StoreError as error:
+            if time.monotonic() > until:
+                raise BaliError(f"{error}: resume the job when it is back") from error
+            say(f"waiting for the store: {error}")
+            time.sleep(_POLL_S)
