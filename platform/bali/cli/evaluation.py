@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from bali.cli.common import DeviceOption, JsonOption, out, print_json, reporter, table
-from bali_platform.base.errors import did_you_mean
+from bali_platform.base.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from bali_platform.graph import Graph
@@ -115,6 +115,12 @@ def mentions(
         list[Path] | None,
         typer.Option(help="Corpus that the models were trained on; may be repeated."),
     ] = None,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published", help="Read all in lower case, and no abbreviation by its long form."
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Test on documents that training has seen, too.")
     ] = False,
@@ -132,6 +138,7 @@ def mentions(
     from bali_trainers.evaluation import (
         build_mention_task,
         evaluate_mentions,
+        lowered,
         read_names,
         require_apart,
     )
@@ -139,13 +146,15 @@ def mentions(
     encodings: list[Literal["name", "context", "mixed"]] = [
         each.value for each in dict.fromkeys(encoding or [Encoding.name])
     ]
+    if published and (linker or encodings != ["name"]):
+        raise UsageError("--published reads mentions by name alone: leave --encoding, --linker out")
     setup = set_up(precision, device)
     with _linked(corpus, codes) as folder:
         overlapping = require_apart(folder, training or [], force=force)
         with _graph() as graph:
             version = graph.version
-            known = read_names(graph.names())
-            task = build_mention_task(known, folder, training=training or [])
+            known = read_names(lowered(graph.names()) if published else graph.names())
+            task = build_mention_task(known, folder, training=training or [], published=published)
             outcomes: list[Outcome] = [
                 outcome
                 for model in models or models_below(linker or [])
@@ -158,6 +167,7 @@ def mentions(
             setup,
             graph_version=version,
             training=[str(folder) for folder in training or []],
+            published=published,
             overlapping=overlapping,
         )
     show(found, output, as_json=as_json)

@@ -14,8 +14,10 @@ from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.text.corpus import Mention, Sentence, write_corpus
 from bali_trainers.evaluation import (
     MentionTask,
+    Scored,
     build_mention_task,
     evaluate_mentions,
+    lowered,
     nearest_names,
     overlapping_documents,
     read_names,
@@ -99,6 +101,41 @@ def test_surface_forms_that_training_saw_are_not_refined(
     test = write(tmp_path / "c", [Sentence("d1", 0, TEXT, MENTIONS)])
     task = build_mention_task(read_names(words), test, training=[train])
     assert task.subsets["refined"].tolist() == [True, False, False]
+    assert task.subsets["seen"].tolist() == [False, True, False]
+    assert task.subsets["unseen"].tolist() == [True, False, True]
+
+
+def test_concepts_are_unseen_or_rare_by_how_often_training_mentions_them(
+    words: list[tuple[str, tuple[str, ...]]], tmp_path: Path
+) -> None:
+    mention = Mention(0, 2, "C05")
+    for times, rare in ((5, True), (6, False)):
+        sentences = [Sentence(f"t{n}", 0, "w1", (mention,)) for n in range(times)]
+        train = write(tmp_path / f"t{times}", sentences)
+        test = write(tmp_path / "c", [Sentence("d1", 0, TEXT, MENTIONS)])
+        task = build_mention_task(read_names(words), test, training=[train])
+        assert task.subsets["unseen concept"].tolist() == [True, False, True]
+        assert task.subsets["rare"].tolist() == [False, rare, False]
+
+
+def test_published_benchmarks_read_lower_case_and_no_long_forms(
+    words: list[tuple[str, tuple[str, ...]]], tmp_path: Path
+) -> None:
+    known = read_names(lowered([*words, ("C40", ("Warm", "warm", "WW"))]))
+    assert known.table.names[-2:] == ("warm", "ww")
+    sentence = Sentence("d1", 0, "Warm water (WW)", (Mention(12, 14, "C40"),))
+    task = build_mention_task(known, write(tmp_path / "c", [sentence]), published=True)
+    assert task.names == ("ww",)
+
+
+def test_macro_averages_are_over_concepts(task: MentionTask) -> None:
+    right = np.array([1.0, 0, 1, 0])  # of concepts 3, 5, 3, and of both 3 and 7
+    outcome = Scored(model="m", scores={"acc@1": right})
+    better = Scored(model="n", scores={"acc@1": np.ones(4)})
+    found = report(task, [outcome, better]).sections["all"]
+    assert found.models["m"]["acc@1"].value == pytest.approx(1 / 2)
+    assert found.models["m"]["acc@1 macro"].value == pytest.approx(1 / 3)
+    assert found.differences["n"]["acc@1 macro"].value == pytest.approx(2 / 3)
 
 
 def test_models_are_reported_by_subset_and_compared(

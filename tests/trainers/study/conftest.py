@@ -60,7 +60,8 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., StudyFold
         document = np.repeat(np.arange(DOCUMENTS), EACH)
         unmatched = document % 2 == 0
         every = np.ones(len(document), dtype=bool)
-        group = Group(document, {"all": every, "unmatched": unmatched, "refined": unmatched})
+        subsets = {"all": every, "unmatched": unmatched, "refined": unmatched}
+        group = Group(document, subsets, kinds=document // 2)
         runs = [
             PlannedRun(model=m.name, seed=seed, key=f"{m.name}-{seed}".replace(" ", "-"))
             for m in expand(STUDY)

@@ -21,6 +21,7 @@ from bali_trainers.evaluation.mentions import (
     build_mention_task,
     choose_documents,
     evaluate_mentions,
+    lowered,
     nearest_names,
     read_names,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "evaluate_perplexity",
     "everyday_task",
     "folded_task",
+    "lowered",
     "nearest_names",
     "official_folds",
     "overlapping_documents",

@@ -21,7 +21,7 @@ from bali_trainers.evaluation.agreement import (
 )
 from bali_trainers.evaluation.metrics import Clusters, Difference, Estimate
 from bali_trainers.evaluation.probe import choose_penalty, fit_probes
-from bali_trainers.evaluation.report import Mask, Outcome, Task
+from bali_trainers.evaluation.report import Asked, Outcome, Task
 from bali_trainers.inference.embedding import PLAIN, NameEncoder, Setup, Spans
 
 Span = tuple[int, int]
@@ -135,21 +135,18 @@ class Classified(Outcome):
     classes: int
     negative: int | None
 
-    def estimates(self, chosen: Mask, clusters: Clusters) -> dict[str, Estimate]:
+    def estimates(self, asked: Asked) -> dict[str, Estimate]:
         """Return accuracy and F1."""
-        return estimate_classes(self._counts(chosen, clusters), self.negative)
+        return estimate_classes(self._counts(asked), self.negative)
 
-    def gains(
-        self, baseline: Classified, chosen: Mask, clusters: Clusters
-    ) -> dict[str, Difference]:
+    def gains(self, baseline: Classified, asked: Asked) -> dict[str, Difference]:
         """Return the paired differences of accuracy and F1."""
-        counts, before = (o._counts(chosen, clusters) for o in (self, baseline))
+        counts, before = (o._counts(asked) for o in (self, baseline))
         return compare_classes(counts, before, self.negative)
 
-    def _counts(self, chosen: Mask, clusters: Clusters) -> Counts:
-        return count_classes(
-            self.predicted[..., chosen], self.wanted[chosen], clusters, self.classes
-        )
+    def _counts(self, asked: Asked) -> Counts:
+        predicted, wanted = self.predicted[..., asked.chosen], self.wanted[asked.chosen]
+        return count_classes(predicted, wanted, asked.clusters, self.classes)
 
 
 def evaluate_classes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +26,8 @@ from bali_trainers.inference.embedding import PLAIN, Setup, Spans, unit_rows
 
 Encoding = Literal["name", "context", "mixed"]
 
+RARE = 5
+
 READING = (
     "an abbreviation that its document defines (Schwartz and Hearst, 2003) is read by its long "
     "form; in its sentence, as it stands there, after the definition ('long form (short). ') "
@@ -37,8 +39,15 @@ SUBSETS = {
     "unmatched": "their text equals no name of a right concept, but for case",
     "open": "called what no concept is called, but for case: no dictionary decides them",
     "refined": "each text and concept once, without texts that training mentions",
+    "seen": "training mentions their text, but for case",
+    "unseen": "training does not mention their text",
+    "unseen concept": "training mentions no right concept",
+    "rare": f"training mentions a right concept, but none more than {RARE} times",
 }
-"""Mentions of which a dictionary alone, or what training saw, says less."""
+"""Mentions of which a dictionary alone, or what training saw, says more or less.
+
+The last four are there where training corpora are named.
+"""
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,12 @@ class MentionTask(Task):
         return self.document
 
     @property
+    def kinds(self) -> Clusters:
+        """The concepts of each mention, numbered: macro averages are over concepts."""
+        numbers = {gold: number for number, gold in enumerate(dict.fromkeys(self.gold))}
+        return np.array([numbers[gold] for gold in self.gold])
+
+    @property
     def subsets(self) -> dict[str, Mask]:
         """All mentions, and those of :data:`SUBSETS`."""
         return {**super().subsets, **self.chosen}
@@ -128,20 +143,24 @@ def build_mention_task(
     *,
     training: Sequence[Path] = (),
     documents: int | None = None,
+    published: bool = False,
 ) -> MentionTask:
     """Ask for every mention of a corpus, or of so many of its ``documents``, chosen by hash.
 
-    ``training`` are the corpora that the models were trained on.
+    ``training`` are the corpora that the models were trained on. With ``published``, mentions are
+    called by their text in lower case, whatever an abbreviation stands for, as the published
+    benchmarks read them; :func:`lowered` does the same with the names of a graph.
     """
     number = known.number
     chosen = None if documents is None else choose_documents(corpus, documents)
-    seen = {name_key(text) for folder in training for text in _surfaces(folder)}
+    taught = _Taught(training)
     sentences: dict[str, int] = {}
     places: dict[str, int] = {}
     spans: list[tuple[int, int, int, int]] = []
     names: list[str] = []
     gold: list[tuple[int, ...]] = []
-    unmatched, undecided, refined, unknown = [], [], [], 0
+    chosen_by: dict[str, list[bool]] = defaultdict(list)
+    unknown = 0
     asked: set[tuple[str, tuple[int, ...]]] = set()
     for document, text, start, end, name, cuis in _marked(corpus, chosen):
         wanted = tuple(sorted(number[cui] for cui in cuis if cui in number))
@@ -151,11 +170,17 @@ def build_mention_task(
         row = sentences.setdefault(text, len(sentences))
         key = name_key(text[start:end])
         spans.append((places.setdefault(document, len(places)), row, start, end))
+        name = text[start:end].lower() if published else name
         names.append(name)
         gold.append(wanted)
-        unmatched.append(not any((concept, key) in known.keys for concept in wanted))
-        undecided.append(name_key(name) not in known.borne)
-        refined.append(key not in seen and (key, wanted) not in asked)
+        subsets = {
+            "unmatched": not any((concept, key) in known.keys for concept in wanted),
+            "open": name_key(name) not in known.borne,
+            "refined": key not in taught.texts and (key, wanted) not in asked,
+            **taught.subsets(key, cuis),
+        }
+        for subset, inside in subsets.items():
+            chosen_by[subset].append(inside)
         asked.add((key, wanted))
     if not spans:
         raise BaliError(f"{corpus} mentions no concept of this graph: nothing to evaluate")
@@ -168,13 +193,15 @@ def build_mention_task(
         names=tuple(names),
         gold=tuple(gold),
         document=document_of,
-        chosen={
-            "unmatched": np.array(unmatched),
-            "open": np.array(undecided),
-            "refined": np.array(refined),
-        },
+        chosen={subset: np.array(inside) for subset, inside in chosen_by.items()},
         unknown=unknown,
     )
+
+
+def lowered(concepts: Iterable[tuple[str, Sequence[str]]]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the names of each concept in lower case, each once."""
+    for cui, names in concepts:
+        yield cui, list(dict.fromkeys(name.lower() for name in names))
 
 
 def read_names(concepts: Iterable[tuple[str, Sequence[str]]]) -> KnownNames:
@@ -285,11 +312,30 @@ def _marked(corpus: Path, chosen: set[str] | None) -> Iterator[_Marked]:
                 )
 
 
-def _surfaces(folder: Path) -> Iterator[str]:
-    open_corpus(folder)
-    for sentence in read_sentences(folder):
-        for mention in sentence.mentions:
-            yield sentence.text[mention.start : mention.end]
+class _Taught:
+    """What training corpora mention: texts, folded by case, and how often each concept."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.texts: set[str] = set()
+        self.concepts: Counter[str] = Counter()
+        for folder in folders:
+            open_corpus(folder)
+            for sentence in read_sentences(folder):
+                for mention in sentence.mentions:
+                    self.texts.add(name_key(sentence.text[mention.start : mention.end]))
+                    self.concepts[mention.cui] += 1
+
+    def subsets(self, key: str, cuis: Sequence[str]) -> dict[str, bool]:
+        """Say which of the subsets that are about training a mention is in."""
+        if not self.texts:
+            return {}
+        most = max(self.concepts[cui] for cui in cuis)
+        return {
+            "seen": key in self.texts,
+            "unseen": key not in self.texts,
+            "unseen concept": most == 0,
+            "rare": 0 < most <= RARE,
+        }
 
 
 def _encode(
@@ -317,10 +363,8 @@ def _score(
     row: NDArray[np.int64],
 ) -> dict[str, Values]:
     """Rank once what has the same vector (``row``) and the same concepts."""
-    kinds = {gold: number for number, gold in enumerate(dict.fromkeys(task.gold))}
-    kind = np.array([kinds[gold] for gold in task.gold])
     _, first, back = np.unique(
-        np.stack([row, kind]), axis=1, return_index=True, return_inverse=True
+        np.stack([row, task.kinds]), axis=1, return_index=True, return_inverse=True
     )
     gold = [np.array(task.gold[mention]) for mention in first]
     ranks = rank_concepts(vectors[first], names, bearers, gold)

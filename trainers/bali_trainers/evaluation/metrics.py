@@ -53,17 +53,22 @@ def rank_metrics(ranks: Ranks) -> dict[str, Values]:
     }
 
 
-def estimate(values: Values, clusters: Clusters | None = None) -> Estimate:
+def estimate(
+    values: Values, clusters: Clusters | None = None, weights: Values | None = None
+) -> Estimate:
     """Return the mean and its percentile-bootstrap interval, over clusters where given.
 
-    Values are of Q queries, [Q], or of S seeds, [S, Q]: then seeds are drawn as well.
+    Values are of Q queries, [Q], or of S seeds, [S, Q]: then seeds are drawn as well. ``weights``,
+    [Q], say what each query counts.
     """
-    return _estimate(float(values.mean()), bootstrap(values, clusters))
+    value = np.average(_mean(values), weights=weights)
+    return _estimate(float(value), bootstrap(values, clusters, weights))
 
 
 def bootstrap(
     values: Values,
     clusters: Clusters | None = None,
+    weights: Values | None = None,
     *,
     resamples: int = RESAMPLES,
     side: int = 0,
@@ -77,9 +82,11 @@ def bootstrap(
     """
     rows = np.atleast_2d(values)
     clusters = np.arange(rows.shape[1]) if clusters is None else clusters
-    sums = np.stack([np.bincount(clusters, weights=row) for row in rows], axis=1)
+    weights = np.ones(rows.shape[1]) if weights is None else weights
+    sums = np.stack([np.bincount(clusters, weights=row * weights) for row in rows], axis=1)
     draws = resampled_clusters(len(sums), resamples=resamples)
-    return mean_of_seeds((draws @ sums) / (draws @ np.bincount(clusters))[:, None], side)
+    sizes = draws @ np.bincount(clusters, weights=weights)
+    return mean_of_seeds((draws @ sums) / sizes[:, None], side)
 
 
 def mean_of_seeds(values: Values, side: int = 0) -> Values:
@@ -118,6 +125,7 @@ def compare(
     candidate: Mapping[str, Values],
     baseline: Mapping[str, Values],
     clusters: Clusters | None = None,
+    weights: Values | None = None,
 ) -> dict[str, Difference]:
     """Return candidate minus baseline for every metric; both saw the same queries in one order.
 
@@ -126,14 +134,15 @@ def compare(
     """
     means = [_mean(candidate[name]) - _mean(baseline[name]) for name in candidate]
     clusters = np.arange(len(means[0])) if clusters is None else clusters
-    sums = np.stack([np.bincount(clusters, weights=values) for values in means], axis=1)
+    own = np.ones(len(clusters)) if weights is None else weights
+    sums = np.stack([np.bincount(clusters, weights=values * own) for values in means], axis=1)
     found = {}
     for name, p, mean in zip(candidate, _chance(sums.astype(float)), means, strict=True):
         ours, theirs = (
-            bootstrap(scores[name], clusters, side=side)
+            bootstrap(scores[name], clusters, weights, side=side)
             for side, scores in enumerate((candidate, baseline))
         )
-        around = _estimate(float(mean.mean()), ours - theirs)
+        around = _estimate(float(np.average(mean, weights=weights)), ours - theirs)
         found[name] = Difference(**around.model_dump(), p=p)
     return found
 

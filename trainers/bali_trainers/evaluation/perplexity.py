@@ -20,7 +20,7 @@ from bali_trainers.evaluation.metrics import (
     compare,
     estimate,
 )
-from bali_trainers.evaluation.report import Mask, Outcome, Task
+from bali_trainers.evaluation.report import Asked, Outcome, Task
 from bali_trainers.inference.embedding import PLAIN, Setup
 from bali_trainers.inference.precision import settle_device
 from bali_trainers.models.bases import word_pieces
@@ -59,12 +59,12 @@ class Recovered(Outcome):
     tokens: NDArray[np.int64]
     text: NDArray[np.int64]
 
-    def estimates(self, chosen: Mask, clusters: Clusters) -> dict[str, Estimate]:
+    def estimates(self, asked: Asked) -> dict[str, Estimate]:
         """Return the perplexity."""
         found = estimate(self.losses, self._texts)
         return {"perplexity": Estimate(**_exponential(found))}
 
-    def gains(self, baseline: Recovered, chosen: Mask, clusters: Clusters) -> dict[str, Difference]:
+    def gains(self, baseline: Recovered, asked: Asked) -> dict[str, Difference]:
         """Return the ratio of perplexities, paired; raises when tokens differ, as do tokenizers."""
         if not np.array_equal(self.tokens, baseline.tokens):
             raise BaliError(

@@ -24,6 +24,35 @@ from bali_trainers.evaluation.page import Heading, Points, Table, to_html
 Mask = NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Some of Q questions.
+
+    Attributes:
+        chosen: [Q] which.
+        clusters: [chosen] the cluster of each, numbered without gaps.
+        kinds: [chosen] what macro averages are over, numbered without gaps, if there is such.
+    """
+
+    chosen: Mask
+    clusters: Clusters
+    kinds: Clusters | None = None
+
+    @classmethod
+    def of(cls, chosen: Mask, clusters: Clusters, kinds: Clusters | None) -> Asked:
+        """Choose from the clusters and kinds of all questions, [Q]."""
+        return cls(
+            chosen,
+            _renumbered(clusters[chosen]),
+            kinds if kinds is None else _renumbered(kinds[chosen]),
+        )
+
+    @property
+    def weights(self) -> Values | None:
+        """What each question counts in a macro average, [chosen]."""
+        return None if self.kinds is None else 1 / np.bincount(self.kinds)[self.kinds]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome(ABC):
     """What one model answered.
@@ -46,31 +75,57 @@ class Outcome(ABC):
         return f"{self.model}, {self.view}" if self.view else self.model
 
     @abstractmethod
-    def estimates(self, chosen: Mask, clusters: Clusters) -> dict[str, Estimate]:
-        """Return each metric over the chosen of Q questions; ``clusters`` number those chosen."""
+    def estimates(self, asked: Asked) -> dict[str, Estimate]:
+        """Return each metric over the questions that are chosen."""
 
     @abstractmethod
-    def gains(self, baseline: Any, chosen: Mask, clusters: Clusters) -> dict[str, Difference]:
+    def gains(self, baseline: Any, asked: Asked) -> dict[str, Difference]:
         """Return each metric minus that of another model, which answered the same questions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scored(Outcome):
-    """An outcome whose metrics are means: ``scores[metric]`` is [Q], or [S, Q] of S seeds."""
+    """An outcome whose metrics are means: ``scores[metric]`` is [Q], or [S, Q] of S seeds.
+
+    Where questions are of several kinds, the first metric is averaged over these, too (macro).
+    """
 
     scores: dict[str, Values]
 
-    def estimates(self, chosen: Mask, clusters: Clusters) -> dict[str, Estimate]:
+    def estimates(self, asked: Asked) -> dict[str, Estimate]:
         """Return the mean of each metric."""
-        return {name: estimate(values, clusters) for name, values in self.of(chosen).items()}
+        return estimate_scores(self.scores, asked)
 
-    def gains(self, baseline: Scored, chosen: Mask, clusters: Clusters) -> dict[str, Difference]:
+    def gains(self, baseline: Scored, asked: Asked) -> dict[str, Difference]:
         """Return the mean of each paired difference."""
-        return compare(self.of(chosen), baseline.of(chosen), clusters)
+        return compare_scores(self.scores, baseline.scores, asked)
 
-    def of(self, chosen: Mask) -> dict[str, Values]:
-        """Return the scores of some questions."""
-        return {name: values[..., chosen] for name, values in self.scores.items()}
+
+def estimate_scores(scores: Mapping[str, Values], asked: Asked) -> dict[str, Estimate]:
+    """Return the mean of each metric, [Q] or [S, Q], and the first one's over kinds."""
+    found = {
+        name: estimate(values[..., asked.chosen], asked.clusters) for name, values in scores.items()
+    }
+    if asked.weights is not None:
+        name, values = next(iter(scores.items()))
+        found[f"{name} macro"] = estimate(values[..., asked.chosen], asked.clusters, asked.weights)
+    return found
+
+
+def compare_scores(
+    scores: Mapping[str, Values], baseline: Mapping[str, Values], asked: Asked
+) -> dict[str, Difference]:
+    """Return the difference of each metric that both have, and the first one's over kinds."""
+    ours, theirs = (
+        {name: values[..., asked.chosen] for name, values in of.items() if name in baseline}
+        for of in (scores, baseline)
+    )
+    found = compare(ours, theirs, asked.clusters)
+    if asked.weights is not None:
+        name = next(iter(ours))
+        macro = compare({name: ours[name]}, {name: theirs[name]}, asked.clusters, asked.weights)
+        found[f"{name} macro"] = macro[name]
+    return found
 
 
 class Section(BaseModel):
@@ -161,6 +216,11 @@ class Task(ABC):
         """The cluster of each question, [Q]: those of one are not independent."""
 
     @property
+    def kinds(self) -> Clusters | None:
+        """What macro averages are over, of each question, [Q], if there is such."""
+        return None
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What a report says of the questions, as JSON values."""
         return {}
@@ -196,14 +256,19 @@ def report(task: Task, outcomes: Sequence[Outcome], **facts: Any) -> Report:
 
 
 def _section(task: Task, outcomes: Sequence[Outcome], chosen: Mask) -> Section:
-    clusters = np.unique(task.clusters[chosen], return_inverse=True)[1]
+    asked = Asked.of(chosen, task.clusters, task.kinds)
     baselines = [task.baseline(outcome, outcomes) for outcome in outcomes]
     return Section(
-        models={o.label: o.estimates(chosen, clusters) for o in outcomes},
+        models={o.label: o.estimates(asked) for o in outcomes},
         differences={
-            o.label: o.gains(baseline, chosen, clusters)
+            o.label: o.gains(baseline, asked)
             for o, baseline in zip(outcomes, baselines, strict=True)
             if o is not baseline
         },
         shares=outcomes[0].shares,
     )
+
+
+def _renumbered(clusters: Clusters) -> Clusters:
+    numbers: Clusters = np.unique(clusters, return_inverse=True)[1]
+    return numbers

@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from bali_trainers.evaluation import Difference, Estimate
-from bali_trainers.evaluation.metrics import Clusters, Values, compare, estimate, holm
+from bali_trainers.evaluation.metrics import Values, compare, holm
+from bali_trainers.evaluation.report import estimate_scores
 from bali_trainers.study.config import EDGES
 from bali_trainers.study.grid import UNTOUCHED, Model
 from bali_trainers.study.outcomes import Encoding, Outcome, Part, Plan, StudyFolder
@@ -19,7 +20,7 @@ from bali_trainers.study.outcomes import Encoding, Outcome, Part, Plan, StudyFol
 METRIC = "acc@1"
 """What encodings are chosen by, and what is tested, of mentions."""
 
-_COMPARED = ("all", "unmatched")
+_COMPARED = ("all", "unmatched", "refined", "unseen", "unseen concept")
 
 Kind = Literal["gain", "change", "control", "encoding"]
 """Over the untouched model, against the main one, of a control, in one fixed encoding."""
@@ -71,19 +72,17 @@ class Measured:
         """
         if test == EDGES:
             return max(self.encodings(test), key=lambda encoding: encoding == "graph")
-        means = {e: self.mean(test, "choose", e, METRIC).mean() for e in self.encodings(test)}
+        means = {e: self.metrics(test, e, "choose")[METRIC].mean() for e in self.encodings(test)}
         return max(means, key=lambda encoding: means[encoding])
 
-    def mean(self, test: str, part: Part, encoding: Encoding, metric: str) -> Values:
-        """Return each mention's mean score over seeds, [M]."""
-        mean: Values = self.scores[f"{test}/{part}/{encoding}/{metric}"].mean(axis=0)
-        return mean
-
-    def metrics(self, test: str, encoding: Encoding) -> dict[str, Values]:
-        """Return each mention's mean score over seeds on a test, [M], by metric."""
-        start = f"{test}/test/{encoding}/"
-        names = [place.removeprefix(start) for place in self.scores if place.startswith(start)]
-        return {name: self.mean(test, "test", encoding, name) for name in names}
+    def metrics(self, test: str, encoding: Encoding, part: Part = "test") -> dict[str, Values]:
+        """Return each mention's score with each seed, [S, M], by metric."""
+        start = f"{test}/{part}/{encoding}/"
+        return {
+            place.removeprefix(start): values
+            for place, values in self.scores.items()
+            if place.startswith(start)
+        }
 
     def spread(self, test: str) -> float | None:
         """Return the standard deviation between seeds in the best encoding, if there are two."""
@@ -114,14 +113,11 @@ def _collect(folder: StudyFolder, model: Model, keys: dict[int | None, str]) -> 
 def estimates(
     measured: Measured, folder: StudyFolder, test: str, encoding: Encoding
 ) -> dict[str, dict[str, Estimate]]:
-    """Return every metric of every subset that is not empty, with intervals over documents."""
+    """Return every metric of every subset that is not empty, with intervals."""
     group = folder.group(test, "test")
     values = measured.metrics(test, encoding)
     return {
-        subset: {
-            metric: estimate(scores[chosen], _renumbered(group.document[chosen]))
-            for metric, scores in values.items()
-        }
+        subset: estimate_scores(values, group.asked(chosen))
         for subset, chosen in group.subsets.items()
         if chosen.any()
     }
@@ -178,10 +174,11 @@ def _compare(
     for subset in _COMPARED:
         chosen = group.subsets.get(subset)
         if chosen is not None and chosen.any():
+            asked = group.asked(chosen)
             difference = compare(
-                {metric: ours[metric][chosen]},
-                {metric: theirs[metric][chosen]},
-                _renumbered(group.document[chosen]),
+                {metric: ours[metric][:, chosen]},
+                {metric: theirs[metric][:, chosen]},
+                asked.clusters,
             )
             yield Comparison(
                 kind=kind,
@@ -192,8 +189,3 @@ def _compare(
                 encodings=encodings,
                 difference=difference[metric],
             )
-
-
-def _renumbered(document: Clusters) -> Clusters:
-    numbers: Clusters = np.unique(document, return_inverse=True)[1]
-    return numbers

@@ -75,6 +75,8 @@ class StudyConfig(_Section):
         choose_documents: So many documents of each corpus to choose on are used, chosen by hash.
         edges: Also look for the ends of edges that training withheld.
         encodings: How mentions may be encoded; the best on the corpus to choose on counts.
+        published: Read mentions and names in lower case, and no abbreviation by its long form, as
+            published benchmarks do: by name alone.
         precision: Of the arithmetic of the evaluation; ``"auto"`` is bf16 where the device
             computes with it, else fp32.
     """
@@ -93,6 +95,7 @@ class StudyConfig(_Section):
     choose_documents: Annotated[int, Field(ge=1)] = 100
     edges: EdgesConfig | None = None
     encodings: Annotated[tuple[Encoding, ...], Field(min_length=1)] = ("name", "context", "mixed")
+    published: bool = False
     precision: Precision | Literal["auto"] = "fp32"
 
     @property
@@ -118,6 +121,12 @@ class StudyConfig(_Section):
         for key in ("name", "seed"):
             if key in self.training:
                 raise ValueError(f"[training] {key} is for the study to say: leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _published_is_by_name(self) -> Self:
+        if self.published and self.encodings != ("name",):
+            raise ValueError('published = true reads mentions by name: set encodings = ["name"]')
         return self
 
     @model_validator(mode="after")

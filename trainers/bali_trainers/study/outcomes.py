@@ -23,6 +23,7 @@ from bali_platform.base.errors import BaliError
 from bali_platform.base.files import new_file, write_atomically
 from bali_platform.streaming import decode, encode
 from bali_trainers.evaluation.metrics import Clusters, Values
+from bali_trainers.evaluation.report import Asked
 from bali_trainers.study.config import StudyConfig
 
 Part = Literal["test", "choose"]
@@ -37,10 +38,18 @@ Scores = dict[tuple[str, Part, Encoding, str], Values]
 
 @dataclass(frozen=True)
 class Group:
-    """The mentions of a corpus: the document of each, [M], and which belong to each subset."""
+    """The mentions of a corpus: the document of each, [M], and which belong to each subset.
+
+    Macro averages are over ``kinds``, [M], of mentions the concepts; edges have none.
+    """
 
     document: Clusters
     subsets: dict[str, NDArray[np.bool_]]
+    kinds: Clusters | None = None
+
+    def asked(self, chosen: NDArray[np.bool_]) -> Asked:
+        """Return some of the mentions, [M], as those of a task are asked."""
+        return Asked.of(chosen, self.document, self.kinds)
 
 
 class _Record(BaseModel):
@@ -112,6 +121,8 @@ class StudyFolder:
         arrays: dict[str, NDArray[Any]] = {}
         for place, group in groups.items():
             arrays["/".join((*place, "document"))] = group.document
+            if group.kinds is not None:
+                arrays["/".join((*place, "kinds"))] = group.kinds
             arrays |= {"/".join((*place, name)): mask for name, mask in group.subsets.items()}
         _write_arrays(self.path / "mentions.safetensors", arrays)
         write_atomically(self.path / "plan.json", plan.model_dump_json(indent=2))
@@ -138,7 +149,7 @@ class StudyFolder:
             for place, array in decode((self.path / "mentions.safetensors").read_bytes()).items()
             if place.startswith(start)
         }
-        return Group(arrays.pop("document"), arrays)
+        return Group(arrays.pop("document"), kinds=arrays.pop("kinds", None), subsets=arrays)
 
     def write(self, key: str, outcome: Outcome, scores: Scores) -> None:
         """Keep an outcome."""

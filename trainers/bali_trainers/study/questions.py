@@ -24,6 +24,7 @@ from bali_trainers.evaluation import (
     build_mention_task,
     evaluate_links,
     evaluate_mentions,
+    lowered,
     read_names,
     require_apart,
 )
@@ -79,7 +80,7 @@ class Tasks:
     def groups(self) -> dict[tuple[str, Part], Group]:
         """Return which mentions belong together."""
         groups = {
-            place: Group(document=task.document, subsets=task.subsets)
+            place: Group(task.document, task.subsets, task.kinds)
             for place, task in self.mentions.items()
         }
         if self.edges:
@@ -111,7 +112,7 @@ def read_tasks(study: StudyConfig, settings: Settings) -> Tasks:
     training = find_corpus(study.training.get("data", {}).get("corpus"), settings)
     with Graph.connect(settings) as graph:
         version = graph.version
-        known = read_names(graph.names())
+        known = read_names(lowered(graph.names()) if study.published else graph.names())
     mentions: dict[tuple[str, Part], MentionTask] = {}
     corpora = []
     for name, test in study.tests.items():
@@ -131,6 +132,7 @@ def read_tasks(study: StudyConfig, settings: Settings) -> Tasks:
                 corpus,
                 training=[training],
                 documents=study.choose_documents if part == "choose" else None,
+                published=study.published,
             )
             corpora.append(info.sha)
     edges = None

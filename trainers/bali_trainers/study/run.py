@@ -167,6 +167,7 @@ def _runs(
         study.encodings,
         study.arithmetic,
         study.choose_documents,
+        study.published,
         study.edges and study.edges.model_dump(),
         (RULE, READING, LINK_RULE, __version__),
     )

@@ -69,7 +69,7 @@ def _gains(report: StudyReport, test: str) -> Iterator[str]:
     models = {model.name: model for model in report.models}
     for c in report.of("gain", test=test, model=report.main.name):
         ours, theirs = (models[name].score(test, c.subset) for name in (c.model, c.against))
-        where = "" if c.subset == "all" else ", where no name of the right concept matches"
+        where = "" if c.subset == "all" else f", {c.subset} mentions"
         verb = "has a mean reciprocal rank of" if test == EDGES else "links"
         yield (
             f"On {test}{where}, {c.model} ({c.encodings[0]}) {verb} {interval(ours)}"
@@ -140,7 +140,12 @@ def _verdict(comparison: Comparison) -> str:
 
 
 def _sure(comparison: Comparison) -> bool:
-    return comparison.corrected < LEVEL
+    """Whether a difference is more than chance, by its corrected p and by its interval.
+
+    The p is over documents, the interval over seeds, too.
+    """
+    found = comparison.difference
+    return comparison.corrected < LEVEL and not found.low <= 0 <= found.high
 
 
 def _points(comparison: Comparison) -> str:
