@@ -47,7 +47,7 @@ def test_ranks_are_those_of_brute_force(
     bearers = Bearers(*np.array(pairs, dtype=np.int64).T, sizes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "_PAIRS_AT_ONCE", block)
-        patch.setattr(ranking, "_QUERIES_AT_ONCE", block)
+        patch.setattr(ranking, "scores_at_once", lambda device: block * block)
         vectors = [query_vectors, name_vectors.astype(np.float16)]
         if sparse:
             vectors = [csr_array(query_vectors), csr_array(name_vectors)]

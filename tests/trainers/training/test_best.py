@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from bali_platform.base.errors import UsageError
 from bali_trainers.training.best import Best
 
 
@@ -24,8 +23,3 @@ def test_patience_ends_and_begins_anew():
         best.update(step, {"loss": value})
         states.append(best.exhausted)
     assert states == [False, False, False, False, True]
-
-
-def test_an_unknown_metric_names_the_known_ones():
-    with pytest.raises(UsageError, match="did you mean 'loss'"):
-        Best("los").update(1, {"loss": 1.0, "mlm/loss": 2.0})

@@ -85,14 +85,21 @@ def test_overrides_replace_single_keys(write):
         ("[run]\npatience = 2", "set [data] dev_batches"),
         ("[data]\nhops = 5", "data.hops = 5: input should be less than or equal to 4"),
         ("[run]\nbest = 'loss'", "[run] best needs sentences to evaluate on"),
-        ("[data]\ndev_batches = 1\n[run]\nbest = 'linking/acc@1'", "of [linking] corpus"),
+        ("[data]\ndev_batches = 1\n[run]\nbest = 'linking/acc@1'", "a metric of [linking]"),
         ("[linking]\ncorpus = 'c'", "[linking] needs sentences to evaluate on"),
         (
             "[data]\ndev_batches = 1\n[linking]\ncorpus = 'c'\n"
             "[run]\nparallel = 'fsdp'\nprocesses = 2",
             "not with parallel = 'fsdp'",
         ),
-        ("[run]\nbest = 'mlmm/loss'", "no metric of an objective that is switched on"),
+        ("[run]\nbest = 'mlmm/loss'", "no metric of this run (did you mean 'mlm/loss'?)"),
+        ("[run]\nbest = 'alignment/top2'", "(did you mean 'alignment/top1'?); there are loss, "),
+        ("[run]\nbest = 'lss'", "(did you mean 'loss'?)"),
+        ("[objectives.mlm]\n[run]\nbest = 'alignment/top1'", "there are loss, mlm/loss, mlm/acc"),
+        (
+            "[data]\ndev_batches = 1\n[linking]\ncorpus = 'c'\n[run]\nbest = 'linking/acc'",
+            "(did you mean 'linking/acc@1'?)",
+        ),
         ("[run]\nloggers = ['tensorbord']", "run.loggers.0 = 'tensorbord'"),
         ("[objectives.mention_text]", "set [data] mention_texts"),
         (

@@ -1,4 +1,4 @@
-"""A whole run on a GPU that is only pretended, and not the first one: nothing is mixed with it."""
+"""A run and its evaluation on a GPU that is only pretended, and not the first: nothing is mixed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,10 @@ from torch.utils._pytree import tree_leaves
 
 from bali_platform.streaming import InlineSource, encode
 from bali_trainers.batches.layout import Layout
+from bali_trainers.evaluation.mentions import MentionTask, evaluate_mentions
+from bali_trainers.evaluation.names import build_name_task, evaluate_names
+from bali_trainers.inference import embedding
+from bali_trainers.inference.embedding import NameEncoder, Setup, Spans
 from bali_trainers.objectives.config import ObjectivesConfig
 from bali_trainers.training.average import Average
 from bali_trainers.training.checkpoints import Checkpoints
@@ -46,11 +51,19 @@ class Pretended(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         with self._alone:
+            if torch.is_inference_mode_enabled() and func.namespace == "aten":
+                # Composed operations come whole then.
+                with self:
+                    parts = func.decompose(*args, **kwargs)
+                if parts is not NotImplemented:
+                    return parts
             return self._answer(func, args, kwargs)
 
     def _answer(self, func: Any, args: Any, kwargs: Any) -> Any:
         there = any(isinstance(leaf, FakeTensor) for leaf in tree_leaves((args, kwargs)))
         target = kwargs.get("device")
+        if there and func is torch.ops.aten.nonzero.default:
+            return torch.empty(1, args[0].ndim, dtype=torch.int64, device=GPU)
         read = func is torch.ops.aten._local_scalar_dense.default
         if not read and target != HOST and (there or target is not None):
             return func(*args, **kwargs)
@@ -135,6 +148,14 @@ class Listener:
 
 
 @pytest.fixture
+def evaluated(gpu: Pretended, monkeypatch: pytest.MonkeyPatch) -> Setup:
+    """How a model is evaluated on the GPU, in bf16."""
+    monkeypatch.setattr(embedding, "settle_device", lambda wanted: wanted)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**20, 2**20))
+    return Setup("bf16", str(GPU))
+
+
+@pytest.fixture
 def train(
     gpu: Pretended, make_arrays: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Callable[..., Listener]:
@@ -194,3 +215,33 @@ def test_a_run_stays_on_its_device(kind, packed, settings_text, train):
     again = train(config, layout, 3)
     assert (again.resumes, again.saves) == ([2], [3])
     assert again.rows[-1]["memory_mib"] == 1
+
+
+def test_an_evaluation_stays_on_its_device(gpu, evaluated, tiny_model):
+    model, words = str(tiny_model()), [f"w{i}" for i in range(40)]
+    names = build_name_task([(f"C{i}", words[4 * i : 4 * i + 4]) for i in range(10)], withheld=0.3)
+    every = np.arange(3)
+    mentions = MentionTask(
+        corpus="three",
+        table=names.table,
+        spans=Spans(
+            ("w1 w2", "w3 w4 w5"), np.array([0, 1, 1]), 3 * (every % 2), 3 * (every % 2) + 2
+        ),
+        names=("w1", "w4", "w3"),
+        gold=((1,), (1,), (1, 2)),
+        document=every,
+        chosen={},
+        unknown=0,
+    )
+    with gpu.used(), np.errstate(invalid="ignore"):
+        (by_name,) = evaluate_names(model, names, evaluated)
+        ((_, context, mixed),) = evaluate_mentions(
+            model, [mentions], ("name", "context", "mixed"), evaluated
+        )
+        encoder = NameEncoder(model, evaluated)
+        embedded = encoder.encode(words)
+        first = encoder.encode_first(np.full((2, 4), 7, np.int32), np.ones((2, 4), np.uint8))
+    assert by_name.scores["acc@1"].shape == (len(names.queries),)
+    assert context.scores["mrr"].shape == mixed.scores["mrr"].shape == (3,)
+    assert embedded.vectors.dtype == np.float16
+    assert first.shape == (2, encoder.width)

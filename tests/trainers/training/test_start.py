@@ -396,15 +396,6 @@ def test_evaluations_are_resumed(job):
     assert metrics(straight) == metrics(cut)
 
 
-def test_an_unknown_metric_is_one_line(job, capsys):
-    options = hurried(max_steps=4, best="alignment/top")
-    folder = job("run", **options)
-    assert main([str(folder)]) == 2
-    error = capsys.readouterr().err
-    assert "did you mean 'alignment/top1'?" in error
-    assert error.count("\n") == 1
-
-
 def test_a_few_steps_are_traced(job):
     folder = job("run", run={"profile": 2})
     assert main([str(folder)]) == 0

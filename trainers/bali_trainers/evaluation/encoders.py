@@ -20,7 +20,13 @@ _LETTERS = (2, 4)
 
 
 class Encoder(Protocol):
-    """Turns names, and spans of sentences, into unit vectors."""
+    """Turns names, and spans of sentences, into unit vectors.
+
+    Attributes:
+        device: Where it computes, and where its vectors are best compared.
+    """
+
+    device: str
 
     def encode_both(
         self, names: Sequence[str], queries: Sequence[str]
@@ -38,6 +44,8 @@ def open_encoder(model: str, setup: Setup = PLAIN) -> Encoder:
 
 class TfIdf:
     """Weighs the runs of two to four letters in the words of names, whatever their case."""
+
+    device = "cpu"
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter

@@ -247,7 +247,9 @@ def evaluate_mentions(
         for encoding in encodings:
             row = own if encoding == "name" else np.arange(len(own))
             with setup.reporter.step(f"rank concepts, {encoding}"):
-                scores = _score(task, known.vectors, bearers, vectors[encoding], row)
+                scores = _score(
+                    task, known.vectors, bearers, vectors[encoding], row, encoder.device
+                )
             notes = {"cut": 0 if encoding == "name" else cut}
             outcomes.append(Scored(model=model, view=encoding, notes=notes, scores=scores))
         found.append(outcomes)
@@ -361,11 +363,12 @@ def _score(
     bearers: Bearers,
     vectors: NDArray[np.float32],
     row: NDArray[np.int64],
+    device: str,
 ) -> dict[str, Values]:
     """Rank once what has the same vector (``row``) and the same concepts."""
     _, first, back = np.unique(
         np.stack([row, task.kinds]), axis=1, return_index=True, return_inverse=True
     )
     gold = [np.array(task.gold[mention]) for mention in first]
-    ranks = rank_concepts(vectors[first], names, bearers, gold)
+    ranks = rank_concepts(vectors[first], names, bearers, gold, device)
     return {metric: values[back.reshape(-1)] for metric, values in rank_metrics(ranks).items()}

@@ -125,6 +125,7 @@ def evaluate_names(model: str, task: NameTask, setup: Setup = PLAIN) -> list[Sco
             names.vectors,
             task.table.by_vector(names.row),
             [np.array(gold) for gold in task.gold],
+            encoder.device,
         )
     return [Scored(model=model, scores=rank_metrics(ranks))]
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import issparse
+from torch import Tensor
 
 from bali_platform.base.consecutive import spell_out
+from bali_trainers.inference.precision import scores_at_once, whole_products
 
 RULE = (
     "concepts whose nearest names are equally near (within 1e-5) are ordered by how many names "
@@ -18,7 +21,6 @@ RULE = (
 )
 _TIE = 1e-5  # ten times what the order of summation changes in products of unit vectors
 _PAIRS_AT_ONCE = 8_192
-_QUERIES_AT_ONCE = 512
 
 Indices = NDArray[np.int64]
 Vectors = NDArray[np.floating]
@@ -66,37 +68,45 @@ class Ranks:
 
 
 def rank_concepts(
-    queries: Vectors, names: Vectors, bearers: Bearers, gold: Sequence[NDArray[np.int64]]
+    queries: Vectors,
+    names: Vectors,
+    bearers: Bearers,
+    gold: Sequence[NDArray[np.int64]],
+    device: str = "cpu",
 ) -> Ranks:
     """Rank all concepts for each query by the dot product with their names' vectors.
 
-    Memory: a block of scores of some 16 MiB beside the vectors themselves, which may be stored in
-    half precision.
+    Memory: a block of scores, see :func:`scores_at_once`, beside the vectors themselves, which may
+    be stored in half precision. The queries' are on the device, those of names only by the block.
 
     Args:
         queries: [Q, d] vectors of unit length.
-        names: [N, d] vectors of unit length. Both may be sparse matrices.
+        names: [N, d] vectors of unit length. Both may be sparse matrices, on a CPU.
         bearers: Names of the concepts.
         gold: The wanted concepts of each query, one at least.
+        device: Where products are computed.
     """
     starts = np.searchsorted(bearers.concept, np.arange(bearers.concept[-1] + 2))
-    best = _nearest_wanted(queries, names, bearers, starts, gold)
-    nearer = np.zeros(len(gold), dtype=np.int64)
+    best = torch.from_numpy(_nearest_wanted(queries, names, bearers, starts, gold)).to(device)
+    nearer = torch.zeros(len(gold), dtype=torch.int64, device=device)
+    asked = _carry(queries, device)
+    at_once = max(1, scores_at_once(device) // _PAIRS_AT_ONCE)
     ties = [np.empty((3, 0), dtype=np.int64)]
     for first, end in _concept_blocks(starts):
         pairs = slice(int(starts[first]), int(starts[end]))
-        own = names[bearers.name[pairs]].astype(np.float32, copy=False)
-        for query in range(0, len(gold), _QUERIES_AT_ONCE):
-            some = slice(query, query + _QUERIES_AT_ONCE)
-            scores = _products(own, queries[some])
-            concepts = np.maximum.reduceat(scores, starts[first:end] - starts[first], axis=0)
-            nearer[some] += (concepts > best[some] + _TIE).sum(axis=0)
+        own = _carry(names[bearers.name[pairs]], device)
+        concept = torch.from_numpy(bearers.concept[pairs] - first).to(device)
+        for query in range(0, len(gold), at_once):
+            some = slice(query, query + at_once)
+            scores = _products(own, asked[some])
+            concepts = _greatest(scores, concept, end - first)
+            nearer[some] += (concepts > best[some] + _TIE).sum(0)
             tied = _tied_pairs(scores, concepts, best[some], starts[first : end + 1])
             ties.append(tied + np.array([[query], [first], [0]]))
-    asked, concept, pair = np.concatenate(ties, axis=1)
-    rivals = np.stack([asked, concept, bearers.place[pair], -bearers.size[concept]])
+    query, concepts, pair = np.concatenate(ties, axis=1)
+    rivals = np.stack([query, concepts, bearers.place[pair], -bearers.size[concepts]])
     ordered = _order_ties(rivals, gold)
-    return Ranks(nearer, *ordered)
+    return Ranks(nearer.cpu().numpy(), *ordered)
 
 
 def _concept_blocks(starts: Indices) -> list[tuple[int, int]]:
@@ -110,21 +120,38 @@ def _concept_blocks(starts: Indices) -> list[tuple[int, int]]:
     return blocks
 
 
-def _tied_pairs(
-    scores: NDArray[np.float32],
-    concepts: NDArray[np.float32],
-    best: NDArray[np.float32],
-    starts: Indices,
-) -> Indices:
+def _carry(vectors: Vectors, device: str) -> Any:
+    """Return vectors as a tensor on the device; sparse ones stay what they are."""
+    if issparse(vectors):
+        return vectors
+    return torch.from_numpy(np.asarray(vectors)).to(device).float()
+
+
+def _products(names: Any, queries: Any) -> Tensor:
+    if issparse(names):
+        return torch.from_numpy((names @ queries.T).toarray())
+    with whole_products(names.device.type):
+        scores: Tensor = names @ queries.T
+    return scores
+
+
+def _greatest(scores: Tensor, concept: Tensor, concepts: int) -> Tensor:
+    """Return each concept's greatest score by query, ``[C, Q]``, of those of its names."""
+    lowest = scores.new_full((concepts, scores.shape[1]), -torch.inf)
+    return lowest.scatter_reduce_(0, concept[:, None].expand_as(scores), scores, "amax")
+
+
+def _tied_pairs(scores: Tensor, concepts: Tensor, best: Tensor, starts: Indices) -> Indices:
     """Return (query, concept, pair), [3, T], of the names as near as ``best`` of level concepts.
 
     ``scores`` and their maxima ``concepts`` are by query in columns; the names of concept c, both
     counted within the block, are pairs ``starts[c]`` to ``starts[c + 1]``.
     """
-    concept, query = np.nonzero(np.abs(concepts - best) <= _TIE)
+    concept, query = ((concepts - best).abs() <= _TIE).nonzero().cpu().numpy().T
     level, pair = spell_out(starts[concept], starts[concept + 1] - starts[concept])
     concept, query = concept[level], query[level]
-    near = np.abs(scores[pair - starts[0], query] - best[query]) <= _TIE
+    row, column = torch.from_numpy(np.stack([pair - starts[0], query])).to(scores.device)
+    near = ((scores[row, column] - best[column]).abs() <= _TIE).cpu().numpy()
     return np.stack([query, concept, pair])[:, near]
 
 
@@ -138,14 +165,11 @@ def _nearest_wanted(
     rows = [
         np.concatenate([bearers.name[starts[c] : starts[c + 1]] for c in wanted]) for wanted in gold
     ]
-    nearest = (_products(names[own], queries[[i]]).max() for i, own in enumerate(rows))
+    nearest = (
+        _products(_carry(names[own], "cpu"), _carry(queries[[i]], "cpu")).max()
+        for i, own in enumerate(rows)
+    )
     return np.fromiter(nearest, dtype=np.float32, count=len(rows))
-
-
-def _products(names: Vectors, queries: Vectors) -> NDArray[np.float32]:
-    scores: Any = names.astype(np.float32, copy=False) @ queries.astype(np.float32, copy=False).T
-    dense: NDArray[np.float32] = scores.toarray() if issparse(scores) else scores
-    return dense
 
 
 def _order_ties(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, TypeVar
 
 import torch
@@ -50,6 +52,29 @@ def tokens_at_once(device: str, width: int) -> int:
         return 1024
     free, _ = torch.cuda.mem_get_info(device)
     return int(min(max(free // (width * _BYTES_PER_STATE), 1024), 1 << 18))
+
+
+def scores_at_once(device: str) -> int:
+    """Return how many products of vectors (fp32) are best computed together: on a CPU 16 MiB."""
+    if not device.startswith("cuda"):
+        return 1 << 22
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(min(max(free // 32, 1 << 22), 1 << 28))
+
+
+@contextmanager
+def whole_products(kind: str) -> Iterator[None]:
+    """Multiply matrices of a kind of device in fp32, whatever autocast and TF32 allow.
+
+    What is ranked or tied by its products needs more digits than either leaves.
+    """
+    allowed = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(kind, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(allowed)
 
 
 _BYTES_PER_STATE = 256  # of one number of a token's state through a layer, with room to spare

@@ -38,9 +38,15 @@ class _Settings(BaseModel):
 
 
 class ObjectiveConfig(_Settings, ABC):
-    """What every objective has."""
+    """What every objective has.
+
+    Attributes:
+        needs: What it reads and trains.
+        metrics: What it reports.
+    """
 
     needs: ClassVar[frozenset[Need]]
+    metrics: ClassVar[tuple[str, ...]] = ("loss",)
 
     weight: Annotated[float, Field(ge=0.0)] = 1.0
     """Its weight in the sum of losses."""
@@ -54,6 +60,7 @@ class AlignmentConfig(ObjectiveConfig):
     """NT-Xent between mention and graph vectors, with concepts as labels."""
 
     needs = frozenset({"graphs", "mentions"})
+    metrics = ("loss", "bound", "top1")
 
     temperature: Positive = 0.07
 
@@ -68,6 +75,7 @@ class MentionNameConfig(ObjectiveConfig):
     """NT-Xent between mention vectors and vectors of a name of their concept."""
 
     needs = frozenset({"mentions", "nodes", "names"})
+    metrics = ("loss", "bound", "top1")
 
     temperature: Positive = 0.07
 
@@ -94,6 +102,7 @@ class NameNameConfig(ObjectiveConfig):
     """NT-Xent between vectors of two names of a concept."""
 
     needs = frozenset({"nodes", "names", "synonyms", "further concepts"})
+    metrics = ("loss", "bound", "top1")
 
     temperature: Positive = 0.07
 
@@ -108,6 +117,7 @@ class MultiSimilarityConfig(ObjectiveConfig):
     """Multi-Similarity loss between mention and graph vectors."""
 
     needs = frozenset({"graphs", "mentions"})
+    metrics = ("loss", "top1")
 
     alpha: Positive = 2.0
     beta: Positive = 50.0
@@ -124,6 +134,7 @@ class MlmConfig(ObjectiveConfig):
     """Masked language modelling with the checkpoint's own head."""
 
     needs = frozenset({"tokens"})
+    metrics = ("loss", "accuracy")
 
     def build(self, width: int, relations: int) -> Objective:
         """See :class:`ObjectiveConfig`."""
@@ -136,6 +147,7 @@ class TextToGraphConfig(ObjectiveConfig):
     """Relations and neighbours of mentioned concepts, predicted from the text."""
 
     needs = frozenset({"mentions", "nodes"})
+    metrics = ("loss", "relation", "neighbour")
 
     def build(self, width: int, relations: int) -> Objective:
         """See :class:`ObjectiveConfig`."""
@@ -148,6 +160,7 @@ class LinkPredictionConfig(ObjectiveConfig):
     """A neighbour of each concept of a batch, found from its other neighbours."""
 
     needs = frozenset({"graphs", "nodes", "further concepts"})
+    metrics = ("loss", "top1")
 
     temperature: Positive = 0.07
 
@@ -162,6 +175,7 @@ class GraphToTextConfig(ObjectiveConfig):
     """Masked tokens of mentions, recovered with the graph vector as context."""
 
     needs = frozenset({"graphs", "tokens"})
+    metrics = ("loss", "accuracy")
 
     def build(self, width: int, relations: int) -> Objective:
         """See :class:`ObjectiveConfig`."""
@@ -191,6 +205,11 @@ class ObjectivesConfig(_Settings):
     def need(self, what: Need) -> bool:
         """Whether any of them needs it."""
         return any(what in objective.needs for objective in self.active.values())
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics of all of them, as ``objective/metric``."""
+        return [f"{name}/{one}" for name, own in self.active.items() for one in own.metrics]
 
     @property
     def active(self) -> dict[str, ObjectiveConfig]:

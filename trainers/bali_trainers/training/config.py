@@ -12,13 +12,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bali_platform.base.errors import UsageError
+from bali_platform.base.errors import UsageError, did_you_mean
 from bali_trainers.batches.spec import BatchRecipe, Count, Fraction
 from bali_trainers.objectives.config import ObjectivesConfig
 from bali_trainers.training.toml_files import check, read_toml, shipped
 
 Positive = Annotated[float, Field(gt=0.0)]
 Minutes = Annotated[str, Field(pattern=r"^\d+(\.\d+)? min$")]
+
+LINKED = "linking/acc@1"
+"""The metric of ``[linking]``."""
 
 ENCODER_OPTIONS = {
     "gatv2": {"backend", "layers", "heads", "dropout", "relations", "residual", "start", "frozen"},
@@ -240,15 +243,13 @@ class Config(_Section):
         if (self.run.patience or self.linking) and not self.data.dev_batches:
             what = "[run] patience" if self.run.patience else "[linking]"
             raise ValueError(f"{what} needs sentences to evaluate on: set [data] dev_batches")
-        scored = self.run.best.split("/")[0]
-        if scored == "linking":
-            if self.linking is None or self.run.best != "linking/acc@1":
-                raise ValueError(
-                    f"[run] best = '{self.run.best}': there is 'linking/acc@1', of [linking] corpus"
-                )
-        elif scored != "loss" and scored not in self.objectives.active:
+        if self.run.best == LINKED and self.linking is None:
+            raise ValueError(f"[run] best = '{LINKED}' is a metric of [linking]: set its corpus")
+        known = ["loss", *self.objectives.metrics, *([LINKED] if self.linking else [])]
+        if self.run.best not in known:
             raise ValueError(
-                f"[run] best = '{self.run.best}' is no metric of an objective that is switched on"
+                f"[run] best = '{self.run.best}' is no metric of this run"
+                f"{did_you_mean(self.run.best, known)}; there are {', '.join(known)}"
             )
         if self.linking is not None and self.run.parallel == "fsdp":
             raise ValueError("[linking] reads whole weights: not with parallel = 'fsdp'")

@@ -9,9 +9,10 @@ from torch.nn import functional
 
 from bali_trainers.batches.spec import LinkingTask
 from bali_trainers.batches.tokens import WordPieces
-from bali_trainers.inference.precision import tokens_at_once
+from bali_trainers.inference.precision import tokens_at_once, whole_products
 from bali_trainers.models.text import TextEncoder
 from bali_trainers.training import distributed
+from bali_trainers.training.config import LINKED
 
 _TIE = 1e-5
 
@@ -45,15 +46,16 @@ class LinkingProbe:
 
     @torch.no_grad()
     def __call__(self) -> dict[str, float]:
-        """Return ``linking/acc@1``; of concepts that are equally near, one is picked blindly."""
+        """Return the metric; of concepts that are equally near, one is picked blindly."""
         vectors = functional.normalize(self._vectors(), dim=1)
-        scores = vectors[: self._names] @ vectors[self._names :].T
+        with whole_products(vectors.device.type):
+            scores = vectors[: self._names] @ vectors[self._names :].T
         nearest = torch.segment_reduce(scores[self._borne], "max", offsets=self._offsets, axis=0)
         tied = nearest >= nearest.amax(0) - _TIE
         chance = (tied & self._right).sum(0) / tied.sum(0)
         # Ranks must agree on it, and their GPUs may differ in the last bit.
         accuracy = distributed.sum_over_ranks(chance.mean()) / distributed.world_size()
-        return {"linking/acc@1": float(accuracy)}
+        return {LINKED: float(accuracy)}
 
     def _vectors(self) -> Tensor:
         """Return the vectors of names and mentions, ``[N + M, d]``, encoded shortest first."""
