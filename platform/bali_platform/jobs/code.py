@@ -1,19 +1,25 @@
 """Which code a job runs on: batches and weights are only the same where this is.
 
 What counts is found by following the imports of the programs that train and of the tasks that build
-batches, through every package of this distribution. Comments and docstrings do not count.
+batches, through every package of this distribution. Comments, docstrings and assertions do not
+count.
 """
 
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from hashlib import blake2b
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from types import CodeType
 
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)|import[ \t]+(.*))",
+    re.MULTILINE,
+)
 _RESOURCES = ("*.cypher", "*.lua")
 _PROGRAMS = ("bali.programs", "bali.tasks")
 
@@ -55,7 +61,7 @@ def recipe(modules: Iterable[str]) -> dict[str, Path]:
 
 
 def digest_of(files: dict[str, Path]) -> str:
-    """Return a digest of what files do: Python without comments and docstrings, the rest whole."""
+    """Return a digest of what files do: Python by its compiled code, the rest whole."""
     digest = blake2b(digest_size=4)
     for name, path in sorted(files.items()):
         digest.update(f"{name}\0".encode() + _read(name, path, _stamp(path))[1])
@@ -73,9 +79,9 @@ def _read(name: str, path: Path, _: tuple[int, int]) -> tuple[tuple[str, ...], b
     content = path.read_bytes()
     if path.suffix != ".py":
         return (), blake2b(content).digest()
-    tree = ast.parse(content)
-    imports = tuple(_imports(name, path, tree))
-    return imports, blake2b(_bare(tree).encode()).digest()
+    imports = tuple(_imports(name, path, content.decode()))
+    code = compile(content, name, "exec", dont_inherit=True, optimize=2)
+    return imports, blake2b(repr(_actions(code)).encode()).digest()
 
 
 def _folder(package: str) -> Path:
@@ -94,24 +100,30 @@ def _file(roots: dict[str, Path], module: str) -> Path | None:
     return next((each for each in candidates if each.is_file()), None)
 
 
-def _imports(module: str, path: Path, tree: ast.Module) -> Iterator[str]:
-    """Yield what a module imports, wherever in it, as names of modules or of what is in them."""
+def _imports(module: str, path: Path, source: str) -> Iterator[str]:
+    """Yield what a module imports, wherever in it, as names of modules or of what is in them.
+
+    Some names may be others (an alias, a word of a text): where no module has it, nothing follows.
+    """
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-            source = ".".join([*parents, *filter(None, [node.module])])
-            source = source if node.level else node.module or ""
-            yield source
-            yield from (f"{source}.{alias.name}" for alias in node.names)
+    for dots, name, parts, plain in _IMPORT.findall(source):
+        yield from re.findall(r"[\w.]+", plain)
+        parents = package.split(".")[: len(package.split(".")) - len(dots) + 1] if dots else []
+        base = ".".join([*parents, name] if name else parents)
+        yield base
+        yield from (f"{base}.{part}" for part in re.findall(r"\w+", parts))
 
 
-def _bare(tree: ast.Module) -> str:
-    for node in ast.walk(tree):
-        if isinstance(
-            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-        ) and (ast.get_docstring(node, clean=False) is not None):
-            node.body = node.body[1:]
-    return ast.dump(tree)
+def _actions(code: CodeType) -> tuple[object, ...]:
+    """Return what code does, without the lines that it stands on."""
+    return (
+        (code.co_name, code.co_flags, code.co_code, code.co_exceptiontable),
+        (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount),
+        (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars),
+        [_actions(each) if isinstance(each, CodeType) else _value(each) for each in code.co_consts],
+    )
+
+
+def _value(constant: object) -> object:
+    """Return a constant that is shown the same in every process."""
+    return sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
