@@ -110,10 +110,10 @@ class Chooser:
         if len(several):
             sure = after - first == 1
             among = _Context(self, text[matched[sure]], self._fact[best[sure]])
-            pairs = list(zip(concept.tolist(), rank.tolist(), strict=True))
+            concepts, ranks = concept.tolist(), rank.tolist()
             bounds = several, first[several], after[several], text[matched[several]]
             for at, low, high, place in zip(*(c.tolist() for c in bounds), strict=True):
-                own = tuple(pairs[low:high])
+                own = tuple(zip(concepts[low:high], ranks[low:high], strict=True))
                 answers[at] = self._twin(own) or among.choose(own, place)
         return matched, answers
 

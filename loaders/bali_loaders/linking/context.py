@@ -151,7 +151,7 @@ def _scene(
     borders = (_sentence_ends(plain), notes.blocks, notes.headings.start, plain.origins)
     after_comma = plain.has(",", np.maximum(start - 2, 0)) | plain.has(",", start - 1)
     return _Scene(
-        ends=np.unique(np.concatenate(borders)),
+        ends=np.sort(np.concatenate(borders)),
         commas=plain.at(","),
         item_ends=plain.at(",()/"),
         brackets=(plain.at("("), plain.at(")")),
@@ -169,7 +169,7 @@ def _sentence_ends(plain: Joined) -> Positions:
     marks = marks[plain.has(_AFTER_ENDS, marks + 1)]
     doubtful = marks[plain.has(".", marks) & plain.has("rsge", marks - 1)]
     none = [match.start() for match in plain.matches(_NO_END, doubtful)]
-    return np.setdiff1d(marks, none, assume_unique=True)
+    return np.delete(marks, np.searchsorted(marks, none))
 
 
 def _scopes(

@@ -103,9 +103,9 @@ class TextLinker:
             words, corrected = self._spelling.correct(words)
         spans = Spans.joined(self._found(notes.plain, words)).disjoint()
         _doubt(spans, words.start[corrected])
-        course = np.fromiter((a.course if a else 0 for a in spans.answer), dtype=np.uint8)
+        real, course = spans.answer.astype(bool), np.zeros(len(spans), dtype=np.uint8)
+        course[real] = [answer.course for answer in spans.answer[real]]
         flags = find_attributes(notes, words, spans.start, spans.end, course)
-        real = spans.answer.astype(bool)
         yield from self._linked(notes, spans[real], flags[real])
 
     def _found(self, plain: Joined, words: Words) -> Iterator[Spans]:

@@ -16,6 +16,7 @@ from bali_loaders.linking.words import Words, read_words
 from bali_platform.base.consecutive import spell_out
 
 Indices = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 Overlaps = Literal["longest", "all"]
 
 
@@ -196,10 +197,22 @@ def leftmost_longest(first: Indices, last: Indices, among: Indices) -> Indices:
     """Choose matches from left to right, the longest that starts first, none overlapping."""
     # They come by (first, last): the last of a run with the same first word is its longest.
     longest = among[np.append(np.diff(first[among]) > 0, True)[: len(among)]]
-    chosen, free = [], -1
-    spans = zip(longest.tolist(), first[longest].tolist(), last[longest].tolist(), strict=True)
-    for index, start, end in spans:
-        if start > free:
-            chosen.append(index)
-            free = end
-    return np.array(chosen, dtype=np.int64)
+    chosen: Indices = longest[leftmost(first[longest], last[longest] + 1)]
+    return chosen
+
+
+def leftmost(start: Indices, end: Indices) -> Flags:
+    """Choose spans from left to right, none overlapping; they come by ascending ``start``."""
+    reach = np.maximum.accumulate(np.append(0, end))[:-1]
+    chosen: Flags = start >= reach
+    group = np.maximum.accumulate(np.where(chosen, np.arange(len(start)), 0))
+    others = np.flatnonzero(~chosen)
+    last, free = -1, 0
+    columns = (others, group[others], end[group[others]], start[others], end[others])
+    for at, own, first_end, low, high in zip(*(c.tolist() for c in columns), strict=True):
+        if own != last:
+            last, free = own, first_end
+        if low >= free:
+            chosen[at] = True
+            free = high
+    return chosen

@@ -122,8 +122,10 @@ def _headings(joined: Joined) -> Headings:
     marks = marks[joined.has("\n\r", marks) | joined.has(" ", marks + 1)]
     others = joined.outside(_IN_HEADINGS)
     after = others[np.searchsorted(others, marks + 1)]
-    likely = joined.has(":(", after) & (after - marks < _LONGEST_HEADING)
-    likely |= joined.has("\n\r", after)
+    # A line in lower case is no heading, and hides none: what is in it ends as it does.
+    likely = joined.has("\n\r", after) & joined.has(f"{_CAPITALS}/&' .-\t*", after - 1)
+    close = joined.has(":(", after) & ~joined.has("0123456789", after - 1)
+    likely |= close & (after - marks < _LONGEST_HEADING)
     found, kinds = [], []
     for match in joined.matches(_HEADING, marks[likely]):
         if known := _heading(match[0]):

@@ -14,9 +14,11 @@ _RUN = re.compile(r"[^\W_]+")
 def find_definitions(text: str) -> dict[str, str]:
     """Return what a document defines, plurals of its short forms included."""
     own = find_abbreviations(text)
+    if not own:
+        return own
     singular = {short[:-1]: long for short, long in own.items() if short.endswith("s")}
     plural = {f"{short}s": long for short, long in own.items()}
-    return {**singular, **plural, **own} if own else own
+    return {**singular, **plural, **own}
 
 
 def occurrences(shorts: Iterable[str], text: str) -> Iterator[tuple[int, int, str]]:

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bali_loaders.linking.choosing import Answer
-
-Positions = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+from bali_loaders.linking.joined import Flags, Positions
+from bali_loaders.linking.matcher import leftmost
 
 
 @dataclass(frozen=True)
@@ -62,10 +61,4 @@ class Spans:
         """Choose from left to right the longest span that starts first, none overlapping."""
         order = np.lexsort((self.priority, -self.end, self.start))
         order = order[np.diff(self.start[order], prepend=-1) > 0]
-        chosen, free = [], -1
-        starts, ends = self.start[order].tolist(), self.end[order].tolist()
-        for at, start, end in zip(order.tolist(), starts, ends, strict=True):
-            if start >= free:
-                chosen.append(at)
-                free = end
-        return self[np.array(chosen, dtype=np.int64)]
+        return self[order[leftmost(self.start[order], self.end[order])]]

@@ -20,7 +20,6 @@ _LEAD = re.compile(
     r"(?:(?:also|hereafter|henceforth|termed|called|abbreviated|as|or|i\.e\.)\s+)+", re.I
 )
 _ARTICLE = re.compile(r"(?:the|an?)\s+", re.I)
-_WORD = re.compile(r"\S+")
 _WIDEST = 200
 """Most characters of a bracket, and of the text before it, that are read for a definition."""
 _LETTER_OF = str.maketrans("αβγδεζηθικλμνξοπρστυφχψω", "abgdezetiklmnxoprstupcpo")
@@ -37,9 +36,9 @@ def find_abbreviations(text: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for start, end in _bracketed(text):
+        content = text[start:end]
         before = text[max(0, start - 1 - _WIDEST) : start - 1].rstrip()
-        pair = _short_inside(text[start:end], before) or _long_inside(text[start:end], before)
-        if pair:
+        if pair := _short_inside(content, before) or _long_inside(content, before):
             found.setdefault(*pair)
     return found
 
@@ -58,6 +57,8 @@ def _bracketed(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _short_inside(content: str, before: str) -> tuple[str, str] | None:
+    if content == content.lower():
+        return None
     content = _LEAD.sub("", content.strip(), count=1)
     short = _PART.split(content, maxsplit=1)[0].strip(" \t\n\"'“”‘’")
     long = _long_form(short, before) if _is_short_form(short) else None
@@ -67,7 +68,7 @@ def _short_inside(content: str, before: str) -> tuple[str, str] | None:
 def _long_inside(content: str, before: str) -> tuple[str, str] | None:
     words = before.rsplit(maxsplit=1)
     short = words[-1].lstrip("([\"'“‘") if words else ""
-    if len(content) <= len(short) or not _is_short_form(short):
+    if short == short.lower() or len(content) <= len(short) or not _is_short_form(short):
         return None
     for long in (_ASIDE.split(content, maxsplit=1)[0], content):
         plain = _ARTICLE.sub("", " ".join(long.split()), count=1)
@@ -119,9 +120,9 @@ def _is_short_form(text: str) -> bool:
 
 def _long_form(short: str, before: str) -> str | None:
     """Match the short form's characters from right to left within the words before it."""
-    words = [word.start() for word in _WORD.finditer(before)]
-    most = min(len(short) + 5, 2 * len(short))
-    candidate = before[words[-most:][0] :] if words else ""
+    words = before.rsplit(maxsplit=min(len(short) + 5, 2 * len(short)))
+    earlier = len(words) > min(len(short) + 5, 2 * len(short))
+    candidate = before[len(words[0]) if earlier else 0 :].lstrip()
     letters = candidate.replace("İ", "I").lower().translate(_LETTER_OF)
     at = len(candidate)
     for place, wanted in reversed(list(enumerate(short.lower().translate(_LETTER_OF)))):
