@@ -47,7 +47,8 @@ WARM_UP_S = 20.0  # Java compiles what it runs often
 WATCH_EVERY_S = 5.0
 PAGE_CACHE = "SHOW SETTINGS 'server.memory.pagecache.size' YIELD value"
 
-Choose = Callable[[], str]
+Choose = Callable[[], bytes]
+"""Returns the next request, whole but for its host."""
 
 
 @contextmanager
@@ -72,14 +73,15 @@ class Client:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._choose = choose
-        self._host = f" HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"
+        self._host = f"Host: localhost:{port}\r\n".encode()
         self._answer = b""
         self.due = due
 
     def ask(self) -> None:
         """Send the next request."""
         self._answer = b""
-        self.socket.sendall(f"GET /subgraphs?cui={self._choose()}&hops=1{self._host}".encode())
+        line, end, rest = self._choose().partition(b"\r\n")
+        self.socket.sendall(line + end + self._host + rest)
 
     def hear(self) -> bytes | None:
         """Take what has arrived; return the answer once it is complete."""
@@ -163,19 +165,14 @@ class Crowd:
 class Bench:
     """A server, and the questions that are put to it."""
 
-    def __init__(self, port: int, process: psutil.Process, cuis: list[str], clients: int) -> None:
+    def __init__(
+        self, port: int, process: psutil.Process, choices: dict[str, Choose], clients: int
+    ) -> None:
         self._port, self._process, self._clients = port, process, clients
-        dice = random.Random(7)  # noqa: S311
-        popular = dice.sample(cuis, min(POPULAR, len(cuis)))
-        weights = list(accumulate(1 / rank for rank in range(1, len(popular) + 1)))
-        fresh = cycle(dice.sample(cuis, len(cuis)))  # so long a round that no cache remembers it
-        self._choices: dict[str, Choose] = {
-            "new": lambda: next(fresh),
-            "popular": lambda: dice.choices(popular, cum_weights=weights)[0],
-        }
+        self._choices = choices
 
     def ask(self, kind: str, length_s: float, rate: float = 0) -> dict[str, Any]:
-        """Ask for ``new`` or ``popular`` concepts, and return what the clients saw."""
+        """Let the clients ask one kind of question, and return what they saw."""
         processes = (self._process, psutil.Process())
         before = [_busy(process) for process in processes]
         started = perf_counter()
@@ -184,6 +181,7 @@ class Bench:
         took = perf_counter() - started
         busy = [_busy(process) - b for process, b in zip(processes, before, strict=True)]
         return _report(crowd.seen, took) | {
+            "server_cpu_ms_a_request": round(1000 * busy[0] / len(crowd.seen.seconds), 2),
             "cores_of_server": round(busy[0] / took, 2),
             "cores_of_clients": round(busy[1] / took, 2),
         }
@@ -194,6 +192,26 @@ class Bench:
             "new": self.ask("new", length_s, rate),
             "popular": self.ask("popular", length_s / 2, rate),
         }
+
+
+def get(address: str) -> bytes:
+    """Return a request for an address."""
+    return f"GET {address} HTTP/1.1\r\n\r\n".encode()
+
+
+def _choices(cuis: list[str]) -> dict[str, Choose]:
+    dice = random.Random(7)  # noqa: S311
+    popular = dice.sample(cuis, min(POPULAR, len(cuis)))
+    weights = list(accumulate(1 / rank for rank in range(1, len(popular) + 1)))
+    fresh = cycle(dice.sample(cuis, len(cuis)))  # so long a round that no cache remembers it
+
+    def one_hop(cui: str) -> bytes:
+        return get(f"/subgraphs?cui={cui}&hops=1")
+
+    return {
+        "new": lambda: one_hop(next(fresh)),
+        "popular": lambda: one_hop(dice.choices(popular, cum_weights=weights)[0]),
+    }
 
 
 def _busy(process: psutil.Process) -> float:
@@ -222,7 +240,7 @@ def run(seconds: float, steady_s: float, clients: int) -> dict[str, Any]:
         cuis = [cui for cui, _ in graph.names()]
         cache = graph.driver.execute_query(PAGE_CACHE).records[0]["value"]
     with server() as (port, process):
-        bench = Bench(port, process, cuis, clients)
+        bench = Bench(port, process, _choices(cuis), clients)
         bench.ask("new", WARM_UP_S)
         return {
             "graph": {"version": version, "concepts": len(cuis), "page_cache": cache},

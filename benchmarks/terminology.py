@@ -1,9 +1,9 @@
 """How fast the terminology answers: look-ups, subsumption, maps, expansions, searches.
 
-``python -m benchmarks.terminology --source MSH --target NCI`` asks the live graph, in one process:
-first each question alone, 500 a second and searches 50 a second (milliseconds from when it was due
-to its answer, at the 50th and 99th percentile), then in batches of 1,000 (a second), and writes
-``results/terminology.json``.
+``python -m benchmarks.terminology --source MSH --target NCI [--record]`` needs a running home
+(``bali up``) with a loaded graph. It starts ``bali serve``, and 20 clients ask one question at a
+time, all together 500 a second, and 50 searches: the time counts from when a question was due.
+No code is asked for twice before all were. Then this process asks in batches of 1,000. Prints JSON.
 """
 
 from __future__ import annotations
@@ -12,88 +12,119 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, islice
 from typing import Any
+from urllib.parse import urlencode
 
+from bali_platform.api.fhir.naming import system_of
 from bali_platform.graph import Graph
 from bali_platform.terminology import Terminology
 from bali_platform.terminology.warming import warm_up
 from benchmarks.record import record
+from benchmarks.rest import Bench, Choose, get, server
 
 BATCH = 1_000
 RATE = 500
 SEARCHES = 50
-CLIENTS = 4
+CLIENTS = 20
+SHOWN = (
+    *("requests", "errors", "p50_ms", "p99_ms"),
+    *("server_cpu_ms_a_request", "cores_of_server", "cores_of_clients"),
+)
 
 
 def main() -> None:
-    """Measure, print, and write the result."""
+    """Measure, print, and keep the result if that is asked for."""
     arguments = _arguments()
     with Graph.connect() as graph:
-        result = measure(Terminology(graph), arguments)
-    record("terminology", result)
+        terms = Terminology(graph)
+        source, target = terms.source(arguments.source), terms.source(arguments.target)
+        codes = graph.query("code_all", source=source)[0]["codes"]
+        random.Random(1).shuffle(codes)  # noqa: S311
+        result = {
+            "release": terms.release,
+            "source": source,
+            "codes": len(codes),
+            "one_by_one": singly(_choices(terms, source, target, codes), arguments.seconds),
+            **in_batches(terms, source, target, codes),
+        }
+    if arguments.record:
+        record("terminology", result)
     print(json.dumps(result, indent=2))
 
 
-def measure(terms: Terminology, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what was asked of which graph, and the times."""
-    rng = random.Random(arguments.seed)  # noqa: S311
-    warming = _seconds(lambda: warm_up(terms))
-    source = terms.source(arguments.source)
-    codes = terms.graph.query("code_all", source=source)[0]["codes"]
-    asked = [f"{source}:{code}" for code in rng.choices(codes, k=arguments.questions)]
-    pairs = [(a, rng.choice(asked)) for a in asked]
-    names = [code.name for code in terms.resolve_codes(asked[:BATCH])]
-    targets = [arguments.target]
-    single: dict[str, tuple[Callable[[Any], object], Sequence[Any], int]] = {
-        "look up": (terms.resolve_code, asked, RATE),
-        "validate": (lambda code: terms.validate([code]), asked, RATE),
-        "subsumes": (lambda pair: terms.subsumes(*pair), pairs, RATE),
-        "translate": (lambda code: list(terms.map_codes([code], None, targets)), asked, RATE),
-        "search": (terms.find, names, SEARCHES),
-        "search with filters": (lambda name: terms.find(name, sources=[source]), names, SEARCHES),
-    }
-    whole = rng.choices(codes, k=arguments.mapped)
-    expression = f"{source}:*"
+def singly(choices: dict[str, Choose], seconds: float) -> dict[str, dict[str, Any]]:
+    """Return what clients of a server saw, by what they asked at which rate."""
+    found = {}
+    with server() as (port, process):
+        bench = Bench(port, process, choices, CLIENTS)
+        for kind in choices:
+            rate = SEARCHES if "search" in kind else RATE
+            bench.ask(kind, seconds / 2, rate)  # Java compiles what it runs often
+            seen = bench.ask(kind, seconds, rate)
+            found[f"{kind}, {rate} a second"] = {name: seen[name] for name in SHOWN}
+    return found
+
+
+def in_batches(terms: Terminology, source: str, target: str, codes: list[str]) -> dict[str, Any]:
+    """Return codes a second in batches, and the seconds of what is large."""
+    warm_up(terms)
+    rng = random.Random(2)  # noqa: S311
+    fresh = iter([f"{source}:{code}" for code in codes])
+    first, second, third, fourth = ([*islice(fresh, 5 * BATCH)] for _ in range(4))
+    pairs = [(a, rng.choice(third)) for a in third]
+    many = rng.choices(codes, k=100_000)
     return {
-        "release": terms.release,
-        "source": source,
-        "codes": len(codes),
-        "questions": arguments.questions,
-        "seconds_to_warm_up": round(warming, 2),
-        "milliseconds": {
-            f"{name}, {rate} a second": _percentiles(ask, some[: arguments.questions], rate)
-            for name, (ask, some, rate) in single.items()
-        },
         "per_second_in_batches": {
-            "look up": _rate(terms.resolve, asked),
-            "validate": _rate(terms.validate, asked),
+            "look up": _rate(terms.resolve, first),
+            "validate": _rate(terms.validate, second),
             "subsumes": _rate(terms.subsumes_each, pairs),
-            "translate": _rate(lambda part: list(terms.map_codes(part, None, targets)), asked),
+            "translate": _rate(lambda part: list(terms.map_codes(part, None, [target])), fourth),
         },
         "seconds": {
-            f"map {len(whole)} codes": _seconds(
-                lambda: list(terms.map_codes(whole, source, targets))
+            f"map {len(many)} codes": _seconds(
+                lambda: list(terms.map_codes(many, source, [target]))
             ),
-            f"expand {expression}": _seconds(lambda: terms.expand(expression, limit=10_000)),
+            f"expand {source}:*": _seconds(lambda: terms.expand(f"{source}:*", limit=10_000)),
         },
     }
 
 
-def _percentiles(ask: Callable[[Any], object], asked: Sequence[Any], rate: int) -> dict[str, float]:
-    begun = time.perf_counter()
+def _choices(terms: Terminology, source: str, target: str, codes: list[str]) -> dict[str, Choose]:
+    fresh = cycle(codes)
+    names = _names(terms, source, codes)
+    fhir = {"system": system_of(terms, source)}
 
-    def answer(place: int) -> float:
-        due = begun + place / rate
-        time.sleep(max(0.0, due - time.perf_counter()))
-        ask(asked[place])
-        return time.perf_counter() - due
+    def code() -> str:
+        return f"{source}:{next(fresh)}"
 
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        times = sorted(pool.map(answer, range(len(asked))))
-    places = {"p50": len(times) // 2, "p99": len(times) * 99 // 100}
-    return {name: round(1_000 * times[place], 2) for name, place in places.items()}
+    def ask(path: str, **parameters: str) -> bytes:
+        return get(f"{path}?{urlencode(parameters)}")
+
+    return {
+        "look up": lambda: ask("/v1/codes", code=code()),
+        "validate": lambda: _post("/v1/codes/validate", codes=[code()]),
+        "subsumes": lambda: ask("/v1/codes/subsumes", a=code(), b=code()),
+        "translate": lambda: _post("/v1/codes/map", codes=[code()], targets=[target]),
+        "FHIR look up": lambda: ask("/fhir/CodeSystem/$lookup", code=next(fresh), **fhir),
+        "FHIR subsumes": lambda: ask(
+            "/fhir/CodeSystem/$subsumes", codeA=next(fresh), codeB=next(fresh), **fhir
+        ),
+        "search": lambda: ask("/v1/concepts", q=next(names)),
+        "search with filters": lambda: ask("/v1/concepts", q=next(names), source=source),
+    }
+
+
+def _names(terms: Terminology, source: str, codes: list[str]) -> Iterator[str]:
+    found = terms.resolve_codes(f"{source}:{code}" for code in codes[-2 * BATCH :])
+    return cycle([code.name[:200] for code in found])
+
+
+def _post(path: str, **body: Any) -> bytes:
+    content = json.dumps(body).encode()
+    head = f"Content-Type: application/json\r\nContent-Length: {len(content)}"
+    return f"POST {path} HTTP/1.1\r\n{head}\r\n\r\n".encode() + content
 
 
 def _rate(ask: Callable[[Any], object], asked: Sequence[Any]) -> float:
@@ -111,9 +142,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", default="MSH", help="whose codes are asked for")
     parser.add_argument("--target", default="NCI", help="the vocabulary to map to")
-    parser.add_argument("--questions", type=int, default=1_000)
-    parser.add_argument("--mapped", type=int, default=100_000, help="codes of the large map")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each kind of question")
+    parser.add_argument("--record", action="store_true", help="keep it in benchmarks/results")
     return parser.parse_args()
 
 

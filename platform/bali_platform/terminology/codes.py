@@ -217,14 +217,12 @@ class Codes:
     def _concepts(self, cuis: list[str]) -> dict[Pair, CodedConcept]:
         if not cuis:
             return {}
-        live = self.graph.resolve(cuis)
-        rows = {row["cui"]: row for row in self.graph.query("nodes", cuis=list(live.values()))}
         return {
             (UMLS, asked): CodedConcept(
-                UMLS, cui, rows[cui]["name"], cui, rows[cui]["name"],
-                tuple(rows[cui]["semantic_types"] or ()), tuple(rows[cui]["groups"]), active=True,
+                UMLS, found.cui, found.name, found.cui, found.name, found.semantic_types,
+                found.groups, active=True,
             )
-            for asked, cui in live.items()
+            for asked, found in self.graph.concepts(cuis).items()
         }  # fmt: skip
 
     def _resolved(

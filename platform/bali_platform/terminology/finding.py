@@ -99,10 +99,9 @@ class Findings(Codes):
     def _attempts(
         self, text: str, limit: int, filters: search.Filters, tried: list[str]
     ) -> Iterator[list[SearchHit]]:
-        if _like_a_code(text):
-            tried.append("as a CUI, and as a code of the vocabularies")
-            codes = self._found([text]).get(text, ())
-            yield [hit for code in codes for hit in self._hits(code, text, filters)]
+        marked = _marked(text)
+        if marked:
+            yield self._by_code(text, filters, tried)
         candidates = FILTERED_CANDIDATES if any(filters.values()) else CANDIDATES
         for told, query in search.lucene_queries(text):
             tried.append(told)
@@ -110,8 +109,16 @@ class Findings(Codes):
             limits = {"query": query, "limit": max(candidates, most), "most": most}
             rows = self.graph.query("search_names", **limits, **filters)
             yield search.rank(text, rows, strict=bool(filters["languages"]))
-        if _like_a_code(text):
+            if not marked and len(tidy(text).split()) == 1:  # hardly any code is a mere word
+                marked = True
+                yield self._by_code(text, filters, tried)
+        if marked:
             tried.append(self.resolve([text])[0].message)
+
+    def _by_code(self, text: str, filters: search.Filters, tried: list[str]) -> list[SearchHit]:
+        tried.append("as a CUI, and as a code of the vocabularies")
+        codes = self._found([text]).get(text, ())
+        return [hit for code in codes for hit in self._hits(code, text, filters)]
 
     def _hits(self, code: CodedConcept, text: str, filters: search.Filters) -> list[SearchHit]:
         concept = self.graph.concept(code.cui)
@@ -147,11 +154,10 @@ def group_label(name: str) -> str:
     return _GROUPS[name.casefold()]
 
 
-def _like_a_code(text: str) -> bool:
-    """Whether a text may be a code: one word, or a vocabulary and a number."""
-    words = tidy(text).split()
+def _marked(text: str) -> bool:
+    """Whether a text may be a code: a few words with a digit or what parts a vocabulary off."""
     marked = any(mark in text for mark in ":|") or any(c.isdigit() for c in text)
-    return len(words) == 1 or (len(words) <= 4 and marked)
+    return marked and len(tidy(text).split()) <= 4
 
 
 def _led_by(code: CodedConcept) -> str:

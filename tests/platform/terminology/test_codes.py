@@ -140,6 +140,7 @@ def test_search_is_filtered(terms: Terminology) -> None:
 def test_search_says_what_matched_and_what_was_tried(terms: Terminology) -> None:
     assert terms.find("heart attack").hits[0].matched == "Heart attack"
     assert terms.find("hp:0001658").hits[0].matched == "Myocardial infarction"
+    assert terms.find("aspirin").tried == ("by all words of a name",)
     nothing = terms.find("qqqq9")
     assert nothing.hits == []
     assert nothing.tried == (
