@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bali.agents.schema import Schema
+from bali.changes import Changes
 from bali.serving.model import ServedModel
 from bali_platform.graph import Graph
 from bali_platform.terminology import Terminology
@@ -46,8 +47,8 @@ class Live:
 class Desk:
     """One for a server; any thread may use it."""
 
-    def __init__(self, graph: Callable[[], Graph], model: ServedModel) -> None:
-        self._graph, self.model = graph, model
+    def __init__(self, graph: Callable[[], Graph], model: ServedModel, changes: Changes) -> None:
+        self._graph, self.model, self.changes = graph, model, changes
         self._live: Live | None = None
 
     @property

@@ -12,7 +12,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import Field
 
-from bali.agents import codes, concepts, cypher, prompts, text
+from bali.agents import changes, codes, concepts, cypher, prompts, text
 from bali.agents.answers import Answer, Table, to_result
 from bali.agents.desk import Desk
 from bali_platform import __version__
@@ -32,6 +32,7 @@ TOOLS: tuple[Callable[..., Table], ...] = (
     codes.walk_hierarchy,
     codes.expand_value_set,
     codes.list_sources,
+    changes.list_changes,
     text.link_text,
     text.find_similar,
     text.retrieve_facts,

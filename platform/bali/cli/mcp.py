@@ -36,6 +36,7 @@ def mcp(
     from bali.agents.http import PATH, serve_http
     from bali.agents.live import LiveGraph
     from bali.agents.server import build_server
+    from bali.changes import Changes
     from bali.serving.model import ServedModel
     from bali_platform.api.audit import write_to
     from bali_platform.base.settings import load_settings
@@ -45,7 +46,7 @@ def mcp(
     live()  # whoever starts this without a graph is told now
     settings = load_settings()
     write_to(Home(settings.home).log("audit"))
-    server = build_server(Desk(live, ServedModel(live, device, model)))
+    server = build_server(Desk(live, ServedModel(live, device, model), Changes(settings)))
     if http:
         reporter().say(f"agents are answered at http://{host}:{port}{PATH} (Ctrl-C stops it)")
         serve_http(server, settings, host, port)

@@ -1,4 +1,4 @@
-"""What the front adds to `bali serve`: the linker, the model of vectors, and tools for agents."""
+"""What the front adds to `bali serve`: linker, model of vectors, changes, tools for agents."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from importlib.util import find_spec
 
 from fastapi import APIRouter
 
+from bali.changes import Changes
+from bali.serving.changes import change_routes
 from bali.serving.linking import link_routes
 from bali.serving.model import ServedModel
 from bali.serving.routes import model_routes
@@ -20,12 +22,14 @@ def extension(device: str = "auto", model: str | None = None) -> Extension:
         router = APIRouter()
         router.include_router(link_routes(lambda: backend.graph))
         router.include_router(model_routes(served))
+        changes = Changes(backend.settings)
+        router.include_router(change_routes(changes))
         if find_spec("mcp"):
             from bali.agents.desk import Desk
             from bali.agents.http import http_routes
             from bali.agents.server import build_server
 
-            desk = Desk(lambda: backend.graph, served)
+            desk = Desk(lambda: backend.graph, served, changes)
             router.include_router(http_routes(build_server(desk)))
         return router
 

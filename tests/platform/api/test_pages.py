@@ -272,9 +272,19 @@ def test_codes_are_walked_mapped_and_gathered(page: Page) -> None:
     expect(page.locator("#expanded h2")).to_contain_text("92 codes")
 
 
+def test_a_retired_concept_leads_to_its_successor(page: Page) -> None:
+    page.goto("history.html")
+    expect(page.locator("#changes")).to_contain_text("graph")
+    page.get_by_label("A concept, also one that is gone").fill("c9000001")
+    page.keyboard.press("Enter")
+    expect(page.locator("#fate h2")).to_contain_text("C9000001 is retired")
+    page.get_by_role("link", name="Heart attack").click()
+    expect(page.locator("h1")).to_have_text("Heart attack")
+
+
 ADDRESSES = (
     *("./", "concepts.html", "concepts.html?cui=C0000001", "hierarchy.html?code=MSH:DC0000004"),
-    *("map.html", "values.html", "reference.html"),
+    *("map.html", "values.html", "history.html?cui=C9000001", "reference.html"),
 )
 
 

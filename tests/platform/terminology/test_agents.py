@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
+from tests.loaders.umls.small import next_small_release, small_release, write_release
 
 from bali.agents.answers import CHARACTERS_A_TOKEN
 from bali.agents.desk import Desk
 from bali.agents.server import TOOLS, build_server
+from bali.changes import Changes
 from bali.quoting import quoted
 from bali.retrieval import retrieve
 from bali.retrievers import graphrag, langchain
@@ -73,8 +75,18 @@ def graph(configured: Settings) -> Iterator[Graph]:
 
 
 @pytest.fixture(scope="module")
-def server(graph: Graph):
-    desk = Desk(lambda: graph, ServedModel(lambda: graph))
+def changes(tmp_path_factory: pytest.TempPathFactory) -> Changes:
+    folder = tmp_path_factory.mktemp("editions")
+    sides = [
+        str(write_release(folder / age, tables))
+        for age, tables in (("old", small_release()), ("new", next_small_release()))
+    ]
+    return Changes(Settings(home=folder / "home"), *sides)
+
+
+@pytest.fixture(scope="module")
+def server(graph: Graph, changes: Changes):
+    desk = Desk(lambda: graph, ServedModel(lambda: graph), changes)
     return build_server(desk)
 
 
@@ -107,6 +119,8 @@ CONVERSATION: list[tuple[str, dict[str, Any], list[str]]] = [
     ("list_neighbours", {"what": "C0000002"}, ["ISA->", "<-ISA", "C0000001", "MONDO"]),
     ("find_paths", {"a": "C0000003", "b": "C0000001"}, ["C0000003", "ISA"]),
     ("validate_codes", {"codes": ["MSH:D009203", "MSH:D009204"]}, ["1 of 2", "MSH:D009203"]),
+    ("list_changes", {}, ["2031AA", "S1", "retired"]),
+    ("list_changes", {"source": "S1", "limit": 1}, ["changes of S1", "skip=1"]),
     ("map_codes", {"codes": ["MSH:D009203"], "targets": ["SNOMEDCT_US"]},
      ["SNOMEDCT_US:22298006", "skos:exactMatch"]),
     ("map_codes", {"codes": ["SCTID:54329005"], "targets": ["ICD10CM"]},

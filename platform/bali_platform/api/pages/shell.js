@@ -2,7 +2,8 @@
 import { $, h, svg } from "./dom.js";
 
 const PAGES = [["./", "Jobs"], ["concepts.html", "Concepts"], ["text.html", "Text"],
-  ["hierarchy.html", "Hierarchy"], ["map.html", "Map"], ["values.html", "Value sets"], ["reference.html", "API"]];
+  ["hierarchy.html", "Hierarchy"], ["map.html", "Map"], ["values.html", "Value sets"],
+  ["history.html", "History"], ["reference.html", "API"]];
 
 function mark() {
   const line = (d) => svg("path", { d, fill: "none", stroke: "currentColor", "stroke-width": 1.6 });
