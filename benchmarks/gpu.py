@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from transformers import BertConfig, BertForMaskedLM
 
 from bali_platform.streaming import Arrays, InlineSource, encode
-from bali_trainers.batches.layout import PASS_COST, Layout
+from bali_trainers.batches.layout import FILLED, Layout
 from bali_trainers.training.checkpoints import Checkpoints
 from bali_trainers.training.config import Config, parse_config
 from bali_trainers.training.joint_model import Task, build_task, parameter_groups
@@ -271,7 +271,7 @@ class Bench:
             run=config.run,
             rates=config.optimiser,
             folder=self._folder,
-            layout=Layout(PASS_COST[device.type], case.chunk or None, packed=case.packed),
+            layout=Layout(FILLED[device.type], case.chunk or None, packed=case.packed),
             dense_weights=task.text.dense_weights,
         )
         with arithmetic(case):

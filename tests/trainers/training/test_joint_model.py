@@ -69,7 +69,7 @@ def test_gradient_caching_changes_no_gradient(build, make_arrays, chunk):
     torch.testing.assert_close(found[0], found[1])
 
 
-@pytest.mark.parametrize("layout", [Layout(0), Layout(40), Layout(whole=True)])
+@pytest.mark.parametrize("layout", [Layout(part_cost=0), Layout(40), Layout(whole=True)])
 def test_parts_change_neither_loss_nor_gradient(build, make_arrays, layout):
     arrays = make_arrays(sentences=6)
     every = {name: {} for name in ObjectivesConfig.model_fields}

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# Token slots that one more pass of the encoder is worth, by device: a pass costs a CPU next to
-# nothing, but a GPU must be given enough to do at a time.
-PASS_COST = {"cpu": 32, "cuda": 2048}
+# Token slots of a pass that fill a device: issuing the operations of fewer takes a GPU as long.
+FILLED = {"cpu": 0, "cuda": 2048}
 
 
 class Part(NamedTuple):
@@ -36,22 +35,24 @@ class Layout:
     """What governs the cutting.
 
     Attributes:
-        part_cost: Token slots that one more pass of the encoder is worth.
+        filled: Token slots that fill the device: a pass of fewer takes as long.
         rows: Rows of a part at most; any number, if None.
         whole: Make one part, whatever the padding: where ranks must make equally many passes.
         packed: Make one part, whose rows share those that are computed: no padding.
+        part_cost: Token slots that one more pass is worth.
     """
 
-    part_cost: int = PASS_COST["cpu"]
+    filled: int = FILLED["cpu"]
     rows: int | None = None
     whole: bool = False
     packed: bool = False
+    part_cost: int = 32  # next to nothing
 
     def cut(self, lengths: NDArray[np.int64]) -> tuple[Part, ...]:
         """Cut rows with ascending ``lengths`` into the parts that cost least.
 
-        The cost of a part is its slots and ``part_cost``. The minimum is exact, by dynamic
-        programming over the places where the length changes.
+        The cost of a part is its slots, ``filled`` at least, and ``part_cost``. The
+        minimum is exact among cuts where the length changes, by dynamic programming.
         """
         ends = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist(), len(lengths)]
         one = self.whole or self.packed
@@ -72,7 +73,7 @@ class Layout:
         before = np.zeros(len(ends), dtype=np.int64)
         for right in range(1, len(ends)):
             slots = (ends[right] - ends[:right]) * lengths[ends[right] - 1]
-            totals = cost[:right] + slots + self.part_cost
+            totals = cost[:right] + np.maximum(slots, self.filled) + self.part_cost
             before[right] = totals.argmin()
             cost[right] = totals[before[right]]
         chosen = [len(ends) - 1]

@@ -16,7 +16,7 @@ from bali_platform.base.settings import load_settings
 from bali_platform.jobs.connection import connect
 from bali_platform.jobs.reporter import JobReporter
 from bali_platform.jobs.store import JobStore
-from bali_trainers.batches.layout import PASS_COST, Layout
+from bali_trainers.batches.layout import FILLED, Layout
 from bali_trainers.batches.places import find_tokenizer
 from bali_trainers.batches.sources import open_source
 from bali_trainers.batches.spec import DataSpec
@@ -115,7 +115,7 @@ def _train(
         rates=config.optimiser,
         folder=folder,
         layout=Layout(
-            PASS_COST[device.type],
+            FILLED[device.type],
             config.run.chunk or None,
             whole=sharded,
             packed=packed,
