@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from enum import IntFlag
 from functools import cache
 from importlib.resources import files
+from itertools import product
 from typing import NamedTuple
 
 NOTHING = "-"
@@ -60,6 +61,9 @@ def senses() -> dict[str, tuple[Sense, ...]]:
             names = () if meaning == NOTHING else tuple(meaning.split("|"))
             words = tuple(support[0].casefold().split(",")) if support else ()
             found[written] = (*found.get(written, ()), Sense(names, words))
+    for conditions, places in _rows("services.tsv"):
+        for name in product(conditions.split("|"), places.split("|")):
+            found.setdefault(" ".join(name), (Sense((), ()),))
     return found
 
 

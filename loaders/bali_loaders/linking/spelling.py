@@ -77,11 +77,12 @@ class Spelling:
         whole = words.opens & words.closes
         at = np.flatnonzero(whole & (length >= SHORTEST) & (length <= LONGEST))
         at = at[~self._knows(words.key[at])]
-        columns = (at, words.start[at], words.end[at], words.gap[at])
+        begins = (words.gap > 0) | np.append(True, words.last)[:-1]
+        columns = (at, words.start[at], words.end[at], begins[at])
         found: dict[int, str] = {}
-        for place, start, end, gap in zip(*(c.tolist() for c in columns), strict=True):
+        for place, start, end, begin in zip(*(c.tolist() for c in columns), strict=True):
             word = words.joined.text[start:end]
-            if (gap or place == 0 or not word.istitle()) and _RIGHT.fullmatch(plain := fold(word)):
+            if (begin or not word.istitle()) and _RIGHT.fullmatch(plain := fold(word)):
                 found[place] = plain
         return np.array(list(found), dtype=np.int64), list(found.values())
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.counting import count_calls
 
@@ -95,12 +95,30 @@ def test_no_name_goes_across_blocks(linker: TextLinker, text: str) -> None:
         ("chf, SOB", ["C04", "C13"]),
         ("a cold snap, but she has a cold", ["C09"]),
         ("[**Aspirin 3**] ___ <NAME> fever", ["C06"]),
+        ("aspirin 81 mg", ["C10"]),
+        ("seen at the Cancer Center, with cancer", ["C02"]),
+        ("Asthma Foundation; asthma clinic", ["C15"]),
     ],
 )
 def test_abbreviations_mean_what_the_note_says(
     linker: TextLinker, text: str, expected: list[str]
 ) -> None:
     assert [cui for _, cui in found(linker, text)] == expected
+
+
+PIECES = (
+    "heart attack", "Heart\n", "attack", "- ", "No ", "asthma", ": no", "?", ".", "\n", "\r", "-\n",
+    "Dr", "fever", "FAMILY HISTORY:", "(", ")", "[ ]", "[**", "**]", "RA", "joint", " ", "Feverr",
+    "since ", "2015", "\u3000", "\ufeff", "\xad", "room air (RA)", "癌", "x" * 200,
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), max_size=4))
+def test_what_is_linked_together_is_linked_as_if_alone(
+    linker: TextLinker, texts: list[str]
+) -> None:
+    assert linker.link_all(texts) == [linker.link_all([text])[0] for text in texts]
 
 
 def test_twins_are_one_answer_and_context_decides_between_others(linker: TextLinker) -> None:
