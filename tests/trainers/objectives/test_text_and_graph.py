@@ -89,15 +89,26 @@ def test_text_to_graph_without_an_edge_is_zero(views, make_arrays):
     assert outcome.loss == 0
 
 
-def test_link_prediction_equals_a_loop_over_concepts(views, make_arrays):
+@pytest.mark.parametrize("ends", ["names", "graphs"])
+def test_link_prediction_equals_a_loop_over_concepts(views, make_arrays, ends):
     seen = views(make_arrays(sentences=6, further=4), graph=NeighbourMean())
-    objective = LinkPrediction(1.0, seen.text.width, RELATIONS, temperature=0.1)
+    objective = LinkPrediction(1.0, seen.text.width, RELATIONS, 0.1, ends)
     torch.nn.init.normal_(objective.relation, std=0.05)
-    graph, names = seen.batch.graph, functional.normalize(seen.nodes)
+    graph, looked_for = seen.batch.graph, functional.normalize(seen.nodes)
     concept, name = graph.node_concept.tolist(), graph.node_name.tolist()
     facts = list(zip(*graph.edges.tolist(), graph.types.tolist(), strict=True))
+    roots = torch.cat([graph.targets, graph.negatives, graph.further]).tolist()
+    looked_at = set(range(len(name)))
+    if ends == "graphs":
+        around_roots = [(t, [s for s, end, _ in facts if end == t][1:]) for t in roots]
+        vectors = seen.nodes.clone()
+        for target, others in around_roots:
+            if others:
+                vectors[target] = (seen.nodes[target] + seen.nodes[others].mean(0)) / 2
+        looked_for = functional.normalize(vectors)
+        looked_at = {source for source, _, _ in facts}
     losses, hits = [], []
-    for target in torch.cat([graph.targets, graph.negatives, graph.further]).tolist():
+    for target in roots:
         around = [fact for fact in facts if fact[1] == target]
         if not around:
             continue
@@ -109,10 +120,10 @@ def test_link_prediction_equals_a_loop_over_concepts(views, make_arrays):
         right = {name[source] for source, _, _ in around}
         candidates = [asked] + [
             node
-            for node in range(len(name))
-            if node != asked and concept[node] != concept[target] and name[node] not in right
+            for node in looked_at - {asked}
+            if concept[node] != concept[target] and name[node] not in right
         ]
-        scores = names[candidates] @ functional.normalize(sought, dim=0) / 0.1
+        scores = looked_for[candidates] @ functional.normalize(sought, dim=0) / 0.1
         losses.append(functional.cross_entropy(scores, torch.tensor(0)))
         hits.append(float(scores.argmax() == 0))
     outcome = objective(seen)

@@ -30,7 +30,7 @@ def evaluate_links(model: str, task: EdgeTask, setup: Setup = PLAIN) -> list[Sco
     outcomes = []
     for view, vectors in concept_vectors(model, task, setup).items():
         with setup.reporter.step(f"rank concepts, {view}"):
-            scores = link_metrics(_ranks(task, vectors))
+            scores = link_metrics(edge_ranks(task, vectors))
         outcomes.append(Scored(model=model, view=view, scores=scores))
     return outcomes
 
@@ -74,7 +74,8 @@ def relation_offsets(vectors: Vectors, known: Indices, relations: int) -> Vector
     return offsets
 
 
-def _ranks(task: EdgeTask, vectors: Vectors) -> Values:
+def edge_ranks(task: EdgeTask, vectors: Vectors) -> Values:
+    """Return the rank of the end of each question for unit vectors ``[C, d]``, from 1, [2 Q]."""
     offsets = relation_offsets(vectors, task.known, len(task.relations))
     head, relation, tail = task.asked.T
     tails, heads = _right_answers(task)

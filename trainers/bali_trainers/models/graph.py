@@ -120,14 +120,18 @@ def build_graph_encoder(config: GraphEncoderConfig, width: int, relations: int) 
         )
     backend = import_module(f"bali_trainers.models.graph_{config.backend}")
     if config.kind in ("sage", "compgcn"):
-        layer = backend.SageLayer if config.kind == "sage" else backend.CompositionLayer
-        return GraphNetwork(
+        composed = config.kind == "compgcn"
+        layer = backend.CompositionLayer if composed else backend.SageLayer
+        network = GraphNetwork(
             [layer(width) for _ in range(config.layers)],
             width,
             config.dropout,
-            relations=relations if config.kind == "compgcn" else None,
+            relations=relations if composed else None,
             residual=config.residual,
         )
+        if network.relation is not None:  # at first, neighbours are heard nearly as they are
+            nn.init.normal_(network.relation.weight, std=0.1)
+        return network
     layers = [
         backend.GATv2Layer(width, config.heads, config.dropout, typed=config.relations)
         for _ in range(config.layers)

@@ -163,12 +163,14 @@ class LinkPredictionConfig(ObjectiveConfig):
     metrics = ("loss", "top1")
 
     temperature: Positive = 0.07
+    ends: Literal["names", "graphs"] = "names"
+    """What is looked for: names, or graph vectors. With ``hops = 2``, these have neighbours."""
 
     def build(self, width: int, relations: int) -> Objective:
         """See :class:`ObjectiveConfig`."""
         from bali_trainers.objectives.relations import LinkPrediction
 
-        return LinkPrediction(self.weight, width, relations, self.temperature)
+        return LinkPrediction(self.weight, width, relations, self.temperature, self.ends)
 
 
 class GraphToTextConfig(ObjectiveConfig):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -55,27 +57,44 @@ class LinkPrediction(Objective):
     """Find a neighbour of each concept of a batch from its other neighbours.
 
     One sampled edge of the concept is taken out. Its far end is looked for by cosine, among the
-    names of all nodes, near the concept's graph vector of unit length plus the relation's vector
-    (TransE, Bordes et al., 2013), which starts at zero.
+    names or graph vectors (``ends``) of all nodes, near the concept's graph vector of unit length
+    plus the relation's vector (TransE, Bordes et al., 2013), which starts at zero.
     """
 
-    def __init__(self, weight: float, width: int, relations: int, temperature: float) -> None:
+    def __init__(
+        self,
+        weight: float,
+        width: int,
+        relations: int,
+        temperature: float,
+        ends: Literal["names", "graphs"] = "names",
+    ) -> None:
         super().__init__(weight)
-        self.temperature = temperature
+        self.temperature, self.ends = temperature, ends
         self.relation = nn.Parameter(torch.zeros(2 * relations, width))
 
     def forward(self, views: Views) -> Outcome:
         """Return the mean cross-entropy; metric ``top1`` is the accuracy.
 
-        Candidates are those of :class:`TextToGraph`.
+        Candidates are those of :class:`TextToGraph`; with graph vectors, neighbours of concepts
+        alone.
         """
         graph = views.subgraph
         roots, ends = graph.roots, graph.root_ends
         asked, asking = ends.edge[ends.first], roots[ends.root[ends.first]]
-        heads = functional.normalize(views.graph_from(ends.rest, asking).float())
-        sought = heads + self.relation.float()[graph.types[asked]]
-        scores = cosine(sought, views.nodes.float()) / self.temperature
+        if self.ends == "graphs":
+            every = torch.arange(len(graph.node_concept), device=roots.device)
+            candidates = views.graph_from(ends.rest, every)
+            heads = candidates[asking]
+        else:
+            candidates, heads = views.nodes, views.graph_from(ends.rest, asking)
+        sought = functional.normalize(heads.float()) + self.relation.float()[graph.types[asked]]
+        scores = cosine(sought, candidates.float()) / self.temperature
         scores = _mask(scores, graph, roots, ends, ends.first)
+        if self.ends == "graphs":  # leaves have no neighbours, by which they would be told
+            leaf = torch.ones_like(graph.node_concept, dtype=torch.bool)
+            leaf[graph.edges[0, ends.edge]] = False
+            scores = scores.masked_fill(leaf, torch.finfo(scores.dtype).min)
         (loss, mean), top1 = _classify(scores, graph.edges[0, asked])
         return Outcome(loss, {"loss": mean, "top1": top1})
 
