@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bali_platform.base.mixing import mix
+
 TABLE_SIZE = 0x3001
 """Code points below this are looked up; those above are letters without case (CJK, mostly)."""
 
@@ -68,14 +70,6 @@ def fold(text: str) -> str:
     return "".join(
         _describe(character)[1] if ord(character) < TABLE_SIZE else character for character in text
     )
-
-
-def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Spread values over all 64 bits, one to one (the generator step of splitmix64)."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
 
 
 def _describe(character: str) -> tuple[Kind, str]:

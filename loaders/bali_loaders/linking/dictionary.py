@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bali_loaders.linking.characters import mix
 from bali_loaders.linking.names import is_acronym, is_linkable, name_variants
 from bali_loaders.linking.spelling import compile_spelling, words_of
 from bali_loaders.linking.words import Words, read_words
 from bali_platform.base.errors import BaliError
 from bali_platform.base.files import new_folder
+from bali_platform.base.mixing import mix
 from bali_platform.graph.names import is_withheld, name_key
 
 FORMAT = 3

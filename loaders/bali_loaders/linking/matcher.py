@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bali_loaders.linking.characters import mix
 from bali_loaders.linking.dictionary import Cell, Dictionary, Flag, extend
 from bali_loaders.linking.words import Words, read_words
 from bali_platform.base.consecutive import spell_out
+from bali_platform.base.mixing import mix
 
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]

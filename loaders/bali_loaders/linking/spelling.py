@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bali_loaders.linking.characters import fold, mix
+from bali_loaders.linking.characters import fold
 from bali_loaders.linking.lexicon import cues, sections, senses
 from bali_loaders.linking.words import Hashes, Words, hash_spellings, read_words
+from bali_platform.base.mixing import mix
 
 SHORTEST, LONGEST = 6, 24
 """Letters of the words that are corrected; shorter ones are too much like others."""

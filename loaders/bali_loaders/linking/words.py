@@ -21,10 +21,10 @@ from bali_loaders.linking.characters import (
     Kind,
     character_table,
     fold,
-    mix,
 )
 from bali_loaders.linking.joined import Flags, Joined, Positions
 from bali_platform.base.consecutive import spell_out
+from bali_platform.base.mixing import mix
 
 Hashes = NDArray[np.uint64]
 T = TypeVar("T")

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from bali_loaders.releases.synthetic.vocabulary import WORDS_PER_LANGUAGE
+from bali_platform.base.mixing import GOLDEN, mix
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -110,8 +111,4 @@ def coded(numbers: Ints | Bools, values: Sequence[str]) -> pa.DictionaryArray:
 
 
 def _mixed(numbers: Ints, salt: np.uint64) -> npt.NDArray[np.uint64]:
-    """Mix bits as SplitMix64 does (Steele, Lea and Flood, OOPSLA 2014)."""
-    mixed = (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + salt
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    return mix(numbers.astype(np.uint64) * np.uint64(GOLDEN) + salt)

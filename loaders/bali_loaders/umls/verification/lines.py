@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from bali_loaders.releases import Release
 from bali_loaders.releases.members import damage_named
+from bali_platform.base.mixing import GOLDEN, mix
 
 Row = dict[str, str]
 
@@ -34,7 +35,6 @@ BLOCK = 1 << 23
 LARGE = 1 << 27
 PIECES_PER_CORE = 4
 NEWLINE = ord("\n")
-GOLDEN = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio, as SplitMix64 steps
 
 T = TypeVar("T")
 
@@ -275,8 +275,6 @@ def _draw_rows(piece: Piece, place: int, count: int, seed: int) -> list[tuple[in
 
 
 def _mixed(numbers: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.uint64]:
-    """Return a checksum of each number, by the last step of SplitMix64 (Steele et al. 2014)."""
-    mixed = (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64((GOLDEN + 2 * seed) % 2**64)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return mixed ^ (mixed >> np.uint64(31))
+    """Return a checksum of each number."""
+    step = np.uint64((GOLDEN + 2 * seed) % 2**64)
+    return mix((numbers.astype(np.uint64) + np.uint64(1)) * step - np.uint64(GOLDEN))
