@@ -13,9 +13,7 @@ from bali_platform.base.settings import Settings
 from bali_platform.services.artefacts import NotInStoreError, fetched
 from bali_platform.text.corpus import open_corpus
 from bali_trainers.batches.spec import DataSpec
-
-DESCRIPTIONS = ("*.json", "*.txt", "*.model", "*.vocab", "*.tiktoken")
-"""The files of a model that are not its weights; its tokenizer is among them."""
+from bali_trainers.batches.tokens import DESCRIPTIONS
 
 
 class NotHereError(BaliError):

@@ -17,6 +17,9 @@ from bali_platform.base.errors import BaliError
 
 REMEMBERED_NAMES = 200_000
 
+DESCRIPTIONS = ("*.json", "*.txt", "*.model", "*.vocab", "*.tiktoken")
+"""The files of a model that are not its weights; its tokenizer is among them."""
+
 
 @dataclass(frozen=True)
 class Pieces:

