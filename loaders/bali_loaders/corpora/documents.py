@@ -9,6 +9,7 @@ from itertools import pairwise
 WITHOUT_PLACE = "annotations without a place"
 REJECTED = "annotations that an annotator rejected"
 FURTHER = "annotations by further annotators"
+SUGGESTED = "annotations that a model suggested and nobody confirmed"
 
 
 class MalformedError(ValueError):
@@ -48,7 +49,8 @@ class Document:
 
     One that ``replaces`` stands for all that came before under its id, as records of MEDLINE do;
     where its text is empty, they are deleted. ``losses`` says, once for each, why annotations of
-    the source are not here: :data:`WITHOUT_PLACE`, :data:`REJECTED`, :data:`FURTHER`.
+    the source are not here: :data:`WITHOUT_PLACE`, :data:`REJECTED`, :data:`FURTHER`,
+    :data:`SUGGESTED`.
     """
 
     id: str

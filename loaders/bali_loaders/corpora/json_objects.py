@@ -11,6 +11,7 @@ from bali_loaders.corpora.codes import identifiers_under, is_identifier, split_i
 from bali_loaders.corpora.documents import (
     FURTHER,
     REJECTED,
+    SUGGESTED,
     WITHOUT_PLACE,
     Annotation,
     Document,
@@ -35,6 +36,7 @@ _START = ("start", "start_offset", "begin", "start_char", "startoffset", "begino
 _END = ("end", "end_offset", "end_char", "endoffset", "stop")
 _KINDS = ("type", "label", "obj", "labels", "category", "entity_group", "entity_type", "semtype")
 _SURFACES = ("text", "mention", "value", "surface", "source_value", "word")
+_TAGS = frozenset({"ner_tags", "ner", "tags", "bio", "iob"})
 # Lists of things with a place that are no marks.
 _PARTS = frozenset({"tokens", "sents", "sentences", "sections", "paragraphs", "relations", "cats"})
 _COLLECTIONS = ("documents", "PubTator3", "projects")
@@ -47,6 +49,8 @@ def documents_in(value: Any) -> Iterator[Any]:
             yield from documents_in(item)
     elif isinstance(value, dict) and (key := next((k for k in _COLLECTIONS if k in value), None)):
         yield from documents_in(value[key] or [])
+    elif isinstance(value, dict) and any(map(_is_pair, value.get("annotations") or ())):
+        yield from filter(None, documents_in([*value["annotations"]]))  # null is a skipped one
     elif _is_pair(value):
         yield {"text": value[0], **value[1]}
     else:
@@ -72,8 +76,8 @@ def read_object(value: Any, name: str) -> Document:
 
 
 def first_of(row: Json, keys: Sequence[str]) -> Any:
-    """Return the first value that is there, whatever the case of its key; None without."""
-    found = {str(key).lower(): value for key, value in row.items()}
+    """Return the first value that is there; ``Note Text`` is ``note_text``; None without."""
+    found = {"_".join(str(key).lower().split()): value for key, value in row.items()}
     return next((found[key] for key in keys if found.get(key) not in (None, "")), None)
 
 
@@ -103,11 +107,21 @@ def _marks_of(row: Json) -> list[Any]:
         if isinstance(found, list) and found:
             return found
     for key, value in row.items():
-        if key not in _PARTS and isinstance(value, list) and value and _is_mark(value[0]):
+        if key not in _PARTS and isinstance(value, list) and _holds_marks(key, value):
+            remedy = "give the tokens that each has under" if key in _TAGS else "rename it to"
             raise MalformedError(
-                f"marks under the unknown key '{key}': rename it to one of {', '.join(_MARKS)}"
+                f"marks under the unknown key '{key}': {remedy} one of {', '.join(_MARKS)}"
             )
     return []
+
+
+def _holds_marks(key: str, values: Sequence[Any]) -> bool:
+    if key in _TAGS:
+        return not {*map(str, values)} <= {"O", "0"}
+    nested = (value for value in values if isinstance(value, dict))
+    return _is_mark(next(iter(values), None)) or any(
+        value.get(k) for value in nested for k in _MARKS
+    )
 
 
 def _is_mark(value: Any) -> bool:
@@ -191,11 +205,11 @@ def _described(mark: Json, start: int, end: int, parted: bool) -> Annotation:
     labels = [label for key in _KINDS for label in texts_in(mark.get(key) or [])]
     kind = next((label for label in labels if not is_identifier(label)), "")
     identifiers = identifiers_under(_without(mark, _SURFACES), kind)
+    if not identifiers:
+        identifiers = tuple(label for label in labels if is_identifier(label))
     if not identifiers and "start_offset" not in mark:  # doccano numbers its marks
         found = texts_in(mark.get("id") or [])
         identifiers = tuple(i for text in found for i in split_identifiers(text, kind))
-    if not identifiers:
-        identifiers = tuple(label for label in labels if is_identifier(label))
     surface = first_of(mark, _SURFACES)
     return Annotation(
         start,
@@ -253,14 +267,21 @@ def _from_label_studio(task: Json, name: str) -> Document:
         raise MalformedError(f"no 'text' among the keys of its data: {', '.join(task['data'])}")
     drafts = [*objects(task, "annotations"), *objects(task, "completions")]
     done = [draft for draft in drafts if not draft.get("was_cancelled")]
+    cancelled = _results([draft for draft in drafts if draft.get("was_cancelled")])
+    suggested = 0 if done else _results(objects(task, "predictions"))
     regions: dict[str, dict[str, Any]] = {}
     for number, result in enumerate(objects(done[0], "result") if done else ()):
         if result.get("type") != "relation":
             _add_result(regions.setdefault(str(result.get("id", number)), {"labels": []}), result)
     placed = [region for region in regions.values() if "start" in region]
-    further = sum(len(draft.get("result") or ()) for draft in done[1:])
+    lost = {REJECTED: cancelled, SUGGESTED: suggested, FURTHER: _results(done[1:])}
     read = _with_marks(str(first_of(task, ID_KEYS) or name), text, placed)
-    return replace(read, losses=(*read.losses, *[FURTHER] * further))
+    losses = (why for why, count in lost.items() for _ in range(count))
+    return replace(read, losses=(*read.losses, *losses))
+
+
+def _results(drafts: Iterable[Json]) -> int:
+    return sum(len(draft.get("result") or ()) for draft in drafts)
 
 
 def _add_result(region: dict[str, Any], result: Json) -> None:

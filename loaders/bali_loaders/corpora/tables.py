@@ -22,8 +22,9 @@ _PARTED_BY = ",;\t|"
 def read_csv(source: Source) -> Iterator[Document]:
     """Yield one document a row of a CSV file with a column ``text``, maybe ``id``.
 
-    The case of columns does not matter; they may be parted by ``;``, tabs or ``|`` too. In a file
-    of tabs, quotes may be bare. WebAnno's TSV is known by its first line.
+    The case of columns does not matter, and ``Note Text`` is ``note_text``; they may be parted by
+    ``;``, tabs or ``|`` too. In a file of tabs, quotes may be bare. WebAnno's TSV is known by its
+    first line.
     """
     header = next((line for line in _lines(source) if line.strip()), "")
     if is_webanno(header):
@@ -35,11 +36,14 @@ def read_csv(source: Source) -> Iterator[Document]:
 
 def _delimiter(header: str, source: Source) -> str:
     usual = "\t" if ".tsv" in source.path.suffixes else ","
-    for delimiter in dict.fromkeys(usual + _PARTED_BY):
-        columns = next(csv.reader([header], delimiter=delimiter), [])
-        if {column.strip().lower() for column in columns}.intersection(_TEXT):
+    parted = {
+        delimiter: next(csv.reader([header], delimiter=delimiter), [])
+        for delimiter in dict.fromkeys(usual + _PARTED_BY)
+    }
+    for delimiter, columns in parted.items():
+        if first_of(dict.fromkeys(columns, True), _TEXT):
             return delimiter
-    columns = next(csv.reader([header], delimiter=usual), [])
+    columns = max(parted.values(), key=len)
     hint = did_you_mean("text", columns)
     there = ", ".join(columns[:12]) or "none"
     raise BaliError(f"{source.path}: no column 'text'{hint}; its columns are {there}")

@@ -11,7 +11,7 @@ import pytest
 
 from bali_loaders.corpora import Annotation, Document, Notes, read_documents, read_identifier
 from bali_loaders.corpora.checking import checked
-from bali_loaders.corpora.documents import FURTHER, REJECTED, WITHOUT_PLACE
+from bali_loaders.corpora.documents import FURTHER, REJECTED, SUGGESTED, WITHOUT_PLACE
 from bali_platform.base.errors import BaliError
 
 TEXT = "Gout and cough"
@@ -111,6 +111,7 @@ def test_bioc_is_read_at_every_level(tmp_path: Path) -> None:
         {"spans": [{**GOUT, "label": "X", "kb_id": "C0018099"}], "answer": "accept"},
         {"ents": [{**GOUT, "label": "C0018099"}], "tokens": [{"id": 0, "start": 0, "end": 4}]},
         {"entities": {"0": {**GOUT, "cui": "C0018099", "source_value": "Gout"}}},
+        {"denotations": [{"id": "T1", "span": {"begin": 0, "end": 4}, "obj": "C0018099"}]},
         {"annotations": [{"offset": 0, "length": 4, "umls_cui": ["C0018099"]}]},
     ],
 )
@@ -121,9 +122,12 @@ def test_marks_in_the_shapes_of_tools(row: dict[str, Any], tmp_path: Path) -> No
 
 
 def test_marks_under_an_unknown_key_are_refused(tmp_path: Path) -> None:
-    for mark in ({**GOUT, "label": "X"}, [0, 4, "X"], {"span": [0, 4]}):
+    nested = {"denotations": [{"span": {"begin": 0, "end": 4}}]}
+    for mark in ({**GOUT, "label": "X"}, [0, 4, "X"], {"span": [0, 4]}, nested):
         with pytest.raises(BaliError, match=r"unknown key 'highlights': rename it to .*mentions"):
             read(tmp_path, "a.jsonl", {"text": TEXT, "highlights": [mark]})
+    with pytest.raises(BaliError, match="unknown key 'ner_tags': give the tokens"):
+        read(tmp_path, "a.jsonl", {"tokens": ["Gout", "came"], "ner_tags": [1, 0]})
     with pytest.raises(BaliError, match="mention has the keys von, bis, and none that says where"):
         read(tmp_path, "a.jsonl", {"text": TEXT, "mentions": [{"von": 0, "bis": 4}]})
 
@@ -182,10 +186,13 @@ def test_label_studio(tmp_path: Path) -> None:
             {"result": [mark]},
         ],
     }
-    (document,) = read(tmp_path, "a.json", [task])
+    suggested = {"id": 8, "data": {"text": TEXT}, "predictions": [{"result": [mark]}]}
+    cancelled = {**suggested, "annotations": [{"was_cancelled": True, "result": [mark]}]}
+    document, second, third = read(tmp_path, "a.json", [task, suggested, cancelled])
     assert document == Document(
         "9", TEXT, (Annotation(0, 4, ("C0018099",), "Disease", "Gout"),), losses=(FURTHER,)
     )
+    assert (second.losses, third.losses) == ((SUGGESTED,), (REJECTED, SUGGESTED))
 
 
 def test_brat(tmp_path: Path) -> None:
@@ -232,6 +239,7 @@ def test_webanno(tmp_path: Path) -> None:
     [
         ("a.csv", '"ROW_ID","TEXT"\n7,"Gout\n2. Cough\n"\n', {"7": "Gout\n2. Cough\n"}),
         ("a.csv", "id;Text\n1;Gout, cough\n", {"1": "Gout, cough"}),
+        ("a.csv", 'Row ID;Note Text\n1;"Gout; cough"\n', {"1": "Gout; cough"}),
         ("a.csv", "id,text\r1,Gout\r2,Cough\r", {"1": "Gout", "2": "Cough"}),
         ("a.csv", "", {}),
         ("a.txt", "", {"a.txt": ""}),
@@ -244,6 +252,7 @@ def test_webanno(tmp_path: Path) -> None:
         ("a.csv", f"text\n{'cough ' * 40_000}\n", {"1": "cough " * 40_000}),
         ("a.json", '{"text": "a"}\n{"text": "b"}\n', {"1": "a", "2": "b"}),
         ("a.json", [["Gout", {"entities": [[0, 4, "C0018099"]]}]], {"1": "Gout"}),
+        ("a.json", {"annotations": [["Gout", {"entities": []}], None]}, {"1": "Gout"}),
         ("a.txt", "doc-7.a/b|t|Fever\ndoc-7.a/b|a|None.\n", {"doc-7.a/b": "Fever None."}),
     ],
 )
