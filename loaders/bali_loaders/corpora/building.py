@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -53,6 +53,19 @@ class Reading:
 READING = Reading()
 
 
+class Workers(Protocol):
+    """Others who do the pieces of a corpus, see :mod:`bali_loaders.corpora.handing_out`."""
+
+    def each(
+        self,
+        kind: Literal["list", "convert"],
+        items: Sequence[tuple[Any, ...]],
+        title: str,
+        reporter: Reporter,
+    ) -> None:
+        """Have :func:`list_piece` or :func:`convert_piece` done with every item."""
+
+
 class Conversion(Protocol):
     """Turns documents into linked sentences, in whatever process; its repr tells what it does."""
 
@@ -69,9 +82,12 @@ def build_corpus(
     details: dict[str, Any],
     reading: Reading = READING,
     jobs: int = 1,
+    workers: Workers | None = None,
     reporter: Reporter = QUIET,
 ) -> CorpusInfo:
     """Convert files, folders and zips, ``jobs`` at a time, and write what comes out in their order.
+
+    ``workers`` on any machine do the same in place of this one.
 
     Each finished file (of many thousands: each few) is kept beside ``folder`` until the corpus is
     whole, so that the same call goes on where an earlier one was stopped. A worker holds no more
@@ -90,15 +106,23 @@ def build_corpus(
     groups = _grouped(inputs)
     lists = [work / f"list-{number:05d}.npy" for number in range(len(groups))]
     pieces = [work / f"piece-{number:05d}" for number in range(len(groups))]
-    _each(partial(_list, reading), zip(groups, lists, strict=True), jobs, "List files", reporter)
+    to_list = list(zip(groups, lists, strict=True))
+    if workers is None:
+        _each(partial(list_piece, reading), to_list, jobs, "List files", reporter)
+    else:
+        workers.each("list", to_list, "List files", reporter)
     chosen = choose_documents([np.load(path) for path in lists], notes.counts)
     if not any(numbers.any() for numbers in chosen):
         try:
             _refuse_nothing(inputs, reading, notes)
         finally:
             shutil.rmtree(work)
-    work_on = partial(_convert, convert, graph_version, reading)
-    _each(work_on, zip(groups, pieces, chosen, strict=True), jobs, "Linking files", reporter)
+    to_link = list(zip(groups, pieces, chosen, strict=True))
+    if workers is None:
+        work_on = partial(convert_piece, convert, graph_version, reading)
+        _each(work_on, to_link, jobs, "Linking files", reporter)
+    else:
+        workers.each("convert", to_link, "Linking files", reporter)
     for piece in pieces:
         notes.add(open_corpus(piece).details)
     info = join_corpora(
@@ -107,7 +131,7 @@ def build_corpus(
         name=folder.name,
         graph_version=graph_version,
         details=details | notes.as_details(),
-        texts=[_texts_of(piece) for piece in pieces],
+        texts=[texts_of(piece) for piece in pieces],
     )
     shutil.rmtree(work)
     return info
@@ -146,7 +170,8 @@ def _fingerprint(path: Path) -> tuple[str, int, int, int]:
     return str(path.absolute()), len(found), sizes, max(one.st_mtime_ns for one in found)
 
 
-def _list(reading: Reading, inputs: Sequence[Input], result: Path) -> None:
+def list_piece(reading: Reading, inputs: Sequence[Input], result: Path) -> None:
+    """Describe the documents of some files in the file ``result``."""
     if not result.exists():
         with new_file(result) as building, building.open("wb") as file:
             np.save(file, np.concatenate([_listing(reading, found) for found in inputs]))
@@ -159,7 +184,7 @@ def _listing(reading: Reading, found: Input) -> Listing:
     return listing
 
 
-def _convert(
+def convert_piece(
     convert: Conversion,
     graph_version: str,
     reading: Reading,
@@ -167,10 +192,11 @@ def _convert(
     piece: Path,
     chosen: Chosen,
 ) -> None:
+    """Make a corpus in ``piece`` of the chosen documents of some files, and keep their texts."""
     if piece.is_dir():
         return
     notes = Notes()
-    documents = _kept(_chosen(reading.documents(inputs, notes), chosen), _texts_of(piece))
+    documents = _kept(_chosen(reading.documents(inputs, notes), chosen), texts_of(piece))
     with rare_collections():
         write_corpus(
             piece,
@@ -183,7 +209,8 @@ def _convert(
         )
 
 
-def _texts_of(piece: Path) -> Path:
+def texts_of(piece: Path) -> Path:
+    """Return the file beside a piece that keeps the texts of its documents."""
     return piece.with_name(f"{piece.name}-documents.parquet")
 
 

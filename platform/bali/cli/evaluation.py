@@ -5,7 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -13,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from bali.cli.common import DeviceOption, JsonOption, out, print_json, reporter, table
+from bali.cli.queued import queue_evaluation
 from bali_platform.base.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -36,14 +39,28 @@ class _Tasks(TyperGroup):
     def resolve_command(self, context: Any, args: list[str]) -> Any:
         if args and args[0] not in self.commands and not did_you_mean(args[0], self.commands):
             args = ["names", *args]
-        return super().resolve_command(context, args)
+        name, command, rest = super().resolve_command(context, args)
+        if context.params.get("queue") and command is not None:
+            command = copy(command)
+            command.callback = partial(queue_evaluation, [*args])
+        return name, command, rest
 
 
 group = typer.Typer(
     cls=_Tasks,
     no_args_is_help=True,
-    help="Compare models at a task, the first being the baseline. Without a task: names.",
 )
+
+
+@group.callback()
+def evaluate(
+    queue: Annotated[
+        bool,
+        typer.Option("--queue", help="Let a worker do it; `bali evaluate report JOB` shows it."),
+    ] = False,
+) -> None:
+    """Compare models at a task, the first being the baseline. Without a task: names."""
+
 
 Models = Annotated[
     list[str],
@@ -285,6 +302,20 @@ def show(found: Report, output: Path | None, *, as_json: bool) -> None:
         print_json(found.model_dump())
     else:
         show_report(found)
+
+
+@group.command("report")
+def show_queued(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id, or its beginning.")],
+    output: OutputOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an evaluation that was queued has found."""
+    from bali.cli.queued import find_report
+    from bali_trainers.evaluation import Report
+
+    found = Report.model_validate_json(find_report(job).read_bytes())
+    show(found, output, as_json=as_json)
 
 
 def set_up(precision: Precision, device: str) -> Setup:

@@ -11,11 +11,13 @@ import typer
 from bali.cli import evaluation
 from bali.cli.common import JsonOption, out, print_json, reporter, table
 from bali.cli.corpus import export, show, stats
+from bali.cli.queued import workers_for
 from bali.cli.review import review
 
 if TYPE_CHECKING:
     from bali.reranking import ModelReranker
     from bali_loaders.corpora import Conversion, LinkDocuments, Reading
+    from bali_loaders.corpora.handing_out import Workers
     from bali_loaders.linking import Dictionary, LinkOptions
 
 
@@ -116,6 +118,10 @@ def link(
         ),
     ] = None,
     jobs: Jobs = 1,
+    workers: Annotated[
+        bool,
+        typer.Option("--workers", help="Let workers do it, on any machine; needs a store."),
+    ] = False,
     encoding: Encoding = "utf-8",
     strict: Strict = False,
     as_json: JsonOption = False,
@@ -132,12 +138,13 @@ def link(
     for_reading = any((group, type_, source, stop, nil, min_length != 2))
     purpose = preset or ("training" if for_training else "literature")
     share = 0.0
+    options: LinkOptions | None = None
     convert: Conversion
     if purpose != "training":
         if for_training:
             raise UsageError("--ambiguous, --model and --withheld need --preset training")
-        chosen = _chosen(purpose, group, type_, source, min_length, stop, nil)
-        version, documents = _documents(chosen)
+        options = _chosen(purpose, group, type_, source, min_length, stop, nil)
+        version, documents = _documents(options)
         documents.linker()  # a wrong option is told before any file is read
         convert = documents
     elif for_reading:
@@ -147,7 +154,12 @@ def link(
         dictionary = _dictionary(share)
         version, decide = dictionary.graph_version, ambiguous or "skip"
         convert = LinkNames(dictionary.folder, decide, _reranker(model, threshold))
-    _build(files, folder, convert, version, share, _reading(encoding, strict), jobs)
+    reading, hands = _reading(encoding, strict), None
+    if workers:
+        if model:
+            raise UsageError("--model decides on this machine: leave out --workers")
+        hands = workers_for(version, options, share, ambiguous or "skip", reading)
+    _build(files, folder, convert, version, share, reading, jobs, hands)
     _show_built(folder, as_json)
 
 
@@ -266,6 +278,7 @@ def _build(
     withheld: float,
     reading: Reading,
     jobs: int,
+    workers: Workers | None = None,
 ) -> None:
     from bali_loaders.corpora import build_corpus
 
@@ -277,6 +290,7 @@ def _build(
         details={"withheld": withheld},
         reading=reading,
         jobs=jobs,
+        workers=workers,
         reporter=reporter(),
     )
 

@@ -27,6 +27,9 @@ from bali_platform.jobs.tether import die_with_parent
 from bali_platform.services import redis_address
 from bali_platform.streaming import BatchKey
 
+TASKS = ("bali.tasks", "bali.text_tasks")
+"""Entry points of Celery tasks; batches and weights depend on the first ones alone."""
+
 BUILD_LIMIT_S = 300  # a batch that takes longer hangs: its process is replaced
 MOST_WAITING = 2_000  # requests in the queue, when nobody works on it
 
@@ -34,7 +37,7 @@ MOST_WAITING = 2_000  # requests in the queue, when nobody works on it
 def _configuration() -> dict[str, Any]:
     return {
         **redis_address(load_settings()).broker,
-        "include": [found.value for found in entry_points(group="bali.tasks")],
+        "include": [each.value for group in TASKS for each in entry_points(group=group)],
         "task_queues": {SUBGRAPHS: {}, GPU: {}},
         "task_default_queue": SUBGRAPHS,
         "task_routes": {"bali.train": {"queue": GPU}},
@@ -99,6 +102,11 @@ def request_batch(job_id: str) -> Callable[[BatchKey], None]:
             _send("bali.build_batch", SUBGRAPHS, job_id, key.epoch, key.index, key.rank)
 
     return request
+
+
+def ask_for(task: str, *arguments: str) -> None:
+    """Send a task to the workers that build batches; raises :class:`ConnectionError` as others."""
+    _send(task, SUBGRAPHS, *arguments)
 
 
 def wake() -> None:

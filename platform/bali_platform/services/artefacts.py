@@ -12,7 +12,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import blake2b
@@ -26,9 +27,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.files import digest_of, new_folder
+from bali_platform.base.logs import say
 from bali_platform.base.settings import Settings
 
 SCHEME = "store:"
+PATIENCE_S = 600.0
+_POLL_S = 2.0
 _EXTRAS = {"s3": "pip install 'bali[s3]'", "gs": "pip install gcsfs", "az": "pip install adlfs"}
 
 
@@ -180,6 +184,22 @@ class Artefacts:
             raise
         except Exception as error:
             raise StoreError(f"the store {self._url} fails: {error}") from error
+
+
+def patiently(action: Callable[[], object]) -> None:
+    """Do something as soon as the store lets it, and give up after ten minutes."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            action()
+            return
+        except NotInStoreError:
+            raise
+        except StoreError as error:
+            if time.monotonic() > until:
+                raise
+            say(f"waiting for the store: {error}")
+            time.sleep(_POLL_S)
 
 
 def open_store(settings: Settings, *within: str) -> Artefacts | None:

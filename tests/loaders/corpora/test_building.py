@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import shutil
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +17,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bali_loaders.corpora import UNREAD, Document, LinkNames, Notes, Reading, build_corpus
+from bali_loaders.corpora import (
+    UNREAD,
+    Document,
+    LinkNames,
+    Notes,
+    Reading,
+    build_corpus,
+    handing_out,
+)
+from bali_loaders.corpora.handing_out import Recipe, Workers, do_task
 from bali_loaders.corpora.listing import LISTED, choose_documents
 from bali_loaders.linking import compile_dictionary
 from bali_platform.base.errors import BaliError
+from bali_platform.base.settings import Settings
+from bali_platform.services.artefacts import Artefacts
 from bali_platform.text.corpus import CorpusInfo, Sentence, open_corpus, read_sentences
 
 DOCUMENT = st.tuples(
@@ -112,6 +125,54 @@ def test_processes_make_the_same_corpus(
     assert alone.details["counts"]["sentences without a mention"] == 2
     left = sorted(p.name for p in tmp_path.iterdir() if p.name.startswith("."))
     assert left == []
+
+
+def test_workers_that_share_a_store_make_the_same_corpus(
+    files: list[Path], convert: LinkNames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks get lost, are done twice, and fail; another attempt finds what was done."""
+    (tmp_path / "broken.xml").write_text("<PubmedArticleSet><PubmedArticle>")
+    (tmp_path / "note.txt").write_text("Asthma.")
+    (tmp_path / "note.ann").write_text("T1\tDisease 0 6\tAsthma\n")
+    files = [*files, tmp_path / "broken.xml", tmp_path / "note.txt"]
+    monkeypatch.setattr(Recipe, "conversion", lambda recipe, here: convert)
+    monkeypatch.setattr(handing_out, "ASK_AGAIN_S", 0.3)
+    here = Settings(home=tmp_path / "home")
+    store, asked = Artefacts(f"{tmp_path}/store"), list[str]()
+
+    def ask(name: str) -> None:
+        asked.append(name)
+        if len(asked) % 3:
+            do_task(store, name, here)
+            do_task(store, name, here)
+
+    def stop(name: str) -> None:
+        raise KeyboardInterrupt
+
+    def build_far(asking: Callable[[str], None]) -> CorpusInfo:
+        hands = Workers(Recipe(graph_version="g"), store, asking, waiting=lambda: 0)
+        return build_corpus(
+            files, tmp_path / "far" / "corpus", convert, graph_version="g",
+            details={"withheld": 0}, workers=hands,
+        )  # fmt: skip
+
+    build(files, tmp_path / "near" / "corpus", convert, jobs=1)
+    wanted = content(tmp_path / "near" / "corpus")
+    assert build_far(ask).details["counts"][UNREAD] == 1
+    assert content(tmp_path / "far" / "corpus") == wanted
+    assert len(set(asked)) == 2 * len(files) < len(asked)
+    shutil.rmtree(tmp_path / "far")
+    build_far(stop)
+    assert content(tmp_path / "far" / "corpus") == wanted
+
+    files[0].write_text("no JSON")
+    files = files[:1]
+    with pytest.raises(BaliError, match=f"^{re.escape(str(files[0]))}.*line 1"):
+        build_far(ask)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_folders_and_zips_of_notes(convert: LinkNames, tmp_path: Path) -> None:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from bali.cli.main import app
 from bali.cli.tasks import pairs_of_document
 from bali_loaders.corpora import Annotation, Document, Relation
+from bali_platform.base.settings import load_settings
+from bali_platform.jobs import JobState, JobStore, connect
+from bali_platform.jobs.cards import Cards
+from bali_platform.jobs.lease import claim_next
+from bali_platform.jobs.training import run_job
 
 
 def run(*arguments: object) -> Any:
@@ -92,3 +101,47 @@ def test_everyday_sentences(tiny_model: Callable[..., Path]) -> None:
     shown = CliRunner().invoke(app, ["evaluate", "language", *models])
     assert "60 everyday sentences" in shown.stdout
     assert "60 everyday sentences: agreement" in shown.stdout
+
+
+@pytest.mark.services
+def test_a_queued_evaluation_is_done_by_a_worker_that_has_nothing_but_the_store(
+    tiny_model: Callable[..., Path],
+    mortal_redis: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = tmp_path / "first"
+    shutil.copytree(tiny_model(), first / "tiny")
+    (first / "train.pubtator").write_text(pubtator(10, 40))
+    (first / "test.pubtator").write_text(pubtator(50, 60))
+    monkeypatch.chdir(first)
+    for name, value in {
+        "HOME": first / "home",
+        "STORE": tmp_path / "store",
+        "REDIS_URL": mortal_redis.url,
+        "NEO4J_URI": "bolt://127.0.0.1:1",
+    }.items():
+        monkeypatch.setenv(f"BALI_{name}", str(value))
+    asked = ["relations", "tiny", "--train=train.pubtator", "--test", "test.pubtator"]
+    wanted = run("evaluate", *asked)
+    typed = CliRunner().invoke(app, ["evaluate", "--queue", *asked])
+    job_id = re.findall(r"job (\w+)", typed.output)[0]
+    refused = CliRunner().invoke(app, ["evaluate", "report", job_id])
+    assert "is queued: it has left no report here" in str(refused.exception)
+
+    first.rename(tmp_path / "lost")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BALI_HOME", str(tmp_path / "second"))
+    settings = load_settings()
+    claimed = claim_next(JobStore(connect(), settings.home), Cards((), settings))
+    assert claimed is not None
+    run_job(*claimed, threading.Event())
+    job = JobStore(connect()).get(job_id)
+    assert job.state == JobState.SUCCEEDED, job.message
+
+    monkeypatch.setenv("BALI_HOME", str(tmp_path / "third"))
+    (tmp_path / "second").rename(tmp_path / "lost too")
+    found = run("evaluate", "report", job_id)
+    assert found["facts"] == wanted["facts"]
+    (scores,) = found["sections"]["all"]["models"].values()
+    assert scores == wanted["sections"]["all"]["models"]["tiny"]

@@ -10,12 +10,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from bali_platform.base.errors import BaliError
 from bali_platform.base.logs import say
 from bali_platform.base.settings import Settings
 from bali_platform.services.artefacts import (
@@ -25,18 +23,16 @@ from bali_platform.services.artefacts import (
     files_of,
     here,
     open_store,
+    patiently,
 )
 from bali_trainers.batches.places import find_tokenizer, locate
 from bali_trainers.batches.spec import DataSpec
 from bali_trainers.training.config import Config
 
-PATIENCE_S = 600.0  # with a store that fails
-_POLL_S = 2.0
 _CHECKPOINTS = "checkpoints"
 _RUN = "run"
 _STAGED = ".upload-"
 _METRICS = "metrics.jsonl"
-_LEFT = (_METRICS, "config.json", "spec.json")
 
 
 class Uploads:
@@ -72,10 +68,8 @@ class Uploads:
         """Upload what the finished run left, in place of its checkpoints."""
         self._drop_waiting()
         self.finish()
-        files = {f"model/{name}": path for name, path in files_of(self._folder / "model").items()}
-        files |= {name: self._folder / name for name in _LEFT}
-        _patiently(lambda: self._store.put(_RUN, files))
-        _patiently(lambda: self._keep([_RUN]))
+        leave(self._store, self._folder, ["model", _METRICS])
+        patiently(lambda: self._keep([_RUN]))
 
     def _drop_waiting(self) -> None:
         if self._last is not None:
@@ -121,13 +115,23 @@ def bring_all(folder: Path, job: str, config: Config, spec: DataSpec, settings: 
     store = open_store(settings, "jobs", job)
     if store is None:
         return
-    _patiently(lambda: _bring_checkpoints(store, folder))
-    _patiently(lambda: here(config.model.base, settings))
+    patiently(lambda: _bring_checkpoints(store, folder))
+    patiently(lambda: here(config.model.base, settings))
     if config.data.replay is None:
-        _patiently(lambda: locate(spec, settings))
+        patiently(lambda: locate(spec, settings))
     else:
-        _patiently(lambda: here(str(config.data.replay), settings))
-        _patiently(lambda: find_tokenizer(spec, settings))
+        patiently(lambda: here(str(config.data.replay), settings))
+        patiently(lambda: find_tokenizer(spec, settings))
+
+
+def leave(store: Artefacts, folder: Path, parts: Iterable[str]) -> None:
+    """Upload files and folders that a finished job has left in its folder, and what it was."""
+    files: dict[str, Path] = {}
+    for part in (*parts, "config.json", "spec.json"):
+        path = folder / part
+        inside = {f"{part}/{name}": each for name, each in files_of(path).items()}
+        files |= inside if path.is_dir() else {part: path}
+    patiently(lambda: store.put(_RUN, files))
 
 
 def bring_run(folder: Path, settings: Settings) -> bool:
@@ -156,8 +160,8 @@ def _bring_checkpoints(store: Artefacts, folder: Path) -> None:
 def _bring(store: Artefacts, name: str, folder: Path) -> None:
     brought = folder / ".brought"
     store.get(name, brought)
-    for inside in (*_LEFT, f"{_CHECKPOINTS}/*", "model"):
-        for path in brought.glob(inside):
+    for path in (*brought.glob(f"{_CHECKPOINTS}/*"), *brought.iterdir()):
+        if path.name != _CHECKPOINTS:
             place = folder / path.relative_to(brought)
             place.parent.mkdir(exist_ok=True)
             shutil.rmtree(place, ignore_errors=True)
@@ -167,19 +171,3 @@ def _bring(store: Artefacts, name: str, folder: Path) -> None:
 
 def _called(step: int) -> str:
     return f"step-{step:08d}"
-
-
-def _patiently(action: Callable[[], object]) -> None:
-    """Do something as soon as the store lets it."""
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            action()
-            return
-        except NotInStoreError:
-            raise
-        except StoreError as error:
-            if time.monotonic() > until:
-                raise BaliError(f"{error}: resume the job when it is back") from error
-            say(f"waiting for the store: {error}")
-            time.sleep(_POLL_S)

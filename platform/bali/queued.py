@@ -1,0 +1,82 @@
+"""A command of ``bali`` as a job: ``python -m bali.queued FOLDER --job ID``.
+
+``config.json`` in the folder holds its ``arguments``; the command writes ``report.json`` there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bali_platform.base.errors import BaliError
+from bali_platform.base.logs import say
+from bali_platform.base.settings import Settings, load_settings
+from bali_platform.jobs import Job, JobReporter, JobStore, connect
+from bali_platform.services.artefacts import here, open_store, patiently, shared
+from bali_trainers.training.following import leave
+
+REPORT = "report.json"
+
+
+def queue(
+    store: JobStore,
+    arguments: list[str],
+    read: Iterable[Path],
+    settings: Settings,
+    *,
+    cards: int,
+) -> Job:
+    """Queue a command; the paths in ``read`` that its arguments name are found from anywhere."""
+    places = {str(path): _place(path, settings) for path in read}
+    words = [each for word in arguments for each in _placed(word, places)]
+    config, folder = {"arguments": words}, settings.home / "jobs"
+    return store.submit("command", " ".join(arguments[:2]), config, {}, folder, cards=cards)
+
+
+def _place(path: Path, settings: Settings) -> str:
+    artefacts = open_store(settings)
+    return shared(artefacts, "inputs", path.resolve()) if artefacts else str(path.resolve())
+
+
+def _placed(word: str, places: Mapping[str, str]) -> list[str]:
+    option, equals, value = word.partition("=")
+    if equals and option.startswith("--") and value in places:
+        return [option, places[value]]
+    return [places.get(word, word)]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command of a job and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bali.queued")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--job", required=True)
+    options = parser.parse_args(arguments)
+    try:
+        return _run(options.folder, options.job, load_settings())
+    except BaliError as error:
+        say(f"error: {error}", sys.stderr)
+        return error.exit_code
+
+
+def _run(folder: Path, job: str, settings: Settings) -> int:
+    config: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
+    words: list[str] = []
+    for word in config["arguments"]:
+        patiently(lambda word=word: words.append(here(word, settings)))  # type: ignore[misc]
+    command = [sys.executable, "-m", "bali", *words, "--output", str(folder / REPORT)]
+    if code := subprocess.run(command, check=False).returncode:  # noqa: S603
+        return code
+    if (store := open_store(settings, "jobs", job)) is not None:
+        leave(store, folder, [REPORT])
+    with JobReporter(JobStore(connect()), job) as reporter:
+        reporter.artefact("report", folder / REPORT)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
