@@ -51,8 +51,12 @@ def world() -> World:
         if place == 0:
             vectors[name] = senses[concept]
     ring = np.stack([np.arange(CONCEPTS), (np.arange(CONCEPTS) + 2) % CONCEPTS])
+    odd = np.arange(CONCEPTS, dtype=np.float32) % 2
     knowledge = Knowledge(
-        known.table, vectors, np.zeros(CONCEPTS, np.int64), neighbours(ring, CONCEPTS)
+        known.table,
+        vectors,
+        np.stack([odd, 1 - odd], axis=1),
+        neighbours(ring, CONCEPTS),
     )
     return World(knowledge, senses, known.number)
 

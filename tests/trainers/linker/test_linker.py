@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.ensemble import HistGradientBoostingClassifier
 from tests.trainers.linker.conftest import CONCEPTS, FACTS, World
 
 from bali_platform.base.errors import BaliError
+from bali_trainers.inference.embedding import unit_rows
 from bali_trainers.linker import (
+    Candidates,
     LearnedLinker,
     Mentions,
     are_right,
@@ -18,14 +19,14 @@ from bali_trainers.linker import (
     open_linker,
     train_linker,
 )
-from bali_trainers.linker.features import behind_best, coherence, rank, share
+from bali_trainers.linker.features import Features, coherence, vocabulary_feature
+from bali_trainers.linker.ranker import Weights, learn_weights, score, share
 from bali_trainers.linker.training import HABITS, remember
-from bali_trainers.linker.trees import grow
 
 
 @pytest.fixture(scope="module")
 def linker(world: World) -> LearnedLinker:
-    return train_linker(world.knowledge, *world.mentions(200, seed=1), FACTS, rounds=20)
+    return train_linker(world.knowledge, *world.mentions(200, seed=1), FACTS)
 
 
 def test_candidates_hold_all_who_bear_the_name_each_once(world: World) -> None:
@@ -77,7 +78,7 @@ def test_chances_are_of_answers_that_it_had_not_seen(world: World, linker: Learn
     links = linker.link(world.knowledge, mentions)
     right = links.best == np.array(gold)[:, 0]
     assert links.chance.mean() == pytest.approx(right.mean(), abs=0.08)
-    noise = np.random.default_rng(0).normal(size=mentions.in_context.shape).astype(np.float32)
+    noise = unit_rows(np.random.default_rng(0).normal(size=mentions.in_context.shape))
     lost = Mentions(mentions.names, mentions.by_name, noise, mentions.document)
     assert linker.link(world.knowledge, lost).chance.mean() < links.chance.mean() - 0.1
 
@@ -85,11 +86,11 @@ def test_chances_are_of_answers_that_it_had_not_seen(world: World, linker: Learn
 def test_the_general_convention_reads_no_habits_and_none_reads_a_graph_that_is_off(
     world: World, linker: LearnedLinker
 ) -> None:
-    assert not HABITS & set(linker.scorers["general"].trees.features)
-    assert set(linker.scorers["own"].trees.features) >= HABITS
+    assert not HABITS & set(linker.scorers["general"].weights)
+    assert set(linker.scorers["own"].weights) >= HABITS
     mentions, gold = world.mentions(30, seed=6)
     off = FACTS.model_copy(update={"graph": False})
-    blind = train_linker(world.knowledge, mentions, gold, off, rounds=5)
+    blind = train_linker(world.knowledge, mentions, gold, off)
     scores = [
         blind.link(knowledge, mentions).scores
         for knowledge in (world.knowledge, world.knowledge.with_shuffled_edges(1))
@@ -111,12 +112,11 @@ def test_mentions_do_not_remember_their_own_document(world: World) -> None:
     pairs = find_candidates(world.knowledge, mentions)
     right = are_right(pairs, gold)
     own = memory.features(mentions, pairs, own=True)
-    assert set(own["remembered"]) == {-1.0}
-    assert set(own["seen"]) == set(own["text seen"]) == {0.0}
+    assert set(own["remembered"]) == set(own["seen"]) == {0.0}
     other = memory.features(mentions, pairs, own=False)
     assert other["remembered"][right].min() == pytest.approx(1, abs=1e-3)
     counts = np.bincount([concept for (concept,) in gold], minlength=CONCEPTS)
-    assert np.array_equal(other["seen"], counts[pairs.concept])
+    assert np.allclose(np.expm1(other["seen"]), counts[pairs.concept], atol=1e-5)
 
 
 def test_neighbours_of_what_else_a_document_mentions_speak_for_a_candidate(world: World) -> None:
@@ -125,8 +125,8 @@ def test_neighbours_of_what_else_a_document_mentions_speak_for_a_candidate(world
     vectors = world.knowledge.vectors[rows]
     mentions = Mentions(names, vectors, vectors, np.array([0, 0, 1]))
     pairs = find_candidates(world.knowledge, mentions)
-    scores = 20 * (vectors[pairs.mention] * world.knowledge.preferred[pairs.concept]).sum(axis=1)
-    _, near = coherence(world.knowledge, mentions, pairs, scores)
+    alike = (vectors[pairs.mention] * world.knowledge.preferred[pairs.concept]).sum(axis=1)
+    _, near = coherence(world.knowledge, mentions, pairs, share(20 * alike, pairs))
     found = near["neighbours in the document"]
     asked = pairs.mention == 1
     by_concept = dict(zip(pairs.concept[asked].tolist(), found[asked], strict=True))
@@ -134,31 +134,38 @@ def test_neighbours_of_what_else_a_document_mentions_speak_for_a_candidate(world
     assert found[pairs.mention == 2].max() == 0
 
 
-def test_ranks_and_shares_are_within_a_mention(world: World) -> None:
-    mentions, _ = world.mentions(2, seed=8)
+def test_what_texts_mention_beyond_doubt_tells_their_vocabulary(world: World) -> None:
+    names = ("own name1", "own name3", "shared5")
+    vectors = world.knowledge.vectors[[world.knowledge.table.names.index(name) for name in names]]
+    mentions = Mentions(names, vectors, vectors, np.zeros(3, np.int64))
     pairs = find_candidates(world.knowledge, mentions)
-    values = np.random.default_rng(0).integers(4, size=len(pairs.mention)).astype(np.float32)
-    ranks, behind, shares = rank(values, pairs), behind_best(values, pairs), share(values, pairs)
-    for mention in range(len(mentions.names)):
-        own = pairs.mention == mention
-        expected = [(values[own] > value).sum() for value in values[own]]
-        assert ranks[own].tolist() == expected
-        assert np.array_equal(behind[own], values[own].max() - values[own])
-        assert shares[own].sum() == pytest.approx(1, abs=1e-5)
+    fits = vocabulary_feature(world.knowledge, mentions, pairs)["vocabularies"]
+    asked = pairs.mention == 2
+    by_concept = dict(zip(pairs.concept[asked].tolist(), fits[asked].tolist(), strict=True))
+    assert by_concept[11] > 0 > by_concept[10]
+    nothing = Mentions(("shared5",), vectors[2:], vectors[2:], np.zeros(1, np.int64))
+    pairs = find_candidates(world.knowledge, nothing)
+    assert np.allclose(vocabulary_feature(world.knowledge, nothing, pairs)["vocabularies"], 0)
 
 
-def test_trees_score_as_those_that_they_are_taken_from() -> None:
+def test_shares_are_of_a_mention_and_weights_find_what_decided(world: World) -> None:
+    mentions, _ = world.mentions(30, seed=8)
+    pairs = find_candidates(world.knowledge, mentions)
     random = np.random.default_rng(0)
-    columns = random.normal(size=(2000, 4)).astype(np.float32)
-    right = columns[:, 0] * columns[:, 1] + columns[:, 2] > 0
-    trees = grow(columns, right, list("abcd"), seed=3, rounds=10, leaves=7, rate=0.2)
-    theirs = HistGradientBoostingClassifier(
-        max_iter=10,
-        max_leaf_nodes=7,
-        learning_rate=0.2,
-        min_samples_leaf=40,
-        l2_regularization=1.0,
-        early_stopping=False,
-        random_state=3,
-    ).fit(columns, right)
-    assert np.allclose(trees(columns), theirs.decision_function(columns), atol=1e-9)
+    found = {
+        name: random.normal(size=len(pairs.mention)).astype(np.float32) for name in ("a", "b", "c")
+    }
+    truth = {"a": 3.0, "b": -2.0, "c": 0.0}
+    likely = share(score(truth, found), pairs)
+    assert np.allclose(np.bincount(pairs.mention, weights=likely), 1)
+    noise = random.gumbel(size=len(likely))
+    drawn = np.lexsort((-(score(truth, found) + noise), pairs.mention))[pairs.first]
+    right = np.isin(np.arange(len(likely)), drawn)
+    weights = learn_weights(found, list(truth), pairs, right)
+    assert weights == pytest.approx(truth, abs=0.9)
+    off = {name: weight + 0.3 for name, weight in weights.items()}
+    assert _likelihood(weights, found, pairs, right) > _likelihood(off, found, pairs, right)
+
+
+def _likelihood(weights: Weights, found: Features, pairs: Candidates, right: np.ndarray) -> float:
+    return float(np.log(share(score(weights, found), pairs)[right]).sum())

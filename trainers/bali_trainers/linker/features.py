@@ -15,7 +15,7 @@ from bali_trainers.linker.knowledge import Knowledge
 
 Features = dict[str, NDArray[np.float32]]
 _PAIRS_AT_ONCE = 4096
-_SHARPNESS = 20.0
+_DOUBT = 5.0
 
 
 def text_features(knowledge: Knowledge, mentions: Mentions, pairs: Candidates) -> Features:
@@ -25,88 +25,54 @@ def text_features(knowledge: Knowledge, mentions: Mentions, pairs: Candidates) -
     preferred = knowledge.preferred[pairs.concept]
     found["name to preferred"] = _rowwise(mentions.by_name, pairs.mention, preferred)
     found["sentence to preferred"] = _rowwise(mentions.in_context, pairs.mention, preferred)
-    found["mixed"] = found["name"] + found["sentence"]
-    found["all four"] = found["mixed"] + found["letters"] + found["exact"]
-    for name in ("name", "sentence", "letters", "mixed", "all four", "sentence to preferred"):
-        found |= {
-            f"{name}, behind": behind_best(found[name], pairs),
-            f"{name}, rank": rank(found[name], pairs),
-        }
+    found["names"] = np.log(knowledge.sizes[pairs.concept]).astype(np.float32)
     return found
 
 
-def prior_features(knowledge: Knowledge, pairs: Candidates) -> Features:
-    """Say what is true of a concept whatever the text: what conventions of a corpus rest on."""
-    size = knowledge.sizes[pairs.concept].astype(np.float32)
-    return {
-        "names": size,
-        "names, behind": behind_best(np.log(size), pairs),
-        "group": knowledge.groups[pairs.concept].astype(np.float32),
-    }
+def vocabulary_feature(knowledge: Knowledge, mentions: Mentions, pairs: Candidates) -> Features:
+    """Say how well a candidate's vocabularies fit what the texts mention beyond doubt.
+
+    A corpus is marked with the concepts of some vocabulary, and names that one concept alone bears
+    tell which: each counts by how much commoner it is among those than in the dictionary, as if a
+    few more of the dictionary's own had been seen.
+    """
+    bearers = [knowledge.bearers_of_key.get(key, []) for key in _keys(mentions)]
+    sure = [own[0] for own in bearers if len(own) == 1]
+    member = knowledge.vocabularies
+    usual = (member.sum(axis=0) + 1) / (len(member) + 2)
+    here = (member[sure].sum(axis=0) + _DOUBT * usual) / (len(sure) + _DOUBT)
+    told = member @ np.log(here / usual) + (1 - member) @ np.log((1 - here) / (1 - usual))
+    return {"vocabularies": told[pairs.concept].astype(np.float32)}
 
 
 def graph_features(knowledge: Knowledge, mentions: Mentions, pairs: Candidates) -> Features:
-    """Compare sentences with the candidates' neighbours, and candidates with each other's."""
+    """Compare mentions and their sentences with the candidates' neighbours."""
     around = knowledge.surroundings[pairs.concept]
-    found = {
-        "degree": knowledge.degree[pairs.concept],
+    return {
+        "degree": np.log1p(knowledge.degree[pairs.concept]),
         "sentence to neighbours": _rowwise(mentions.in_context, pairs.mention, around),
         "name to neighbours": _rowwise(mentions.by_name, pairs.mention, around),
     }
-    return found | {f"{n}, behind": behind_best(v, pairs) for n, v in list(found.items())[1:]}
 
 
 def coherence(
-    knowledge: Knowledge, mentions: Mentions, pairs: Candidates, scores: NDArray[np.float32]
+    knowledge: Knowledge, mentions: Mentions, pairs: Candidates, likely: NDArray[np.float64]
 ) -> tuple[Features, Features]:
     """Say how much a document's other names speak for a candidate: itself, and its neighbours.
 
-    ``scores`` say how likely each candidate is; those of one mention are made to sum to 1.
+    ``likely`` is the chance of each candidate among those of its mention.
     """
-    weights = share(scores, pairs)
-    itself, near = np.zeros_like(weights), np.zeros_like(weights)
+    itself, near = np.zeros((2, len(likely)), dtype=np.float32)
     for some in _documents(mentions, pairs):
         concepts, column = np.unique(pairs.concept[some], return_inverse=True)
         row = _numbered([mentions.names[m] for m in pairs.mention[some].tolist()])
         told = np.zeros((int(row.max()) + 1, len(concepts)), dtype=np.float32)
-        np.maximum.at(told, (row, column), weights[some])
+        np.maximum.at(told, (row, column), likely[some].astype(np.float32))
         others = told.sum(axis=0) - told
         itself[some] = others[row, column]
         linked = csr_array(knowledge.edges[concepts][:, concepts])
         near[some] = np.asarray(others @ linked)[row, column]
-    return (
-        {"again": itself, "again, behind": behind_best(itself, pairs)},
-        {
-            "neighbours in the document": np.log1p(near),
-            "neighbours in the document, behind": behind_best(np.log1p(near), pairs),
-            "neighbours in the document, each": near / np.sqrt(1 + knowledge.degree[pairs.concept]),
-        },
-    )
-
-
-def share(scores: NDArray[np.float32], pairs: Candidates) -> NDArray[np.float32]:
-    """Return the softmax of scores over the candidates of each mention, [P]."""
-    powers = np.exp(-behind_best(scores, pairs))
-    return np.asarray(
-        powers / np.bincount(pairs.mention, weights=powers)[pairs.mention], np.float32
-    )
-
-
-def behind_best(values: NDArray[np.float32], pairs: Candidates) -> NDArray[np.float32]:
-    """Return how much less each value is than the greatest of its mention, [P]."""
-    best = np.maximum.reduceat(values, pairs.first)
-    return np.asarray(best[pairs.mention] - values, np.float32)
-
-
-def rank(values: NDArray[np.float32], pairs: Candidates) -> NDArray[np.float32]:
-    """Return how many candidates of the same mention have more, [P]; equal ones share a rank."""
-    order = np.lexsort((-values, pairs.mention))
-    place = np.arange(len(values)) - pairs.first[pairs.mention[order]]
-    same = np.append(False, (np.diff(values[order]) == 0) & (np.diff(pairs.mention[order]) == 0))
-    place[same] = 0
-    found = np.empty(len(values), np.float32)
-    found[order] = np.maximum.accumulate(np.where(same, 0, place + pairs.mention[order] * 10_000))
-    return found - pairs.mention * 10_000
+    return {"again": np.log1p(itself)}, {"neighbours in the document": np.log1p(near)}
 
 
 def _nearest_names(
@@ -132,18 +98,17 @@ def _nearest_names(
         found["mean"][some] = np.add.reduceat(by_name, first) / knowledge.sizes[concept]
         found["sentence"][some] = np.maximum.reduceat(by_sentence, first)
         found["letters"][some] = np.maximum.reduceat(by_letters, first)
-        both = by_name + by_letters
-        best = np.lexsort((-both, pair))[first]
+        best = np.lexsort((-(by_name + by_letters), pair))[first]
         nearest[some] = name[best]
-        found["place"][some] = knowledge.table.bearers[bearer[best], 2]
+        found["place"][some] = np.log1p(knowledge.table.bearers[bearer[best], 2])
     return found, nearest
 
 
 def _words(
     knowledge: Knowledge, mentions: Mentions, pairs: Candidates, nearest: NDArray[np.int64]
 ) -> Features:
-    rows = np.empty((len(nearest), 6), np.float32)
-    said = [name_key(name) for name in mentions.names]
+    rows = np.empty((len(nearest), 4), np.float32)
+    said = _keys(mentions)
     words = [frozenset(key.replace("-", " ").split()) for key in said]
     named: dict[int, frozenset[str]] = {}
     for at, (mention, name) in enumerate(
@@ -159,15 +124,9 @@ def _words(
             common / max(1, len(a | b)),
             len(a) - common,
             len(b) - common,
-            len(said[mention]) - len(key),
-            len(knowledge.bearers_of_key[key]),
         )
-    columns = ("exact", "words", "words missing", "words more", "longer", "bearers")
-    found = dict(zip(columns, rows.T.copy(), strict=True))
-    length = np.array([len(key) for key in said], np.float32)
-    found["length"] = length[pairs.mention]
-    found["candidates"] = np.bincount(pairs.mention)[pairs.mention].astype(np.float32)
-    return found
+    columns = ("exact", "words", "words missing", "words more")
+    return dict(zip(columns, rows.T.copy(), strict=True))
 
 
 def _rowwise(
@@ -184,6 +143,10 @@ def _documents(mentions: Mentions, pairs: Candidates) -> Iterator[NDArray[np.int
     document = mentions.document[pairs.mention]
     order = np.argsort(document, kind="stable")
     yield from np.split(order, np.flatnonzero(np.diff(document[order])) + 1)
+
+
+def _keys(mentions: Mentions) -> list[str]:
+    return [name_key(name) for name in mentions.names]
 
 
 def _numbered(texts: list[str]) -> NDArray[np.int64]:

@@ -26,13 +26,13 @@ class Knowledge:
     Attributes:
         table: All names of all C concepts.
         vectors: [N, d] unit vector of each name.
-        groups: [C] semantic group of each concept, numbered.
+        vocabularies: [C, K] 1 where a concept is in one of K vocabularies.
         edges: [C, C] 1 between neighbours, whatever the direction; empty without a graph.
     """
 
     table: NameTable
     vectors: NDArray[np.float32]
-    groups: NDArray[np.int64]
+    vocabularies: NDArray[np.float32]
     edges: csr_array
 
     def without_edges(self) -> Knowledge:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bali_platform.base.consecutive import spell_out
 from bali_platform.graph.names import name_key
 from bali_trainers.linker.candidates import Candidates, Mentions
-from bali_trainers.linker.features import Features, behind_best
+from bali_trainers.linker.features import Features
 
 _MENTIONS_OF_A_CONCEPT = 24
 _PAIRS_AT_ONCE = 8192
@@ -45,10 +45,7 @@ class Memory:
         """
         document = mentions.document if own else np.full(len(mentions.names), -1)
         found = self._counts(mentions, pairs, document)
-        found["remembered"] = self._likeness(mentions, pairs, document)
-        for name in ("remembered", "of this text"):
-            found[f"{name}, behind"] = behind_best(found[name], pairs)
-        return found
+        return found | {"remembered": self._likeness(mentions, pairs, document)}
 
     def _likeness(
         self, mentions: Mentions, pairs: Candidates, document: NDArray[np.int64]
@@ -56,14 +53,14 @@ class Memory:
         first = np.searchsorted(self.concept, pairs.concept)
         count = np.searchsorted(self.concept, pairs.concept, side="right") - first
         count = np.minimum(count, _MENTIONS_OF_A_CONCEPT)
-        best = np.full(len(pairs.mention), -1, np.float32)
+        best = np.zeros(len(pairs.mention), np.float32)
         for at in range(0, len(best), _PAIRS_AT_ONCE):
             some = slice(at, at + _PAIRS_AT_ONCE)
             pair, row = spell_out(first[some], count[some])
             asked = pairs.mention[some][pair]
             remembered = self.in_context[row].astype(np.float32)
             like = np.einsum("pd,pd->p", remembered, mentions.in_context[asked])
-            like[self.document[row] == document[asked]] = -1
+            like[self.document[row] == document[asked]] = 0
             np.maximum.at(best[some], pair, like)
         return best
 
@@ -82,8 +79,7 @@ class Memory:
             for known, asked in told
         )
         return {
-            "seen": seen,
-            "text seen": text,
+            "seen": np.log1p(seen),
             "of this text": (both + _DOUBT / 40) / (text + _DOUBT),
         }
 

@@ -18,19 +18,19 @@ from bali_trainers.linker.features import (
     Features,
     coherence,
     graph_features,
-    prior_features,
     text_features,
+    vocabulary_feature,
 )
 from bali_trainers.linker.knowledge import Knowledge
 from bali_trainers.linker.memory import Memory
-from bali_trainers.linker.trees import NODES, Trees
+from bali_trainers.linker.ranker import Weights, score, share
 
 Convention = Literal["own", "general"]
-"""``own``: the habits of the training corpora are kept; ``general``: texts and neighbours decide,
-and of equally likely concepts the one with most names is meant."""
+"""``own``: what mentions of the training corpora meant is remembered; ``general``: it is not."""
 
 CONVENTIONS: tuple[Convention, ...] = ("own", "general")
 _SAME = 1e-6
+_SHARPNESS = 20.0
 
 
 class LinkerFacts(BaseModel):
@@ -47,7 +47,7 @@ class LinkerFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     model: str
     digest: str
     graph_version: str
@@ -57,13 +57,12 @@ class LinkerFacts(BaseModel):
 
 
 class _Saved(BaseModel):
-    """The file ``linker.json``: facts, what trees read and start from, remembered concepts."""
+    """The file ``linker.json``: facts, what features count, remembered concepts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     facts: LinkerFacts
-    features: dict[Convention, tuple[str, ...]]
-    base: dict[Convention, float]
+    weights: dict[Convention, Weights]
     cuis: tuple[str, ...]
 
 
@@ -73,7 +72,7 @@ class Links:
 
     Attributes:
         pairs: The P candidates.
-        scores: [P] logarithm of the odds of each.
+        scores: [P] chance of each among those of its mention.
         order: [P] pairs by mention, the likeliest first.
         chance: [M] how often answers like the likeliest one are right; the rest is the chance
             that none of these is meant, or another.
@@ -92,27 +91,27 @@ class Links:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Trees of one convention, and how often their likeliest candidates are right.
+    """What features count in one convention, and how often the likeliest candidates are right.
 
     Attributes:
-        trees: They score candidates.
-        odds: [K] scores, ascending.
-        chance: [K] how often answers of that score were right, ascending.
+        weights: They score candidates.
+        chance: [K] how often answers were right whose share of the odds was 0 to 1, in even steps.
     """
 
-    trees: Trees
-    odds: NDArray[np.float64]
+    weights: Weights
     chance: NDArray[np.float64]
 
     def __call__(self, features: Features, pairs: Candidates) -> Links:
         """Order candidates, and say how sure that is."""
-        columns = np.stack([features[name] for name in self.trees.features], axis=1)
-        scores = self.trees(columns)
-        size, place = features["names"], features["place"]
-        level = np.round(scores / _SAME)
-        order = np.lexsort((pairs.concept, place, -size, -level, pairs.mention))
-        chance = np.interp(scores[order[pairs.first]], self.odds, self.chance)
-        return Links(pairs, scores, order, chance)
+        odds = score(self.weights, features)
+        scores, level = share(odds, pairs), np.round(odds / _SAME)
+        order = np.lexsort(
+            (pairs.concept, features["place"], -features["names"], -level, pairs.mention)
+        )
+        steps = np.linspace(0, 1, len(self.chance))
+        return Links(
+            pairs, scores, order, np.interp(scores[order[pairs.first]], steps, self.chance)
+        )
 
 
 @dataclass(frozen=True)
@@ -139,25 +138,18 @@ class LearnedLinker:
         """Link mentions by each convention; the comparison of candidates is made once."""
         pairs = find_candidates(knowledge, mentions)
         found = describe(knowledge, self.memory, mentions, pairs, graph=self.facts.graph)
-        return {convention: score(found, pairs) for convention, score in self.scorers.items()}
+        return {convention: scorer(found, pairs) for convention, scorer in self.scorers.items()}
 
     def save(self, folder: Path, cuis: tuple[str, ...]) -> None:
         """Write it to ``folder``, replacing what is there; ``cuis`` are the dictionary's."""
         concepts, number = np.unique(self.memory.concept, return_inverse=True)
         saved = _Saved(
             facts=self.facts,
-            features={name: own.trees.features for name, own in self.scorers.items()},
-            base={name: own.trees.base for name, own in self.scorers.items()},
+            weights={name: own.weights for name, own in self.scorers.items()},
             cuis=tuple(cuis[concept] for concept in concepts.tolist()),
         )
         arrays: dict[str, NDArray[Any]] = {
-            f"{convention}.{name}": array
-            for convention, own in self.scorers.items()
-            for name, array in (
-                *own.trees.arrays().items(),
-                ("odds", own.odds),
-                ("chance", own.chance),
-            )
+            f"{convention}.chance": own.chance for convention, own in self.scorers.items()
         }
         arrays |= {
             "memory.concept": number.reshape(-1),
@@ -184,19 +176,10 @@ def open_linker(folder: Path, number: dict[str, int]) -> LearnedLinker:
         raise BaliError(f"{folder} is not a linker: train one with `bali train linker`") from None
     except ValidationError as error:
         what = error.errors()[0]
-        raise BaliError(f"{folder / 'linker.json'} is damaged: {what['msg']}") from None
+        file = folder / "linker.json"
+        raise BaliError(f"{file} is damaged, or of another version: {what['msg']}") from None
     scorers = {
-        name: Scorer(
-            Trees(
-                saved.features[name],
-                saved.base[name],
-                arrays[f"{name}.roots"],
-                **{column: arrays[f"{name}.{column}"] for column in NODES},
-            ),
-            arrays[f"{name}.odds"],
-            arrays[f"{name}.chance"],
-        )
-        for name in CONVENTIONS
+        name: Scorer(weights, arrays[f"{name}.chance"]) for name, weights in saved.weights.items()
     }
     places = np.array([number.get(cui, -1) for cui in saved.cuis], dtype=np.int64)
     concept = places[arrays["memory.concept"]]
@@ -219,8 +202,9 @@ def describe(
     own: bool = False,
 ) -> Features:
     """Return every feature of the candidates; ``own`` mentions are those that are remembered."""
-    found = text_features(knowledge, mentions, pairs) | prior_features(knowledge, pairs)
-    likely = 20 * found["mixed"] + 5 * found["letters"]
+    found = text_features(knowledge, mentions, pairs)
+    found |= vocabulary_feature(knowledge, mentions, pairs)
+    likely = share(_SHARPNESS * (found["name"] + found["sentence"] + found["letters"] / 4), pairs)
     itself, near = coherence(knowledge, mentions, pairs, likely)
     found |= itself | memory.features(mentions, pairs, own=own)
     if graph:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph import Graph
-from bali_platform.graph.semantic_groups import SEMANTIC_GROUPS
 from bali_platform.subgraphs import GraphNeighbourhoods
 from bali_trainers.evaluation import MentionTask
 from bali_trainers.inference.embedding import NameEncoder
@@ -17,7 +16,6 @@ from bali_trainers.linker.candidates import Mentions
 from bali_trainers.linker.knowledge import Knowledge, read_edges
 
 _AT_ONCE = 2000
-_GROUPS = {group.label: number for number, group in enumerate(SEMANTIC_GROUPS, start=1)}
 
 
 def know(
@@ -31,9 +29,9 @@ def know(
     names, asked = encoder.encode_both(table.names, [name for task in tasks for name in task.names])
     with reporter.step("read neighbours"):
         edges = read_edges(GraphNeighbourhoods(graph), table.cuis)
-        groups = [group for some in _chunks(table.cuis) for group in _groups(graph, some)]
+        sources = [own for some in _chunks(table.cuis) for own in _sources(graph, some)]
     vectors = names.vectors[names.row].astype(np.float32)
-    knowledge = Knowledge(table, vectors, np.array(groups, dtype=np.int64), edges)
+    knowledge = Knowledge(table, vectors, _marked(sources), edges)
     by_name = asked.vectors[asked.row].astype(np.float32)
     ends = np.cumsum([len(task.names) for task in tasks])[:-1]
     own = zip(tasks, np.split(by_name, ends), strict=True)
@@ -61,10 +59,19 @@ def joined(parts: Sequence[Mentions]) -> Mentions:
     )
 
 
-def _groups(graph: Graph, cuis: Sequence[str]) -> Iterator[int]:
-    """Yield the number of each concept's first semantic group, 0 where it has none."""
+def _sources(graph: Graph, cuis: Sequence[str]) -> Iterator[tuple[str, ...]]:
     found = graph.concepts(cuis)
-    return (_GROUPS.get(next(iter(found[cui].groups), ""), 0) for cui in cuis)
+    return (found[cui].sources for cui in cuis)
+
+
+def _marked(values: Sequence[Sequence[str]]) -> NDArray[np.float32]:
+    """Return which values each has, [C, K]; values are numbered as they come."""
+    distinct = dict.fromkeys(value for own in values for value in own)
+    place = {value: column for column, value in enumerate(distinct)}
+    found = np.zeros((len(values), len(place)), dtype=np.float32)
+    for row, own in enumerate(values):
+        found[row, [place[value] for value in own]] = 1
+    return found
 
 
 def _chunks(cuis: Sequence[str]) -> Iterator[Sequence[str]]:

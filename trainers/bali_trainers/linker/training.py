@@ -21,19 +21,13 @@ from bali_trainers.linker.model import (
     Scorer,
     describe,
 )
-from bali_trainers.linker.trees import grow
+from bali_trainers.linker.ranker import learn_weights
 
-HABITS = frozenset(
-    {
-        *("names", "names, behind", "group", "place", "bearers"),
-        *("seen", "text seen", "of this text", "of this text, behind"),
-        *("remembered", "remembered, behind"),
-    }
-)
+HABITS = frozenset({"seen", "of this text", "remembered"})
 """Features that tell what a corpus prefers rather than what a text says."""
 
 _SET_APART = 10
-_SURE_ENOUGH = np.linspace(-8, 8, 161)
+_SHARES = np.linspace(0, 1, 101)
 
 
 def train_linker(
@@ -41,8 +35,6 @@ def train_linker(
     mentions: Mentions,
     gold: Sequence[tuple[int, ...]],
     facts: LinkerFacts,
-    *,
-    rounds: int = 150,
     reporter: Reporter = QUIET,
 ) -> LearnedLinker:
     """Learn from mentions and the concepts of each, any of which is right.
@@ -55,13 +47,12 @@ def train_linker(
     with reporter.step("compare candidates"):
         found = describe(knowledge, memory, mentions, pairs, graph=facts.graph, own=True)
     right = are_right(pairs, gold)
-    apart = mentions.document % _SET_APART == _SET_APART - 1
+    apart = mentions.document % _SET_APART == facts.seed % _SET_APART
     scorers: dict[Convention, Scorer] = {}
     for convention in CONVENTIONS:
-        with reporter.step(f"grow trees, {convention}"):
-            scorers[convention] = _learn(
-                found, pairs, right, apart, convention, seed=facts.seed, rounds=rounds
-            )
+        names = [name for name in found if convention == "own" or name not in HABITS]
+        with reporter.step(f"weigh features, {convention}"):
+            scorers[convention] = _learn(found, names, pairs, right, apart)
     return LearnedLinker(facts, scorers, memory)
 
 
@@ -87,22 +78,16 @@ def are_right(pairs: Candidates, gold: Sequence[tuple[int, ...]]) -> NDArray[np.
 
 def _learn(
     found: Features,
+    names: Sequence[str],
     pairs: Candidates,
     right: NDArray[np.bool_],
     apart: NDArray[np.bool_],
-    convention: Convention,
-    *,
-    seed: int,
-    rounds: int,
 ) -> Scorer:
-    names = [name for name in found if convention == "own" or name not in HABITS]
-    shown = ~apart[pairs.mention]
-    columns = np.stack([found[name][shown] for name in names], axis=1)
-    trees = grow(columns, right[shown], names, seed=seed, rounds=rounds)
-    unsure = Scorer(trees, _SURE_ENOUGH, np.zeros(len(_SURE_ENOUGH)))
-    links = unsure(found, pairs)
+    shown = right & ~apart[pairs.mention]
+    weights = learn_weights(found, names, pairs, shown)
+    links = Scorer(weights, _SHARES)(found, pairs)
     best = links.order[pairs.first]
     asked = apart if apart.any() else np.ones_like(apart)
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
     fitted.fit(links.scores[best[asked]], right[best[asked]])
-    return Scorer(trees, _SURE_ENOUGH, fitted.predict(_SURE_ENOUGH).astype(np.float64))
+    return Scorer(weights, fitted.predict(_SHARES).astype(np.float64))
