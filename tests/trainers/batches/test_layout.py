@@ -25,7 +25,7 @@ def test_parts_hold_every_row_once_in_order(lengths, cost, rows):
 
 
 @given(lengths=LENGTHS, filled=st.integers(0, 90), cost=st.integers(0, 60))
-def test_no_other_cut_between_lengths_costs_less(lengths, filled, cost):
+def test_no_other_cut_costs_less(lengths, filled, cost):
     def total(slots):
         return sum(max(each, filled) + cost for each in slots)
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bali_trainers.objectives.contrast import PairLosses, multi_similarity, nt_xent
+from bali_trainers.objectives.contrast import Contrasted, PairLosses, multi_similarity, nt_xent
 
 
 def brute_force(vectors, labels, temperature, hard=0):
@@ -34,7 +34,7 @@ def mean(pairs: PairLosses) -> torch.Tensor:
 
 
 def ours(vectors, labels, temperature):
-    return nt_xent(vectors, labels, vectors, labels, temperature=temperature)
+    return nt_xent(Contrasted(vectors, labels, vectors, labels), temperature)
 
 
 @given(
@@ -66,7 +66,7 @@ def test_hard_negatives_are_told_from_but_never_sought(labels, hard, seed):
     vectors = torch.randn(len(every), 5, generator=generator, dtype=torch.float64)
     mine, theirs = vectors.clone().requires_grad_(), vectors.clone().requires_grad_()
     own = 2 * len(labels)
-    loss = mean(nt_xent(mine[:own], every[:own], mine, every, hard=len(hard)))
+    loss = mean(nt_xent(Contrasted(mine[:own], every[:own], mine, every, hard=len(hard))))
     expected = torch.stack(brute_force(theirs, every.tolist(), 0.07, len(hard))).mean()
     torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
     loss.backward()
@@ -81,21 +81,23 @@ def test_kin_are_neither_told_from_nor_sought(seed):
     vectors = torch.randn(8, 5, generator=generator, dtype=torch.float64)
     related = torch.rand(4, 4, generator=generator) < 0.4
     kin = (related | related.T)[labels][:, labels]
-    found = nt_xent(vectors, labels, vectors, labels, kin=kin).losses
+    found = nt_xent(Contrasted(vectors, labels, vectors, labels, kin=kin)).losses
     for anchor in range(8):
         told_from = [n for n in range(8) if labels[n] == labels[anchor] or not kin[anchor, n]]
         some = torch.tensor(told_from)
         alone = nt_xent(
-            vectors[[anchor]],
-            labels[[anchor]],
-            vectors[some],
-            labels[some],
-            first=told_from.index(anchor),
+            Contrasted(
+                vectors[[anchor]],
+                labels[[anchor]],
+                vectors[some],
+                labels[some],
+                first=told_from.index(anchor),
+            )
         )
         torch.testing.assert_close(alone.losses[0], found[anchor, some])
         assert (
             alone.candidates
-            == nt_xent(vectors, labels, vectors, labels, kin=kin).candidates[anchor]
+            == nt_xent(Contrasted(vectors, labels, vectors, labels, kin=kin)).candidates[anchor]
         )
 
 
@@ -136,7 +138,7 @@ def test_rows_of_a_part_add_up_to_the_whole():
     vectors, labels = torch.randn(10, 4), torch.randint(0, 3, (10,))
     whole = ours(vectors, labels, 0.07).losses.sum()
     parts = [
-        nt_xent(vectors[a:b], labels[a:b], vectors, labels, first=a).losses.sum()
+        nt_xent(Contrasted(vectors[a:b], labels[a:b], vectors, labels, first=a)).losses.sum()
         for a, b in [(0, 3), (3, 10)]
     ]
     torch.testing.assert_close(sum(parts), whole)
@@ -164,5 +166,5 @@ def test_multi_similarity_equals_its_formula(labels, seed):
             if both[n] != both[i]
         )
         expected.append(math.log1p(pull) / 2 + math.log1p(push) / 50)
-    found = multi_similarity(vectors, torch.tensor(both), vectors, torch.tensor(both))
+    found = multi_similarity(Contrasted(vectors, torch.tensor(both), vectors, torch.tensor(both)))
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))

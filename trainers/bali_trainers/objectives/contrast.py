@@ -54,56 +54,66 @@ class PairLosses:
     candidates: Tensor
 
 
-def nt_xent(
-    anchors: Tensor,
-    anchor_labels: Tensor,
-    others: Tensor,
-    other_labels: Tensor,
-    *,
-    first: int = 0,
-    hard: int = 0,
-    kin: Tensor | None = None,
-    temperature: float = 0.07,
-) -> PairLosses:
-    """Contrast anchors ``[a, d]`` with others ``[n, d]``, of which they are rows ``first...``.
+class Contrasted(NamedTuple):
+    """Vectors that are contrasted, and their concepts.
+
+    Attributes:
+        anchors: ``[a, d]``.
+        labels: Their concepts, ``[a]``.
+        others: ``[n, d]``; rows from ``first`` on are the anchors.
+        other_labels: Their concepts, ``[n]``.
+        first: Where the anchors begin among the others.
+        hard: How many of the others, the last, are negatives only.
+        kin: Which anchors and others are related, and so no negatives, ``[a, n]``; None for none.
+    """
+
+    anchors: Tensor
+    labels: Tensor
+    others: Tensor
+    other_labels: Tensor
+    first: int = 0
+    hard: int = 0
+    kin: Tensor | None = None
+
+    def pairs(self) -> tuple[Tensor, Tensor]:
+        """Return which vectors are no negatives, ``[a, n]``, and which of those are positives."""
+        same = self.labels[:, None] == self.other_labels
+        rows = torch.arange(len(self.labels), device=same.device)
+        positive = same.clone()
+        positive[rows, self.first + rows] = False
+        positive[:, len(self.other_labels) - self.hard :] = False
+        return same if self.kin is None else same | self.kin, positive
+
+
+def nt_xent(contrasted: Contrasted, temperature: float = 0.07) -> PairLosses:
+    """Contrast every anchor with the others.
 
     Every other vector of an anchor's label is a positive, vectors of other labels are its
-    negatives, unless ``kin`` ``[a, n]`` says that the two are related, and similarity is the
-    cosine. The last ``hard`` of the others are negatives only::
+    negatives, and similarity is the cosine::
 
         l(i, p) = -log(exp(s_ip / t) / (exp(s_ip / t) + sum_{n: label n != label i} exp(s_in / t)))
 
     which is ``softplus(logsumexp_n(s_in / t) - s_ip / t)``: no exponential can overflow.
     """
-    similarity = cosine(anchors, others) / temperature
-    spared, positive = _pairs(anchor_labels, other_labels, first, hard, kin)
+    similarity = cosine(contrasted.anchors, contrasted.others) / temperature
+    spared, positive = contrasted.pairs()
     negatives = similarity.masked_fill(spared, torch.finfo(similarity.dtype).min).logsumexp(1)
     losses = functional.softplus(negatives[:, None] - similarity).masked_fill(~positive, 0)
     return PairLosses(losses, positive.sum(1), 1 + (~spared).sum(1))
 
 
 def multi_similarity(
-    anchors: Tensor,
-    anchor_labels: Tensor,
-    others: Tensor,
-    other_labels: Tensor,
-    *,
-    first: int = 0,
-    hard: int = 0,
-    kin: Tensor | None = None,
-    alpha: float = 2.0,
-    beta: float = 50.0,
-    base: float = 0.5,
+    contrasted: Contrasted, alpha: float = 2.0, beta: float = 50.0, base: float = 0.5
 ) -> Tensor:
     """Return the Multi-Similarity loss (Wang et al., 2019) of every anchor, ``[a]``.
 
-    Without mining; vectors and labels as for :func:`nt_xent`::
+    Without mining; positives and negatives as for :func:`nt_xent`::
 
         l(i) = log(1 + sum_p exp(-alpha (s_ip - base))) / alpha
              + log(1 + sum_n exp(beta (s_in - base))) / beta
     """
-    similarity = cosine(anchors, others) - base
-    spared, positive = _pairs(anchor_labels, other_labels, first, hard, kin)
+    similarity = cosine(contrasted.anchors, contrasted.others) - base
+    spared, positive = contrasted.pairs()
     lowest = torch.finfo(similarity.dtype).min
     pull = (-alpha * similarity).masked_fill(~positive, lowest)
     push = (beta * similarity).masked_fill(spared, lowest)
@@ -124,9 +134,16 @@ class _Contrast(Objective):
         other_labels = torch.cat(
             [gather_rows(labels, both), gather_rows(hard_labels, negative_sizes)]
         )
-        first = sum(both[: rank()])
-        kin = _kin(views, labels, other_labels)
-        outcome = self.contrast(anchors, labels, others, other_labels, first, len(negatives), kin)
+        contrasted = Contrasted(
+            anchors,
+            labels,
+            others,
+            other_labels,
+            first=sum(both[: rank()]),
+            hard=len(negatives),
+            kin=_kin(views, labels, other_labels),
+        )
+        outcome = self.contrast(contrasted)
         return Outcome(outcome.loss, {**outcome.metrics, "top1": _top1(one, other, own)})
 
     @abstractmethod
@@ -134,16 +151,7 @@ class _Contrast(Objective):
         """Return what is contrasted."""
 
     @abstractmethod
-    def contrast(
-        self,
-        anchors: Tensor,
-        labels: Tensor,
-        others: Tensor,
-        other_labels: Tensor,
-        first: int,
-        hard: int,
-        kin: Tensor | None,
-    ) -> Outcome:
+    def contrast(self, contrasted: Contrasted) -> Outcome:
         """Return the loss of this rank's anchors against everyone's vectors."""
 
 
@@ -152,31 +160,13 @@ class _NtXent(_Contrast):
         super().__init__(weight)
         self.temperature = temperature
 
-    def contrast(
-        self,
-        anchors: Tensor,
-        labels: Tensor,
-        others: Tensor,
-        other_labels: Tensor,
-        first: int,
-        hard: int,
-        kin: Tensor | None,
-    ) -> Outcome:
+    def contrast(self, contrasted: Contrasted) -> Outcome:
         """Average over ordered positive pairs, see :func:`nt_xent`.
 
         Metric ``bound`` is the InfoNCE lower bound ``log N - loss`` on the mutual information of
         the two views, in nats.
         """
-        pairs = nt_xent(
-            anchors,
-            labels,
-            others,
-            other_labels,
-            first=first,
-            hard=hard,
-            kin=kin,
-            temperature=self.temperature,
-        )
+        pairs = nt_xent(contrasted, self.temperature)
         count = pairs.pairs.sum()
         loss, mean = mean_over_ranks(pairs.losses.sum(), count)
         entropy = mean_over_ranks((pairs.pairs * pairs.candidates.log()).sum(), count)[1]
@@ -244,29 +234,9 @@ class MultiSimilarity(_Contrast):
         """Contrast mentions with the graph vectors of their concepts."""
         return _mentions_and_graphs(views)
 
-    def contrast(
-        self,
-        anchors: Tensor,
-        labels: Tensor,
-        others: Tensor,
-        other_labels: Tensor,
-        first: int,
-        hard: int,
-        kin: Tensor | None,
-    ) -> Outcome:
+    def contrast(self, contrasted: Contrasted) -> Outcome:
         """Average over anchors, see :func:`multi_similarity`."""
-        losses = multi_similarity(
-            anchors,
-            labels,
-            others,
-            other_labels,
-            first=first,
-            hard=hard,
-            kin=kin,
-            alpha=self.alpha,
-            beta=self.beta,
-            base=self.base,
-        )
+        losses = multi_similarity(contrasted, self.alpha, self.beta, self.base)
         loss, mean = mean_over_ranks(losses.sum(), len(losses))
         return Outcome(loss, {"loss": mean})
 
@@ -293,18 +263,6 @@ def _kin(views: Views, labels: Tensor, other_labels: Tensor) -> Tensor | None:
     of_one, of_other = ((some[:, None] == member).float() for some in (labels, other_labels))
     related: Tensor = of_one @ shared @ of_other.T > 0
     return related
-
-
-def _pairs(
-    labels: Tensor, other_labels: Tensor, first: int, hard: int, kin: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Return which vectors are no negatives, ``[a, n]``, and which of those are positives."""
-    same = labels[:, None] == other_labels
-    rows = torch.arange(len(labels), device=labels.device)
-    positive = same.clone()
-    positive[rows, first + rows] = False
-    positive[:, len(other_labels) - hard :] = False
-    return same if kin is None else same | kin, positive
 
 
 def _log_one_plus(exponents: Tensor) -> Tensor:
