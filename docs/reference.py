@@ -12,6 +12,7 @@ import typer
 from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
+from sphinx.pycode import ModuleAnalyzer
 from typer.core import TyperCommand, TyperGroup
 
 import bali
@@ -77,7 +78,7 @@ def _section(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
         default = "" if field.default is PydanticUndefined else f"`{_plain(field.default)}`"
         rows.append(
             f"| `{name}` | {_cell(_type(field.annotation))} | {_cell(bounds)} | {default} "
-            f"| {_cell(field.description or '')} |"
+            f"| {_cell(_meaning(model, name))} |"
         )
     if path:
         yield f"## `[{'.'.join(path)}]`\n\n{inspect.getdoc(model) or ''}\n"
@@ -87,6 +88,15 @@ def _section(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
         yield ""
     for name, inner in nested:
         yield from _section(inner, (*path, name))
+
+
+def _meaning(model: type[BaseModel], name: str) -> str:
+    """Return what is written below a key: read here, since pydantic would read it at each start."""
+    for owner in model.__mro__[:-1]:
+        told = ModuleAnalyzer.for_module(owner.__module__).find_attr_docs()
+        if lines := told.get((owner.__name__, name)):
+            return " ".join(lines).strip()
+    return ""
 
 
 def _model_of(annotation: Any) -> type[BaseModel] | None:

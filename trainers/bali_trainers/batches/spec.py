@@ -14,7 +14,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 class BatchRecipe(BaseModel):
     """What a user decides about batches: the part of ``[data]`` that :class:`DataSpec` pins."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_size: Count = 32
     """Sentences per batch and rank."""
@@ -71,7 +71,7 @@ class BatchRecipe(BaseModel):
 class LinkingTask(BaseModel):
     """Mentions to link while a run trains, and the dictionary to look them up in."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     concepts: dict[str, tuple[str, ...]]
     """Names by CUI."""

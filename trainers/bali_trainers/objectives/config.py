@@ -34,7 +34,7 @@ Positive = Annotated[float, Field(gt=0.0)]
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ObjectiveConfig(_Settings, ABC):
