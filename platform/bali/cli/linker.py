@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,9 +24,10 @@ def train(
         Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the new linker.")
     ],
     model: Annotated[str, typer.Option(help="The language model below it.")] = "minilm",
-    graph: Annotated[
-        bool, typer.Option(help="Look at the candidates' neighbours in the graph, too.")
-    ] = True,
+    edges: Annotated[
+        Literal["real", "shuffled", "none"],
+        typer.Option(help="Edges of the graph to look at; those of other concepts are a control."),
+    ] = "real",
     documents: Annotated[
         int | None, typer.Option(min=10, help="Learn from so many documents of each corpus.")
     ] = None,
@@ -51,7 +52,7 @@ def train(
             digest=encoder.digest,
             graph_version=live.version,
             corpora=tuple(task.corpus for task in tasks),
-            graph=graph,
+            edges=edges,
             seed=seed,
         )
     gold = [own for task in tasks for own in task.gold]

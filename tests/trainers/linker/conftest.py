@@ -11,7 +11,7 @@ from bali_trainers.evaluation import read_names
 from bali_trainers.linker import Knowledge, LinkerFacts, Mentions, neighbours
 
 CONCEPTS, WIDTH = 60, 24
-FACTS = LinkerFacts(model="m", digest="d", graph_version="g", corpora=("c",), graph=True, seed=1)
+FACTS = LinkerFacts(model="m", digest="d", graph_version="g", corpora=("c",), edges="real", seed=1)
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def test_the_general_convention_reads_no_habits_and_none_reads_a_graph_that_is_o
     assert not HABITS & set(linker.scorers["general"].weights)
     assert set(linker.scorers["own"].weights) >= HABITS
     mentions, gold = world.mentions(30, seed=6)
-    off = FACTS.model_copy(update={"graph": False})
+    off = FACTS.model_copy(update={"edges": "none"})
     blind = train_linker(world.knowledge, mentions, gold, off)
     scores = [
         blind.link(knowledge, mentions).scores
@@ -103,7 +103,10 @@ def test_shuffled_edges_are_as_many_and_others(world: World) -> None:
     assert other.edges.nnz == real.edges.nnz
     assert sorted(other.degree) == sorted(real.degree)
     assert (other.edges != real.edges).nnz > 0
-    assert world.knowledge.without_edges().degree.sum() == 0
+    mentions, gold = world.mentions(30, seed=9)
+    control = FACTS.model_copy(update={"edges": "shuffled"})
+    told = train_linker(real, mentions, gold, control).scorers["general"].weights
+    assert told != train_linker(real, mentions, gold, FACTS).scorers["general"].weights
 
 
 def test_mentions_do_not_remember_their_own_document(world: World) -> None:

@@ -27,17 +27,13 @@ class Knowledge:
         table: All names of all C concepts.
         vectors: [N, d] unit vector of each name.
         vocabularies: [C, K] 1 where a concept is in one of K vocabularies.
-        edges: [C, C] 1 between neighbours, whatever the direction; empty without a graph.
+        edges: [C, C] 1 between neighbours, whatever the direction.
     """
 
     table: NameTable
     vectors: NDArray[np.float32]
     vocabularies: NDArray[np.float32]
     edges: csr_array
-
-    def without_edges(self) -> Knowledge:
-        """Return the same, of a graph without edges."""
-        return replace(self, edges=csr_array(self.edges.shape, dtype=np.float32))
 
     def with_shuffled_edges(self, seed: int) -> Knowledge:
         """Return the same, where every concept has the edges of another: a control."""

@@ -28,6 +28,9 @@ from bali_trainers.linker.ranker import Weights, score, share
 Convention = Literal["own", "general"]
 """``own``: what mentions of the training corpora meant is remembered; ``general``: it is not."""
 
+Edges = Literal["real", "shuffled", "none"]
+"""Which edges a linker looks at: with those of other concepts, or none, it is a control."""
+
 CONVENTIONS: tuple[Convention, ...] = ("own", "general")
 _SAME = 1e-6
 _SHARPNESS = 20.0
@@ -41,7 +44,7 @@ class LinkerFacts(BaseModel):
         digest: Of that model's weights.
         graph_version: The graph that it was trained on.
         corpora: Names and digests of what it was trained on.
-        graph: Whether it looks at neighbours.
+        edges: Which it looks at.
         seed: Of the training.
     """
 
@@ -52,7 +55,7 @@ class LinkerFacts(BaseModel):
     digest: str
     graph_version: str
     corpora: tuple[str, ...]
-    graph: bool
+    edges: Edges
     seed: int
 
 
@@ -137,7 +140,7 @@ class LearnedLinker:
     def link_all(self, knowledge: Knowledge, mentions: Mentions) -> dict[Convention, Links]:
         """Link mentions by each convention; the comparison of candidates is made once."""
         pairs = find_candidates(knowledge, mentions)
-        found = describe(knowledge, self.memory, mentions, pairs, graph=self.facts.graph)
+        found = describe(knowledge, self.memory, mentions, pairs, self.facts)
         return {convention: scorer(found, pairs) for convention, scorer in self.scorers.items()}
 
     def save(self, folder: Path, cuis: tuple[str, ...]) -> None:
@@ -197,16 +200,18 @@ def describe(
     memory: Memory,
     mentions: Mentions,
     pairs: Candidates,
+    facts: LinkerFacts,
     *,
-    graph: bool,
     own: bool = False,
 ) -> Features:
     """Return every feature of the candidates; ``own`` mentions are those that are remembered."""
     found = text_features(knowledge, mentions, pairs)
     found |= vocabulary_feature(knowledge, mentions, pairs)
     likely = share(_SHARPNESS * (found["name"] + found["sentence"] + found["letters"] / 4), pairs)
-    itself, near = coherence(knowledge, mentions, pairs, likely)
+    shuffled = facts.edges == "shuffled"
+    around = knowledge.with_shuffled_edges(facts.seed) if shuffled else knowledge
+    itself, near = coherence(around, mentions, pairs, likely)
     found |= itself | memory.features(mentions, pairs, own=own)
-    if graph:
-        found |= near | graph_features(knowledge, mentions, pairs)
+    if facts.edges != "none":
+        found |= near | graph_features(around, mentions, pairs)
     return found

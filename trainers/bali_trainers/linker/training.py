@@ -45,7 +45,7 @@ def train_linker(
     with reporter.step("find candidates"):
         pairs = find_candidates(knowledge, mentions)
     with reporter.step("compare candidates"):
-        found = describe(knowledge, memory, mentions, pairs, graph=facts.graph, own=True)
+        found = describe(knowledge, memory, mentions, pairs, facts, own=True)
     right = are_right(pairs, gold)
     apart = mentions.document % _SET_APART == facts.seed % _SET_APART
     scorers: dict[Convention, Scorer] = {}
