@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import combinations, islice
 from math import ceil
 
-from bali.linking import link
+from bali.linking import link_each
 from bali.quoting import quoted
+from bali_loaders.linking import LinkOptions
 from bali_platform.graph import Graph, Link
 from bali_platform.graph.names import name_key
 from bali_platform.subgraphs import explore
@@ -39,6 +40,8 @@ this those to us use used using was we were what when where which who whom why w
 would after all also among any before between both but during each other some such under
 """
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
+_NAMED = LinkOptions(stop_names=FUNCTION_WORDS)
+"""A question is short: a word such as *risk*, which says little in an article, is what it asks."""
 Count = Callable[[str], int]
 
 
@@ -142,7 +145,7 @@ def question_concepts(question: str, graph: Graph) -> list[str]:
     """Return the concepts that a question names; where it names none, the best of a search."""
     named = [
         cui
-        for mention in link(question, graph=graph).mentions
+        for mention in next(link_each([question], graph, _NAMED)).mentions
         for cui in mention.candidates[:BEARERS]
     ]
     found = named or [hit.cui for hit in Findings(graph).find(question, 3).hits]
