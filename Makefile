@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help install test test-fast docs check demo demo-down up down bench
+.PHONY: help install test test-fast docs check demo demo-down up down bench study
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,3 +46,26 @@ down:  ## stop them
 
 bench: install  ## measure on the running home (`bali up`)
 	$(BIN)/python -m benchmarks
+
+# A study from nothing. DOWNLOADS holds a file for each corpus, called as the study calls the corpus:
+# medmentions-all.jsonl.gz, ncbi-dev.pubtator and so on; and mesh2cui.tsv, where one is needed.
+DOWNLOADS ?= downloads
+STUDY ?= comparison
+CODES = $(wildcard $(DOWNLOADS)/mesh2cui.tsv)
+FILES = $(filter-out $(CODES),$(wildcard $(DOWNLOADS)/*))
+CORPORA = $(foreach file,$(FILES),corpora/$(firstword $(subst ., ,$(notdir $(file)))))
+
+study: install open-release/.loaded corpora/medmentions $(CORPORA)  ## from downloads to a report
+	$(BIN)/bali study run $(STUDY)
+
+open-release/.loaded:
+	$(BIN)/bali release open open-release
+	$(BIN)/bali load open-release
+	@touch $@
+
+corpora/medmentions: corpora/medmentions-all
+	$(BIN)/bali corpus split $< --output $@
+
+corpora/%:
+	$(BIN)/bali corpus import $(or $(wildcard $(DOWNLOADS)/$*.*),$(error no file $(DOWNLOADS)/$*)) \
+		--output $@ $(CODES:%=--codes %)

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from bali_platform.base.machine import machine
 from bali_platform.services.distribution import locked_jars
 
 RESULTS = Path(__file__).parent / "results"
@@ -58,17 +59,6 @@ def _versions() -> dict[str, str]:
 
 def _machine() -> dict[str, Any]:
     return {
-        "cpu": _cpu(),
-        "cores": psutil.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 2**30),
-        "system": platform.system(),
+        **machine(),
         "load_average": [round(load, 1) for load in psutil.getloadavg()],
     }
-
-
-def _cpu() -> str:
-    described = Path("/proc/cpuinfo")
-    if not described.exists():
-        return platform.processor() or "unknown"
-    lines = described.read_text(encoding="utf-8").splitlines()
-    return next((line.split(": ")[1] for line in lines if "model name" in line), "unknown")

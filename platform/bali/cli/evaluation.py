@@ -73,7 +73,7 @@ PrecisionOption = Annotated[
     Precision, typer.Option(help="bf16 is faster on devices that compute with it: auto finds out.")
 ]
 OutputOption = Annotated[
-    Path | None, typer.Option("--output", help="Also write the report here: .json or .html.")
+    Path | None, typer.Option("--output", help="Also write the report here: .json, .md or .html.")
 ]
 AskedOption = Annotated[int, typer.Option("--queries", min=1, help="At most so many questions.")]
 CandidatesOption = Annotated[
@@ -295,9 +295,9 @@ def make_report(task: Task, outcomes: Sequence[Outcome], setup: Setup, **facts: 
 def show(found: Report, output: Path | None, *, as_json: bool) -> None:
     """Print a report, and keep it where that is asked for."""
     if output is not None:
-        html = output.suffix == ".html"
-        text = found.html() if html else found.model_dump_json(indent=2)
-        output.write_text(text, encoding="utf-8")
+        forms = {".html": found.html, ".md": found.markdown}
+        write = forms.get(output.suffix, lambda: found.model_dump_json(indent=2))
+        output.write_text(write(), encoding="utf-8")
     if as_json:
         print_json(found.model_dump())
     else:

@@ -83,6 +83,8 @@ def test_masked_tokens_of_documents(tiny_model: Callable[..., Path], tmp_path: P
     assert "masked tokens of 60 sentences" in page.read_text()
     (found,) = report["sections"]["all"]["models"].values()
     assert f"{found['perplexity']['value']:.2f} (" in page.read_text()
+    run("evaluate", "language", tiny_model(), "--text", path, "--output", tmp_path / "report.md")
+    assert f"{found['perplexity']['value']:.2f} (" in (tmp_path / "report.md").read_text()
 
 
 def test_a_misspelt_task_is_no_model() -> None:

@@ -47,6 +47,12 @@ def test_the_report_is_the_same_in_both_forms(report: StudyReport, tmp_path: Pat
     write_report(report, tmp_path)
     markdown = (tmp_path / "report.md").read_text()
     html = (tmp_path / "report.html").read_text()
+    for told in (
+        "Dictionary d: all 20 names",
+        "Trained on notes (t)",
+        "Machine: cpu abacus, cores 2",
+    ):
+        assert told in markdown
     page = Cells()
     page.feed(html)
     assert page.open == []

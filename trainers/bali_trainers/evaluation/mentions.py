@@ -65,6 +65,13 @@ class KnownNames:
     keys: frozenset[tuple[int, str]]
 
     @cached_property
+    def digest(self) -> str:
+        """Digest of every concept with its names, in their order."""
+        told = blake2b("\n".join((*self.table.cuis, *self.table.names)).encode(), digest_size=8)
+        told.update(self.table.bearers.tobytes())
+        return told.hexdigest()
+
+    @cached_property
     def borne(self) -> frozenset[str]:
         """Every name of any concept, folded by case."""
         return frozenset(key for _, key in self.keys)

@@ -19,7 +19,7 @@ from bali_trainers.evaluation.metrics import (
     compare,
     estimate,
 )
-from bali_trainers.evaluation.page import Heading, Points, Table, to_html
+from bali_trainers.evaluation.page import Heading, Points, Table, to_html, to_markdown
 
 Mask = NDArray[np.bool_]
 
@@ -192,12 +192,19 @@ class Report(BaseModel):
 
     def html(self) -> str:
         """Write it as a page that needs no other file."""
+        return to_html(self._blocks())
+
+    def markdown(self) -> str:
+        """Write it as Markdown."""
+        return to_markdown(self._blocks())
+
+    def _blocks(self) -> list[Heading | Points | Table]:
         blocks: list[Heading | Points | Table] = [Heading(self.title, 1)]
         for title, section in self.titled():
             blocks += [Heading(title), section.table()]
         facts = {**self.facts, **self.notes}
         blocks += [Heading("How"), Points([f"{name}: {value}" for name, value in facts.items()])]
-        return to_html(blocks)
+        return blocks
 
 
 class Task(ABC):

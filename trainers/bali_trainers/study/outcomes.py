@@ -83,13 +83,19 @@ class PlannedRun(_Record):
 
 
 class Plan(_Record):
-    """Everything that a report needs beside the outcomes."""
+    """Everything that a report needs beside the outcomes.
+
+    ``dictionary`` is the digest of all names, ``training`` the training corpus and its digest.
+    """
 
     study: StudyConfig
     graph_version: str
     code_version: str
     concepts: int
     names: int
+    dictionary: str
+    training: str
+    machine: dict[str, Any]
     tests: dict[str, dict[Part, Questions]]
     runs: tuple[PlannedRun, ...]
 
@@ -100,12 +106,14 @@ class Outcome(_Record):
     Attributes:
         steps: Optimiser steps; 0 for a model taken as it is.
         cpu_s: Processor time of its training.
+        test_cpu_s: Processor time of its tests.
         curve: The losses it reported, with ``step``.
         job: The id of the job that trained it.
     """
 
     steps: int = 0
     cpu_s: float = 0.0
+    test_cpu_s: float = 0.0
     curve: tuple[dict[str, float], ...] = ()
     job: str = ""
 

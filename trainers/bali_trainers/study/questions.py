@@ -44,6 +44,7 @@ class Tasks:
     Attributes:
         graph_version: The graph that names are from.
         known: Its names.
+        training: The corpus that models are trained on, and its digest.
         mentions: What is asked of each corpus, by test and part.
         corpora: The digest of each corpus.
         edges: Edges that training withheld, if they are asked for.
@@ -51,6 +52,7 @@ class Tasks:
 
     graph_version: str
     known: KnownNames
+    training: str
     mentions: dict[tuple[str, Part], MentionTask]
     corpora: tuple[str, ...]
     edges: EdgeTask | None
@@ -144,4 +146,5 @@ def read_tasks(study: StudyConfig, settings: Settings) -> Tasks:
             limit=asked.asked,
             candidates=asked.candidates,
         )
-    return Tasks(version, known, mentions, tuple(corpora), edges)
+    taught = open_corpus(training)
+    return Tasks(version, known, f"{taught.name} ({taught.sha})", mentions, tuple(corpora), edges)

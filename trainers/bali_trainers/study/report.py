@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean
 
 from bali_platform.base.files import write_atomically
 from bali_trainers.evaluation.edge_task import LINK_RULE
@@ -186,10 +187,12 @@ def _encodings(report: StudyReport) -> Table:
 
 
 def _method(report: StudyReport) -> list[str]:
+    tested = mean(model.test_minutes for model in report.models)
     return [
-        f"Dictionary: all {report.names:,} names of the {report.concepts:,} concepts of graph "
-        f"{report.graph_version}. Shared names: {report.rule}; 'expected' is the chance (1/k) of "
-        "being right when one of k equally near concepts is picked blindly.",
+        f"Dictionary {report.dictionary}: all {report.names:,} names of the {report.concepts:,} "
+        f"concepts of graph {report.graph_version}. Trained on {report.training}. Shared names: "
+        f"{report.rule}; 'expected' is the chance (1/k) of being right when one of k equally near "
+        "concepts is picked blindly.",
         "Encoding of mentions: by what they are called (name), as the mean of their tokens in the "
         f"sentence (context), or both (mixed); {report.reading}. For each model and test, the best "
         "on the documents to choose on is compared, whatever it is worth on the test.",
@@ -201,6 +204,7 @@ def _method(report: StudyReport) -> list[str]:
         f"comparisons of this report, on {METRIC} of mentions and the mean reciprocal rank (MRR) "
         "of edges. A difference is told as more than chance where p is below 0.05 and the interval "
         "does not hold zero.",
-        f"Code: {report.code_version}. CPU min: processor "
-        "time of one training run, without that of workers which build its batches.",
+        f"Machine: {', '.join(f'{name} {value}' for name, value in report.machine.items())}. CPU "
+        "min: processor time of one training run, without that of workers which build its batches; "
+        f"to test a model took {tested:.1f} minutes more, on average. Code: {report.code_version}.",
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import mean
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -35,6 +37,7 @@ class ModelResult(BaseModel):
         runs: Finished runs, one a seed; 1 for a model taken as it is.
         steps: Optimiser steps of a run.
         cpu_minutes: Processor time of a run's training, on average.
+        test_minutes: That of its tests.
         best: The encoding chosen for each test.
         spread: Standard deviation between seeds on each test.
         scores: By test, encoding, subset and metric; means over seeds, intervals over documents.
@@ -48,6 +51,7 @@ class ModelResult(BaseModel):
     runs: int
     steps: int
     cpu_minutes: float
+    test_minutes: float
     best: dict[str, Encoding]
     spread: dict[str, float | None]
     scores: Scores
@@ -67,6 +71,9 @@ class StudyReport(BaseModel):
     code_version: str
     concepts: int
     names: int
+    dictionary: str
+    training: str
+    machine: dict[str, Any]
     seeds: tuple[int, ...]
     rule: str = RULE
     reading: str = READING
@@ -102,6 +109,9 @@ def report_study(folder: StudyFolder) -> StudyReport:
         code_version=plan.code_version,
         concepts=plan.concepts,
         names=plan.names,
+        dictionary=plan.dictionary,
+        training=plan.training,
+        machine=plan.machine,
         seeds=plan.study.seeds,
         tests=plan.tests,
         missing=[
@@ -116,15 +126,16 @@ def report_study(folder: StudyFolder) -> StudyReport:
 
 
 def _result(one: Measured, folder: StudyFolder, plan: Plan) -> ModelResult:
-    minutes = [outcome.cpu_s / 60 for outcome in one.outcomes]
+    outcomes = one.outcomes
     asked = [test for test in plan.tests if one.encodings(test)]
     return ModelResult(
         name=one.model.name,
         role=one.model.role,
         against=one.model.against,
-        runs=len(one.outcomes),
-        steps=max(outcome.steps for outcome in one.outcomes),
-        cpu_minutes=sum(minutes) / len(minutes),
+        runs=len(outcomes),
+        steps=max(outcome.steps for outcome in outcomes),
+        cpu_minutes=mean(outcome.cpu_s for outcome in outcomes) / 60,
+        test_minutes=mean(outcome.test_cpu_s for outcome in outcomes) / 60,
         best={test: one.best(test) for test in asked},
         spread={test: one.spread(test) for test in asked},
         scores={

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from bali_platform import __version__
 from bali_platform.base.errors import UsageError
+from bali_platform.base.machine import machine
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
 from bali_platform.jobs import Job, JobNotFoundError, JobState, JobStore, code_version
@@ -130,12 +131,14 @@ class _Runner:
         return job
 
     def _test(self, run: _Run, source: str, job: Job | None) -> None:
-        started = time.monotonic()
+        started, busy = time.monotonic(), time.process_time()
         scores = self._tasks.ask(source, self._study.encodings, self._setup)
         if job is not None and run.prepared is not None and job.name == run.prepared.name:
             # Hundreds of megabytes a run, of use to nobody once it has ended; its model stays.
             shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
-        self._folder.write(run.key, Outcome() if job is None else _outcome(job), scores)
+        outcome = Outcome() if job is None else _outcome(job)
+        spent = {"test_cpu_s": time.process_time() - busy}
+        self._folder.write(run.key, outcome.model_copy(update=spent), scores)
         self._done += 1
         self._reporter.say(
             f"{self._done}/{self._total}  {run}: tested in {time.monotonic() - started:.0f} s"
@@ -189,6 +192,9 @@ def _plan(study: StudyConfig, tasks: Tasks, runs: Sequence[_Run]) -> Plan:
         code_version=code_version(),
         concepts=len(tasks.known.table.cuis),
         names=len(tasks.known.table.names),
+        dictionary=tasks.known.digest,
+        training=tasks.training,
+        machine=machine(),
         tests=tasks.described(),
         runs=tuple(PlannedRun(model=r.model.name, seed=r.seed, key=r.key) for r in runs),
     )
