@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
+from signal import Signals
 
 import numpy as np
 import pytest
@@ -250,6 +253,41 @@ def test_a_stopped_import_goes_on(files: list[Path], tmp_path: Path) -> None:
     info = build(files, tmp_path / "corpus", convert, jobs=1)
     assert convert.log.read_text() == "a0a1b0c0"
     assert (info.sentences, info.details["counts"]["seen"]) == (4, 4)
+
+
+@dataclass(frozen=True)
+class Killed(Fragile):
+    """Sends its own process a signal amid the documents, as long as a file is there."""
+
+    sent: Signals
+
+    def __call__(self, documents: Iterable[Document], notes: Notes) -> Iterator[Sentence]:
+        for document in documents:
+            if document.id == "150.txt" and self.stop.exists():
+                os.kill(os.getpid(), self.sent)
+            with self.log.open("a") as log:
+                log.write(f"{document.id} ")
+            yield Sentence(document.id, 0, document.text, ())
+
+
+@pytest.mark.parametrize(("sent", "code"), [(Signals.SIGKILL, -9), (Signals.SIGINT, 1)])
+def test_many_files_go_on_where_a_process_ended(sent: Signals, code: int, tmp_path: Path) -> None:
+    folder, names = tmp_path / "notes", [f"{number:03d}.txt" for number in range(300)]
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text(f"Note {name}")
+    convert = Killed(tmp_path / "stop", tmp_path / "log", sent)
+    convert.stop.touch()
+    process = get_context("spawn").Process(
+        target=build, args=([folder], tmp_path / "corpus", convert, 1)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == code
+    assert not (tmp_path / "corpus").exists()
+    convert.stop.unlink()
+    assert build([folder], tmp_path / "corpus", convert, jobs=1).sentences == 300
+    assert convert.log.read_text().split() == names
 
 
 def test_a_changed_file_starts_over(files: list[Path], tmp_path: Path) -> None:
