@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -35,6 +35,15 @@ class LinkOptions:
     stops: bool = False
     clinical: bool = False
     nil: float = 0.0
+
+    def __repr__(self) -> str:
+        """Tell the choices, in the same words in every process: sets have no order of their own."""
+        told = {
+            field.name: sorted(value) if isinstance(value, frozenset) else value
+            for field in fields(self)
+            for value in [getattr(self, field.name)]
+        }
+        return f"LinkOptions({told})"
 
 
 PRESETS: MappingProxyType[Preset, LinkOptions] = MappingProxyType(

@@ -134,6 +134,12 @@ def test_twins_are_one_answer_and_context_decides_between_others(linker: TextLin
     assert set(linked.omitted[0].candidates) == {"C08", "C09"}
 
 
+def test_choices_are_told_in_the_same_words_by_every_process() -> None:
+    groups = [f"Group {number}" for number in range(40)]
+    assert str(sorted(groups)) in repr(LinkOptions(groups=frozenset(groups)))
+    assert repr(LinkOptions(min_length=3)) != repr(LinkOptions())
+
+
 def test_filters_leave_out_what_they_name(linker: TextLinker) -> None:
     def kept(**options: Any) -> list[str]:
         own = TextLinker(linker.dictionary, linker.facts, LinkOptions(**options))
