@@ -1,9 +1,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := build/lowest
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help install test test-fast docs check demo demo-down up down bench study
+.PHONY: help install test test-fast test-lowest docs check demo demo-down up down bench study
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +23,13 @@ test: install  ## run every test, on real services
 
 test-fast: install  ## the tests that start no service, for the inner loop
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not services and not browser"
+
+test-lowest:  ## the trainer's tests with the lowest torch, transformers and PyG that are allowed
+	$(PYTHON) -m venv $(LOWEST)
+	$(PYTHON) scripts/lowest.py train dgl lora > $(LOWEST)/requirements.txt
+	$(LOWEST)/bin/python -m pip install --quiet -e . -r $(LOWEST)/requirements.txt \
+		hypothesis playwright pytest pytest-timeout
+	$(LOWEST)/bin/python -m pytest -m "not services" $(addprefix tests/trainers/,batches models objectives training)
 
 docs: install  ## build the documentation as a site, in build/docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -b html docs build/docs
