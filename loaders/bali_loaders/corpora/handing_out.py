@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from hashlib import blake2b
@@ -21,6 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
+from redis.exceptions import RedisError
 
 from bali_loaders.corpora.building import (
     Conversion,
@@ -159,11 +161,12 @@ class Workers:
                 yield todo.pop(name)
             now = time.monotonic()
             due = [name for name in todo if now - asked.get(name, -ASK_AGAIN_S) >= ASK_AGAIN_S]
-            for name in due:
-                if self.waiting() >= 2:
-                    break
-                self.ask(name)
-                asked[name] = now
+            with suppress(OSError, RedisError):  # Redis is away: they are asked later
+                for name in due:
+                    if self.waiting() >= 2:
+                        break
+                    self.ask(name)
+                    asked[name] = now
             time.sleep(POLL_S if todo else 0)
 
     def _fetch(self, name: str, result: Path) -> None:

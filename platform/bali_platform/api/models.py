@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bali_platform.graph import Concept, Link, Node, SearchHit
 from bali_platform.jobs import JobState
+from bali_platform.jobs.cards import CardReading
 
 MAX_CUIS = 5_000
 MAX_ROWS = 10_000
@@ -250,6 +251,12 @@ class WorkerStatus(BaseModel):
     seen: float
 
 
+class CardStatus(CardReading):
+    """A card of a machine with a training worker, and the job that runs on it, if any."""
+
+    job: str | None
+
+
 class CacheStatus(BaseModel):
     """The neighbourhood cache, over all processes."""
 
@@ -270,4 +277,5 @@ class Status(BaseModel):
     jobs: dict[JobState, int]
     recent: list[JobSummary]
     workers: list[WorkerStatus]
+    cards: list[CardStatus]
     cache: CacheStatus | None

@@ -8,20 +8,28 @@ card trains on is the machine itself, as one place for each home.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
-from collections.abc import Iterable, Sequence
+import socket
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import pynvml
+from pydantic import BaseModel, ConfigDict
+from redis import Redis
 
 from bali_platform.base.settings import Settings
 from bali_platform.jobs.model import Job
 
 LOCKS = Path("/tmp")  # noqa: S108 (TMPDIR may differ between those who share a card)
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+HOSTS = "bali:cards"
+GPU_SENSOR = pynvml.NVML_TEMPERATURE_GPU
+READING_KEPT_S = 30
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,58 @@ def _installed() -> list[Card]:
             for handle in handles
         ]
     return []
+
+
+class CardReading(BaseModel):
+    """How a card of a machine was, a few seconds ago; None is what its driver does not tell.
+
+    ``utilisation`` is in per cent, ``temperature`` in degrees Celsius.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    uuid: str
+    name: str
+    memory_mb: int | None
+    used_mb: int | None
+    utilisation: int | None
+    temperature: int | None
+
+
+def publish_cards(redis: Redis) -> None:
+    """Let others see the cards of this machine, for half a minute."""
+    host = socket.gethostname()
+    readings = [_reading(host, card).model_dump() for card in inventory()]
+    if readings:
+        redis.sadd(HOSTS, host)
+        redis.set(f"{HOSTS}:{host}", json.dumps(readings), ex=READING_KEPT_S)
+
+
+def published_cards(redis: Redis) -> list[CardReading]:
+    """Return the cards of all machines whose training workers live."""
+    hosts: Any = redis.smembers(HOSTS)
+    found: Any = redis.mget(sorted(f"{HOSTS}:{host.decode()}" for host in hosts)) if hosts else []
+    return [CardReading.model_validate(each) for text in found if text for each in json.loads(text)]
+
+
+def _reading(host: str, card: Card) -> CardReading:
+    def ask(question: Callable[[Any], Any]) -> Any:
+        with suppress(pynvml.NVMLError):
+            return question(pynvml.nvmlDeviceGetHandleByUUID(card.uuid.encode()))
+        return None
+
+    return CardReading(
+        host=host,
+        uuid=card.uuid,
+        name=card.name,
+        memory_mb=card.memory_mb,
+        used_mb=ask(lambda it: pynvml.nvmlDeviceGetMemoryInfo(it).used >> 20),
+        utilisation=ask(lambda it: pynvml.nvmlDeviceGetUtilizationRates(it).gpu),
+        temperature=ask(
+            lambda it: pynvml.nvmlDeviceGetTemperature(it, pynvml.NVML_TEMPERATURE_GPU)
+        ),
+    )
 
 
 class Cards:

@@ -22,7 +22,7 @@ from bali_platform.base.errors import BaliError, UsageError, did_you_mean
 from bali_platform.base.logs import keep_small
 from bali_platform.base.settings import Settings
 from bali_platform.jobs.app import wake
-from bali_platform.jobs.cards import inventory
+from bali_platform.jobs.cards import inventory, publish_cards
 from bali_platform.jobs.code import code_version_on_disk
 from bali_platform.jobs.connection import connect
 from bali_platform.jobs.lease import Reaper
@@ -81,7 +81,7 @@ def run_worker(
             for number in range(max(1, len(inventory())) if queue == GPU else 1)
         ]
         stack.callback(_stop, children)
-        _tend(children, _Sweeper(settings), stopping)
+        _tend(children, _Sweeper(settings, trains=GPU in queues), stopping)
 
 
 class _Child:
@@ -150,7 +150,8 @@ class _Child:
 class _Sweeper:
     """What a worker does every few seconds for all jobs, while Redis answers."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, trains: bool) -> None:
+        self._trains = trains
         self._redis = connect(settings)
         self._store = JobStore(self._redis)
         self._reaper = Reaper(
@@ -173,6 +174,8 @@ class _Sweeper:
         try:
             self._reaper.sweep(now)
             self._renew(children)
+            if self._trains:
+                publish_cards(self._redis)
         except (RedisError, OSError) as error:
             self._reaper.forget()
             self.answering_since = math.inf

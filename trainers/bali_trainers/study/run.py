@@ -33,6 +33,7 @@ from bali_trainers.study.outcomes import (
     content_key,
 )
 from bali_trainers.study.questions import Tasks, read_tasks
+from bali_trainers.training.following import bring_run
 from bali_trainers.training.journal import rows_until
 from bali_trainers.training.submission import PreparedJob, pin, queue_once
 
@@ -72,7 +73,7 @@ def run_study(
         tasks = read_tasks(study, settings)
         runs = list(_runs(study, models, tasks, settings))
         folder.write_plan(_plan(study, tasks, runs), tasks.groups())
-        return _Runner(study, folder, tasks, settings.home / "jobs", store, reporter).run(runs)
+        return _Runner(study, folder, tasks, settings, store, reporter).run(runs)
 
 
 class _Runner:
@@ -83,13 +84,14 @@ class _Runner:
         study: StudyConfig,
         folder: StudyFolder,
         tasks: Tasks,
-        jobs: Path,
+        settings: Settings,
         store: JobStore,
         reporter: Reporter,
     ) -> None:
         self._study, self._folder, self._tasks = study, folder, tasks
-        self._jobs, self._store, self._reporter = jobs, store, reporter
-        self._setup = Setup(study.arithmetic, cache=jobs.parent / "cache" / "vectors")
+        self._settings, self._store, self._reporter = settings, store, reporter
+        self._jobs = settings.home / "jobs"
+        self._setup = Setup(study.arithmetic, cache=settings.home / "cache" / "vectors")
         self._total = self._done = 0
 
     def run(self, runs: Sequence[_Run]) -> dict[str, str]:
@@ -114,6 +116,8 @@ class _Runner:
             queued = [(run, job) for run, job in states if not job.state.ended]
             for run, job in states:
                 if job.state == JobState.SUCCEEDED:
+                    if not (job.folder / "model").is_dir():  # a worker of another home made it
+                        bring_run(job.folder, self._settings)
                     self._test(run, str(job.folder / "model"), job)
                 elif job.state.ended:
                     failed[str(run)] = f"job {job.id} {job.state}: {job.message or 'as asked'}"

@@ -17,6 +17,7 @@ $("main").append(
     h("section", { class: "card" }, h("h2", {}, "Training"), h("div", { class: "scroll", id: "jobs" })),
     h("div", { class: "stack" },
       h("section", { class: "card" }, h("h2", {}, "Workers"), h("div", { id: "workers" })),
+      h("section", { class: "card", id: "cards", hidden: "" }),
       h("section", { class: "card" }, h("h2", {}, "Queues"), h("div", { id: "queues" })))));
 
 function tile(title, value, note) {
@@ -39,6 +40,8 @@ function show(status) {
   $("#jobs").replaceChildren(status.recent.length ? table(status.recent)
     : h("p", { class: "empty" }, "No job yet. Queue one here, or with ", h("code", {}, "bali train demo"), "."));
   $("#workers").replaceChildren(workers(status.workers, running.length));
+  $("#cards").hidden = !status.cards.length;
+  $("#cards").replaceChildren(h("h2", {}, "Cards"), h("ul", { class: "list" }, status.cards.map(card)));
   $("#queues").replaceChildren(h("dl", {},
     Object.entries(status.queues).flatMap(([name, depth]) =>
       [h("dt", {}, name), h("dd", { class: "number" }, `${number(depth)} waiting`)]),
@@ -77,6 +80,15 @@ function choose(id, wanted) {
 
 function compare() {
   location.assign(`compare.html?${new URLSearchParams([...chosen].map((id) => ["job", id]))}`);
+}
+
+function card(seen) {
+  const used = seen.used_mb === null ? [] : [`${number(seen.used_mb)} of ${number(seen.memory_mb)} MiB`];
+  const told = [...used, ...(seen.utilisation === null ? [] : [`${seen.utilisation} % busy`]),
+    ...(seen.temperature === null ? [] : [`${seen.temperature} °C`])];
+  const job = seen.job ? h("a", { href: `job.html?id=${encodeURIComponent(seen.job)}` }, `job ${seen.job}`) : "free";
+  return h("li", {}, h("span", { class: "mono" }, `${seen.host} ${seen.name || seen.uuid}`),
+    h("div", { class: "soft" }, job, ` · ${told.join(" · ") || "nothing more is told"}`));
 }
 
 function workers(seen, training) {

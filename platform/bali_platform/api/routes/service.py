@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from redis import Redis
 from redis.exceptions import RedisError
 
 from bali_platform import __version__
 from bali_platform.api.backend import Backend, backend_of
-from bali_platform.api.models import CacheStatus, Health, JobSummary, Status, WorkerStatus
+from bali_platform.api.models import (
+    CacheStatus,
+    CardStatus,
+    Health,
+    JobSummary,
+    Status,
+    WorkerStatus,
+)
 from bali_platform.api.problems import documented
 from bali_platform.base.errors import BaliError
-from bali_platform.jobs import JobState
+from bali_platform.jobs import Job, JobState
+from bali_platform.jobs.cards import published_cards
 
 RECENT = 50
 router = APIRouter(tags=["service"])
@@ -59,9 +69,11 @@ def read_status(backend: Backend) -> Status:
         states, queues = backend.jobs.states(), backend.queue_depths()
         recent = backend.jobs.summaries(islice(states, RECENT))
         stats = backend.cache_stats()
+        running = [job_id for job_id, state in states.items() if state == JobState.RUNNING]
+        cards = read_cards(backend.redis, backend.jobs.summaries(running))
         cache = CacheStatus(entries=stats.entries, bytes=stats.bytes, hit_rate=stats.hit_rate)
     except (RedisError, BaliError):
-        states, queues, recent, cache = {}, {}, [], None
+        states, queues, recent, cards, cache = {}, {}, [], [], None
     release = backend.release
     return Status(
         version=__version__,
@@ -73,5 +85,18 @@ def read_status(backend: Backend) -> Status:
         jobs={state: [*states.values()].count(state) for state in JobState},
         recent=[JobSummary.model_validate(job) for job in recent],
         workers=[WorkerStatus.model_validate(worker) for worker in backend.workers],
+        cards=cards,
         cache=cache,
     )
+
+
+def read_cards(redis: Redis, running: Sequence[Job]) -> list[CardStatus]:
+    """Return all cards, each with the job that says that it runs there."""
+    users: dict[tuple[str, str], str] = {}
+    for job in running:
+        host, *uuids = job.place.split(" ")
+        users |= {(host, uuid): job.id for uuid in uuids}
+    return [
+        CardStatus(**card.model_dump(), job=users.get((card.host, card.uuid)))
+        for card in published_cards(redis)
+    ]
