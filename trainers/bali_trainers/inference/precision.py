@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Literal, TypeVar
 
 import torch
@@ -68,11 +68,16 @@ def whole_products(kind: str) -> Iterator[None]:
 
     What is ranked or tied by its products needs more digits than either leaves.
     """
+    with torch.autocast(kind, enabled=False), _tf32_off() if kind == "cuda" else nullcontext():
+        yield
+
+
+@contextmanager
+def _tf32_off() -> Iterator[None]:
     allowed = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        with torch.autocast(kind, enabled=False):
-            yield
+        yield
     finally:
         torch.set_float32_matmul_precision(allowed)
 
