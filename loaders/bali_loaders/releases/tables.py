@@ -83,7 +83,7 @@ def _digest(*tables: Path) -> str:
 
 def _read_nodes(path: Path) -> dict[str, Node]:
     known: dict[str, Node] = {}
-    for line, row in _rows(path, NODE_COLUMNS, required=2):
+    for line, row in table_rows(path, NODE_COLUMNS, required=2):
         identifier, name, synonyms, kind, definition = row
         if not identifier or not name:
             raise BaliError(f"{path}, line {line}: a node needs both id and name")
@@ -147,7 +147,7 @@ def _definitions(nodes: Iterable[Node], source: str) -> Iterator[Row]:
 
 def _relations(path: Path, nodes: Path, known: dict[str, Node], source: str) -> Iterator[Row]:
     """Yield MRREL, in which the second concept has the relation to the first."""
-    with closing(_rows(path, EDGE_COLUMNS, required=3)) as rows:
+    with closing(table_rows(path, EDGE_COLUMNS, required=3)) as rows:
         for number, (line, (start, end, kind)) in enumerate(rows, 1):
             for column, value in (("source", start), ("target", end)):
                 if value not in known:
@@ -169,7 +169,9 @@ def _vocabulary(known: dict[str, Node], source: str) -> Row:
     )
 
 
-def _rows(path: Path, columns: Sequence[str], *, required: int) -> Generator[tuple[int, list[str]]]:
+def table_rows(
+    path: Path, columns: Sequence[str], *, required: int
+) -> Generator[tuple[int, list[str]]]:
     """Yield line number and cells, in the order of ``columns``, of which some must be there."""
     delimiter = "\t" if path.suffix == ".tsv" else ","
     with _explained(path), path.open(encoding="utf-8-sig", newline="") as stream:

@@ -8,18 +8,21 @@ from itertools import combinations
 from pathlib import Path
 
 from bali_loaders.corpora import Document, read_documents, split_sentences
+from bali_loaders.releases.tables import table_rows
+from bali_platform.base.errors import BaliError
 from bali_trainers.evaluation import (
     ClassificationTask,
     Example,
     MaskedTextTask,
     folded_task,
     read_marked_relations,
-    read_table,
     split_task,
 )
 
 UNRELATED = "none"
 """The label of two things that a document mentions and does not relate."""
+
+_COLUMNS = ("label", "text", "text_a", "text_b", "document")
 
 
 def read_relations(train: Path, test: Path) -> ClassificationTask:
@@ -45,6 +48,22 @@ def read_classes(train: Path, test: Path | None) -> ClassificationTask:
         return folded_task("classify", train.name, examples)
     about = f"{train.name} to {test.name}"
     return split_task("classify", about, examples, read_table(test))
+
+
+def read_table(path: Path) -> list[Example]:
+    """Read ``text``, or ``text_a`` and ``text_b``, and ``label`` of each row; others are ignored.
+
+    A column ``document`` says which rows are not independent.
+    """
+    examples = []
+    for line, (label, text, first, second, document) in table_rows(path, _COLUMNS, required=1):
+        texts = (text,) if text else (first, second)
+        if not label or not all(texts):
+            raise BaliError(f"{path}, line {line}: needs label, and text or text_a and text_b")
+        examples.append(Example(texts, (), label, document or " ".join(texts)))
+    if len({len(example.texts) for example in examples}) > 1:
+        raise BaliError(f"{path}: some rows have a text, others a pair: part them")
+    return examples
 
 
 def read_texts(path: Path) -> MaskedTextTask:

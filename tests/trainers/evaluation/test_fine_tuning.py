@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bali.cli.main import app
+from bali.cli.tasks import read_table
 from bali_platform.base.errors import BaliError, UsageError
 from bali_trainers.evaluation import (
     ClassificationTask,
@@ -25,7 +26,6 @@ from bali_trainers.evaluation import (
     evaluate_classes,
     evaluate_fine_tuned,
     read_questions,
-    read_table,
     report,
     split_task,
 )
@@ -149,6 +149,8 @@ def test_bioasq_with_snippets_or_the_question_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
+        ([], "not questions of"),
+        ([{"question": "q", "opa": "a", "cop": -1}], "questions without answers"),
         ([{"question": "q"}], "not questions of .*answer_idx"),
         ([MEDQA[0], MEDQA[1] | {"options": {"A": "a"}}], "questions have 1 to 3 options"),
         ([MEDQA[0] | {"answer_idx": "E"}], "answer 'E' is none of A, B, C"),
@@ -172,8 +174,11 @@ def test_tables_as_typed(tiny_model: Callable[..., Path], tmp_path: Path) -> Non
     assert found["facts"]["folds"] == 2
     assert len(found["notes"][str(tiny_model())]["epochs"]) == 2
     path.write_text("text,name\na,b\n")
-    with pytest.raises(BaliError, match="no columns text"):
+    with pytest.raises(UsageError, match="no column 'label'"):
         read_table(path)
-    path.write_text("text,label\na,b\nc\n")
-    with pytest.raises(BaliError, match="row 2: it has not the 2 cells"):
+    path.write_text("TEXT,Label\na,b\n,c\n")
+    with pytest.raises(BaliError, match="line 3: needs label, and text or"):
+        read_table(path)
+    path.write_text("text,text_a,text_b,label\na,,,x\n,b,c,y\n")
+    with pytest.raises(BaliError, match="some rows have a text, others a pair"):
         read_table(path)

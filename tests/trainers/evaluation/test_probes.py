@@ -182,6 +182,8 @@ def test_relations_are_told_by_what_is_marked(tiny_model: Callable[..., Path]) -
     assert found.sections["all"].models[outcome.model]["micro F1"].value == 1
     with pytest.raises(BaliError, match="1 test documents are also in the training part"):
         split_task("relations", "toy", train, [*test, train[0]])
+    with pytest.raises(BaliError, match="toy: no examples to learn from"):
+        split_task("relations", "toy", [], test)
     with pytest.raises(BaliError, match="no training example has the label 'other'"):
         split_task("relations", "toy", train, [relation(60, "other")])
 

@@ -33,7 +33,6 @@ from bali_trainers.evaluation.perplexity import MaskedTextTask, evaluate_perplex
 from bali_trainers.evaluation.questions import official_folds, read_questions
 from bali_trainers.evaluation.relations import read_marked_relations
 from bali_trainers.evaluation.report import Outcome, Report, Scored, Section, Task, report
-from bali_trainers.evaluation.tables import read_table
 from bali_trainers.inference.embedding import Setup
 
 __all__ = [
@@ -83,7 +82,6 @@ __all__ = [
     "read_marked_relations",
     "read_names",
     "read_questions",
-    "read_table",
     "report",
     "require_apart",
     "split_task",

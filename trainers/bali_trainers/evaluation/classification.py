@@ -202,6 +202,8 @@ def split_task(
     negative: str | None = None,
 ) -> ClassificationTask:
     """Fit on ``train``, test on ``test``; no test document may be in training."""
+    if not train or not test:
+        raise BaliError(f"{about}: no examples to {'test on' if train else 'learn from'}")
     shared = {e.document for e in train} & {e.document for e in test}
     if shared:
         raise BaliError(

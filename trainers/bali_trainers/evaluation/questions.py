@@ -92,7 +92,7 @@ def _read(path: Path, question_only: bool) -> tuple[str, list[Example]]:
     try:
         kind, examples = _parse(path)
         options = {len(example.options) for example in examples}
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise BaliError(
             f"{path}: not questions of PubMedQA, BioASQ, MedQA or MedMCQA "
             f"({type(error).__name__}: {error})"
@@ -152,7 +152,9 @@ def _with_options(rows: Sequence[dict[str, Any]]) -> tuple[str, list[Example]]:
             for row in rows
         ]
     # Published with answers from 1; copies count from 0.
-    first = min(1, *(row["cop"] for row in rows))
+    first = 0 if any(row["cop"] == 0 for row in rows) else 1
+    if any(row["cop"] < first for row in rows):
+        raise ValueError("questions without answers")
     return "MedMCQA", [
         Example(
             (row["question"],),
