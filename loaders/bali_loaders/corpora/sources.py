@@ -52,10 +52,6 @@ class Notes:
         return {"counts": self.counts, "identifiers": self.identifiers, "faults": self.faults}
 
 
-class DamagedError(BaliError):
-    """A file is damaged or cut off."""
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file to read: documents without an id take its ``name``.
@@ -91,7 +87,7 @@ def unpacked(path: Path) -> Iterator[IO[bytes]]:
         try:
             yield cast(IO[bytes], file)
         except _DAMAGE as error:
-            raise DamagedError(f"{path}: damaged or cut off ({error}): fetch it again") from None
+            raise BaliError(f"{path}: damaged or cut off ({error}): fetch it again") from None
 
 
 def text_of(source: Source) -> str:
@@ -120,7 +116,7 @@ def lines_of(source: Source) -> Iterator[tuple[int, str]]:
             for number, line in enumerate(lines, 1):
                 yield number, line.rstrip("\r\n")
         except _DAMAGE as error:
-            raise DamagedError(f"{source.path}: damaged after line {number} ({error})") from None
+            raise BaliError(f"{source.path}: damaged after line {number} ({error})") from None
 
 
 def _wide_lines(file: IO[bytes], source: Source) -> Iterator[str]:

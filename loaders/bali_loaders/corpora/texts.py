@@ -11,7 +11,7 @@ from pathlib import Path
 from bali_loaders.corpora.codes import is_identifier, split_identifiers
 from bali_loaders.corpora.documents import Annotation, Document, MalformedError, Relation, hull
 from bali_loaders.corpora.pubtator import is_pubtator, read_pubtator
-from bali_loaders.corpora.sources import DamagedError, Source, lines_of, text_of
+from bali_loaders.corpora.sources import Source, lines_of, text_of
 from bali_platform.base.errors import BaliError
 
 _MARKED = re.compile(r"(\S+) (\d+ \d+(?:;\d+ \d+)*)")
@@ -22,19 +22,11 @@ def read_text(source: Source) -> Iterator[Document]:
 
     Corpora in PubTator's format are often called ``.txt``: they are known by their first line.
     """
-    try:
-        lines = (line for _, line in lines_of(source) if line.strip())
-        whole = None if is_pubtator(next(lines, "")) else _document(source)
-    except DamagedError:
-        raise
-    except BaliError as error:
-        # A text is one document: that it cannot be read stops no other.
-        source.pass_over(error)
-        return
-    if whole:
-        yield whole
-    else:
+    lines = (line for _, line in lines_of(source) if line.strip())
+    if is_pubtator(next(lines, "")):
         yield from read_pubtator(source)
+    else:
+        yield _document(source)
 
 
 def read_brat(source: Source) -> Iterator[Document]:

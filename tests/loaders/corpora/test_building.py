@@ -197,7 +197,7 @@ def test_folders_and_zips_of_notes(convert: LinkNames, tmp_path: Path) -> None:
         info = build([source], tmp_path / "corpus", convert, jobs=1)
         documents = [s.document for s in read_sentences(tmp_path / "corpus")]
         assert documents == ["b.txt", "ward/a.txt", "ward/a.txt"]
-        assert info.details["counts"]["documents that could not be read"] == 2
+        assert info.details["counts"][UNREAD] == 2
         assert info.details["counts"]["empty documents"] == 1
         assert "a.txt, line 1, byte 9: not UTF-8 (0xe9)" in info.details["faults"][0]
         assert "photo.txt, line 1, byte 1: not UTF-8, nor any text" in info.details["faults"][1]
@@ -311,6 +311,7 @@ def test_broken_files_stop_no_others(convert: LinkNames, tmp_path: Path) -> None
     (folder / "cut.jsonl.gz").write_bytes(whole[: len(whole) // 2])
     (folder / "cut.txt.gz").write_bytes(whole[: len(whole) // 2])
     (folder / "no.csv").write_text("x")
+    (folder / "latin.txt").write_bytes(b"caf\xe9")
     with zipfile.ZipFile(folder / "more.zip", "w") as archive:
         archive.writestr("good.jsonl", good.replace(b"good", b"zipped"))
     packed = (folder / "more.zip").read_bytes()
@@ -318,10 +319,10 @@ def test_broken_files_stop_no_others(convert: LinkNames, tmp_path: Path) -> None
     info = build([folder], tmp_path / "corpus", convert, jobs=1)
     documents = [s.document for s in read_sentences(tmp_path / "corpus")]
     assert documents == ["good0", "good1", "zipped0", "zipped1"]
-    assert info.details["counts"][UNREAD] == 4
+    assert info.details["counts"][UNREAD] == 5
     told = sorted(line.split(":")[0].rpartition("/")[2] for line in info.details["faults"])
     assert told == ["cut.ZIP is neither a folder nor a whole zip", "cut.jsonl.gz", "cut.txt.gz",
-                    "no.csv"]  # fmt: skip
+                    "latin.txt, line 1, byte 4", "no.csv"]  # fmt: skip
     for name in ("cut.jsonl.gz", "cut.ZIP"):
         with pytest.raises(BaliError, match=name):
             build([folder / name], tmp_path / "none", convert, jobs=1)
