@@ -43,7 +43,7 @@ def test_it_learns_what_names_alone_do_not_tell(world: World, linker: LearnedLin
     mentions, gold = world.mentions(40, seed=3)
     wanted = np.array(gold)[:, 0]
     for convention in ("own", "general"):
-        links = linker.link(world.knowledge, mentions, convention)
+        links = linker.link(world.knowledge, mentions)[convention]
         assert (links.best == wanted).mean() > 0.8
         assert (links.best // 2 == wanted // 2).mean() > 0.95
 
@@ -55,7 +55,7 @@ def test_it_is_the_same_when_it_was_saved_and_opened_with_a_larger_dictionary(
     assert {path.suffix for path in (tmp_path / "linker").iterdir()} == {".json", ".safetensors"}
     again = open_linker(tmp_path / "linker", world.number)
     mentions, _ = world.mentions(10, seed=4)
-    before, after = (one.link(world.knowledge, mentions) for one in (linker, again))
+    before, after = (one.link(world.knowledge, mentions)["own"] for one in (linker, again))
     assert np.array_equal(before.scores, after.scores)
     assert np.array_equal(before.chance, after.chance)
     assert again.facts == FACTS
@@ -75,12 +75,12 @@ def test_a_folder_without_a_linker_or_with_half_of_one_is_refused(tmp_path: Path
 
 def test_chances_are_of_answers_that_it_had_not_seen(world: World, linker: LearnedLinker) -> None:
     mentions, gold = world.mentions(200, seed=5)
-    links = linker.link(world.knowledge, mentions)
+    links = linker.link(world.knowledge, mentions)["own"]
     right = links.best == np.array(gold)[:, 0]
     assert links.chance.mean() == pytest.approx(right.mean(), abs=0.08)
     noise = unit_rows(np.random.default_rng(0).normal(size=mentions.in_context.shape))
     lost = Mentions(mentions.names, mentions.by_name, noise, mentions.document)
-    assert linker.link(world.knowledge, lost).chance.mean() < links.chance.mean() - 0.1
+    assert linker.link(world.knowledge, lost)["own"].chance.mean() < links.chance.mean() - 0.1
 
 
 def test_the_general_convention_reads_no_habits_and_none_reads_a_graph_that_is_off(
@@ -92,7 +92,7 @@ def test_the_general_convention_reads_no_habits_and_none_reads_a_graph_that_is_o
     off = FACTS.model_copy(update={"edges": "none"})
     blind = train_linker(world.knowledge, mentions, gold, off)
     scores = [
-        blind.link(knowledge, mentions).scores
+        blind.link(knowledge, mentions)["own"].scores
         for knowledge in (world.knowledge, world.knowledge.with_shuffled_edges(1))
     ]
     assert np.array_equal(*scores)

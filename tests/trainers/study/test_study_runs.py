@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ from bali_trainers.training.submission import PreparedJob, queue_once
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
 CONCEPTS = 12
+MAKEFILE = Path(__file__).parents[3] / "Makefile"
 
 
 @pytest.fixture
@@ -98,13 +100,41 @@ def store(redis_client: redis.Redis) -> JobStore:
 
 
 @pytest.fixture
-def start(settings: Settings, study: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Start ``bali study run``; its workers are stopped in the end."""
-    command = [sys.executable, "-m", "bali", "study", "run", str(study)]
-    environment = os.environ | settings_environment(settings)
-    pipe = subprocess.PIPE
-    yield lambda: subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+def make(settings: Settings, study: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Start ``make study`` on downloads and a graph that is loaded; its workers are stopped."""
+    folder = study.parent
+    download(folder / "downloads" / "medmentions-all.jsonl", documents=40)
+    text = study.read_text()
+    for part in ("train", "dev", "test"):
+        text = text.replace(str(folder / part), f"corpora/medmentions/{part}")
+    study.write_text(text)
+    loaded = folder / "open-release" / ".loaded"
+    loaded.parent.mkdir()
+    loaded.touch()
+    installed = Path(sys.prefix) / ".installed"
+    command = ["make", "-f", str(MAKEFILE), "-o", str(installed), f"VENV={sys.prefix}"]
+    yield lambda: subprocess.Popen(
+        [*command, "study", f"STUDY={study.name}"],
+        cwd=folder,
+        env=os.environ | settings_environment(settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     local_services.down(settings, ["worker-gpu", "worker-subgraphs"])
+
+
+def download(path: Path, documents: int) -> None:
+    """Write what :func:`corpus` makes as MedMentions is shared: tokens, and mentions of them."""
+    rows = []
+    for document in range(documents):
+        n = document % CONCEPTS
+        tokens = [f"w{n}", f"w{60 + document % 30}", f"w{n + 20}", f"w{n + 40}"]
+        mentions = [[0, 1, f"C000000{n}"], [2, 4, f"C000000{n}"]]
+        rows.append({"pmid": str(document), "tokens": tokens, "mentions": mentions})
+    path.parent.mkdir()
+    path.write_text("\n".join(map(json.dumps, rows)))
 
 
 def outcomes(folder: Path) -> dict[str, int]:
@@ -123,21 +153,22 @@ def trained(folder: Path) -> int:
 
 
 def test_a_killed_study_goes_on_and_makes_nothing_twice(
-    start: Any, study: Path, settings: Settings, store: JobStore
+    make: Any, study: Path, settings: Settings, store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(study.parent)
     checked = load_study(study)
     folder = study_folder(checked, settings).path
-    killed = start()
+    killed = make()
     deadline = time.monotonic() + 300
     while not trained(folder):
         assert killed.poll() is None, killed.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    killed.kill()
+    os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     before, queued = outcomes(folder), {job.id for job in own(store)}
 
-    again = start()
+    again = make()
     said, errors = again.communicate(timeout=300)
     assert again.returncode == 0, errors
     assert f"{len(before)} of 4 runs are there already" in errors
@@ -168,7 +199,11 @@ def test_a_killed_study_goes_on_and_makes_nothing_twice(
     assert set(models["aligned"].scores["held-out edges"]) == {"name", "graph", "alone"}
     assert set(models["untouched"].scores["held-out edges"]) == {"name"}
     assert len(models["aligned"].scores["held-out edges"]["graph"]) > 1, "types of edges apart"
-    assert "## Linking on words" in (folder / "report.md").read_text()
+    page = (folder / "report.md").read_text()
+    assert "## Linking on words" in page
+    told = [report.dictionary, report.training, "graph g", report.machine["cpu"]]
+    assert all(part in page for part in told)
+    assert "train (" in report.training, "its digest follows"
 
 
 def test_a_study_runs_once_at_a_time(study: Path, settings: Settings, store: JobStore) -> None:

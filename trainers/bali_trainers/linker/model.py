@@ -131,14 +131,11 @@ class LearnedLinker:
     scorers: dict[Convention, Scorer]
     memory: Memory
 
-    def link(
-        self, knowledge: Knowledge, mentions: Mentions, convention: Convention = "own"
-    ) -> Links:
-        """Link mentions to concepts of ``knowledge``, which may be of a newer graph."""
-        return self.link_all(knowledge, mentions)[convention]
+    def link(self, knowledge: Knowledge, mentions: Mentions) -> dict[Convention, Links]:
+        """Link mentions to concepts of ``knowledge``, which may be of a newer graph.
 
-    def link_all(self, knowledge: Knowledge, mentions: Mentions) -> dict[Convention, Links]:
-        """Link mentions by each convention; the comparison of candidates is made once."""
+        Each convention has its answers; the comparison of candidates is made once.
+        """
         pairs = find_candidates(knowledge, mentions)
         found = describe(knowledge, self.memory, mentions, pairs, self.facts)
         return {convention: scorer(found, pairs) for convention, scorer in self.scorers.items()}
