@@ -74,6 +74,6 @@ open-release/.loaded:
 corpora/medmentions: corpora/medmentions-all
 	$(BIN)/bali corpus split $< --output $@
 
-corpora/%:
+corpora/%: | open-release/.loaded up
 	$(BIN)/bali corpus import $(or $(wildcard $(DOWNLOADS)/$*.*),$(error no file $(DOWNLOADS)/$*)) \
 		--output $@ $(CODES:%=--codes %)

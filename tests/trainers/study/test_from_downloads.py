@@ -35,6 +35,7 @@ def test_a_study_is_made_from_downloads_and_nothing_twice(tmp_path: Path) -> Non
         "bali release open open-release",
         "bali load open-release",
         "touch open-release/.loaded",
+        "bali up",
         f"bali corpus import {given} {codes}",
         "bali corpus split corpora/medmentions-all --output corpora/medmentions",
         f"bali corpus import downloads/ncbi-dev.pubtator --output corpora/ncbi-dev {codes}",
@@ -43,4 +44,4 @@ def test_a_study_is_made_from_downloads_and_nothing_twice(tmp_path: Path) -> Non
     for done in ("open-release/.loaded", "corpora/medmentions-all", "corpora/medmentions"):
         (tmp_path / done).mkdir(parents=True)
     (downloads / "ncbi-dev.pubtator").unlink()
-    assert commands(tmp_path) == ["bali study run hour"]
+    assert commands(tmp_path) == ["bali up", "bali study run hour"]
