@@ -34,6 +34,10 @@ test-lowest:  ## the trainer's tests with the lowest torch, transformers and PyG
 docs: install  ## build the documentation as a site, in build/docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -b html docs build/docs
 
+build/clients:  ## what generates clients, in a folder of its own: its pins are not ours
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet 'openapi-python-client==0.29.1'
+
 check: install  ## lint, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

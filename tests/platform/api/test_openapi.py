@@ -1,5 +1,9 @@
 """Generated requests against the OpenAPI document: what the API says of itself holds."""
 
+import subprocess
+from importlib import import_module
+from pathlib import Path
+
 import httpx
 import pytest
 import schemathesis
@@ -9,6 +13,7 @@ pytestmark = pytest.mark.services
 
 EXAMPLES = 12
 ENDLESS = "/events"
+GENERATOR = Path(__file__).parents[3] / "build/clients/bin/openapi-python-client"
 CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance",
           "response_schema_conformance")  # fmt: skip
 
@@ -51,3 +56,29 @@ def check_operation(operation: schemathesis.APIOperation) -> None:
         case.call_and_validate(checks=checks, timeout=30)
 
     try_one()
+
+
+@pytest.mark.clients
+def test_a_generated_client_asks_and_is_told_what_is_wrong(
+    api: httpx.Client, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not GENERATOR.exists():
+        pytest.skip("no generator of clients: run `make build/clients`")
+    document, config = tmp_path / "openapi.json", tmp_path / "config.json"
+    document.write_text(api.get("/openapi.json").text, encoding="utf-8")
+    config.write_text('{"post_hooks": []}', encoding="utf-8")  # they would format it, by ruff
+    subprocess.run(
+        [GENERATOR, "generate", "--path", document, "--output-path", tmp_path / "bali_client",
+         "--meta", "none", "--config", config], check=True,
+    )  # fmt: skip
+    monkeypatch.syspath_prepend(tmp_path)
+    routes = import_module("bali_client.api.terminology.resolve_codes")
+    maps = import_module("bali_client.api.terminology.map_codes")
+    request = import_module("bali_client.models").MapRequest(codes=["C0000003"], targets=["MSH"])
+    with import_module("bali_client").Client(base_url=f"{server}/v1") as client:
+        found = routes.sync(client=client, code=["MSH:DC0000001"])
+        mapped = maps.sync(client=client, body=request)
+        problem = routes.sync(client=client, code=["DC0000001"], source="nope")
+    assert [code.name for code in found.codes[0].codes] == ["Heart attack"]
+    assert [(row.status, row.target_code) for row in mapped.rows] == [("mapped", "DC0000003")]
+    assert "no vocabulary 'nope'" in problem.detail
