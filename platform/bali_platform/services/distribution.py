@@ -141,7 +141,8 @@ def _fetch_all(
     shutil.rmtree(partial, ignore_errors=True)
     for place in missing.values():
         place.mkdir(parents=True, exist_ok=True)
-    with reporter.step("download Neo4j (MB)", total=round(size / MEGABYTE, 1)) as step:
+    step_size = round(size / MEGABYTE, 1)
+    with _system_certificates(), reporter.step("download Neo4j (MB)", total=step_size) as step:
         context = _maven(partial, repositories, lambda count: step.advance(count / MEGABYTE))
         pool = ThreadPoolExecutor(max_workers=8)
         try:
@@ -162,14 +163,25 @@ def _check_space(folder: Path, size: int) -> None:
         )
 
 
+@contextmanager
+def _system_certificates() -> Iterator[None]:
+    """Trust what the system trusts, as pip does: a proxy's certificate is there.
+
+    Before requests, which jgo uses, is imported: it makes its context then. And not for longer:
+    contexts of libraries that were imported before would call themselves without end.
+    """
+    import truststore
+
+    truststore.inject_into_ssl()
+    try:
+        yield
+    finally:
+        truststore.extract_from_ssl()
+
+
 def _maven(
     partial: Path, repositories: Mapping[str, str] | None, on_bytes: Callable[[int], None]
 ) -> Any:
-    import truststore
-
-    # As pip does: a proxy's certificate is in the system's store. Before requests, which jgo uses,
-    # is imported: it makes its context then.
-    truststore.inject_into_ssl()
     from jgo.config import GlobalSettings
     from jgo.maven import MavenContext, PythonResolver
 

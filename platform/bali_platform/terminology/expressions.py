@@ -86,7 +86,7 @@ def parse(text: str) -> Expression:
     reader = _Reader(text)
     found = reader.joined(0)
     if token := reader.peek():
-        reader.refuse(f"'{token.text}' is not expected here: join sets with AND, OR or MINUS")
+        reader.refuse(f"{token.text!r} is not expected here: join sets with AND, OR or MINUS")
     return found
 
 
@@ -171,7 +171,7 @@ class _Reader:
         field = self._name(f"one of {', '.join(FIELDS)}").lower()
         if field not in FIELDS:
             self._place -= 1
-            self.refuse(f"no filter '{field}'{did_you_mean(field, FIELDS)}: {', '.join(FIELDS)}")
+            self.refuse(f"no filter {field!r}{did_you_mean(field, FIELDS)}: {', '.join(FIELDS)}")
         equal = bool(self._take("="))
         if not equal and not self._take("!="):
             self.refuse("a filter needs = or != after its name")

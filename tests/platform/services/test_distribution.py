@@ -6,6 +6,7 @@ import hashlib
 import multiprocessing
 import re
 import shutil
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -93,6 +94,14 @@ def test_fetches_every_jar_and_keeps_the_browser_off_the_class_path(
     }
     assert found.browser.read_bytes() == CONTENTS["org.neo4j.client:neo4j-browser:5.24.0"]
     assert VERSION in found.lib.parent.name
+
+
+def test_the_rest_of_the_process_keeps_its_own_certificates(
+    repository: Repository, tmp_path: Path
+) -> None:
+    before = ssl.SSLContext
+    provide(tmp_path, jars=JARS, repositories=repository.address)
+    assert ssl.SSLContext is before
 
 
 def test_a_complete_set_needs_no_network(repository: Repository, tmp_path: Path) -> None:

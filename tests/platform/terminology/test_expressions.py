@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bali_platform.base.errors import UsageError
@@ -47,6 +47,7 @@ def test_mistakes_are_told_with_their_place(text: str, why: str) -> None:
         parse(text)
 
 
+@example('1"\n"')
 @given(st.text(alphabet='AB:1<>!^(){}=,|"\\ */MINUS\n', max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:

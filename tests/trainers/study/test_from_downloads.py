@@ -11,7 +11,15 @@ MAKEFILE = Path(__file__).parents[3] / "Makefile"
 
 def commands(folder: Path) -> list[str]:
     """Return what ``make study`` would run in a folder, without running it."""
-    command = ["make", "-n", "-f", str(MAKEFILE), "-o", f"{sys.prefix}/.installed"]
+    command = [
+        "make",
+        "-n",
+        "--no-print-directory",
+        "-f",
+        str(MAKEFILE),
+        "-o",
+        f"{sys.prefix}/.installed",
+    ]
     found = subprocess.run(
         [*command, f"VENV={sys.prefix}", "study", "STUDY=hour"],
         cwd=folder,
