@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(folder: Path, job: str, settings: Settings) -> int:
     config: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
-    words: list[str] = []
-    for word in config["arguments"]:
-        patiently(lambda word=word: words.append(here(word, settings)))  # type: ignore[misc]
+    words = [patiently(partial(here, word, settings)) for word in config["arguments"]]
     command = [sys.executable, "-m", "bali", *words, "--output", str(folder / REPORT)]
     if code := subprocess.run(command, check=False).returncode:  # noqa: S603
         return code

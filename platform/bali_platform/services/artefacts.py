@@ -19,6 +19,7 @@ from functools import cache
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
+from typing import TypeVar
 
 import fsspec
 from filelock import FileLock
@@ -30,6 +31,7 @@ from bali_platform.base.files import digest_of, new_folder
 from bali_platform.base.logs import say
 from bali_platform.base.settings import Settings
 
+T = TypeVar("T")
 SCHEME = "store:"
 PATIENCE_S = 600.0
 _POLL_S = 2.0
@@ -186,13 +188,12 @@ class Artefacts:
             raise StoreError(f"the store {self._url} fails: {error}") from error
 
 
-def patiently(action: Callable[[], object]) -> None:
-    """Do something as soon as the store lets it, and give up after ten minutes."""
+def patiently(action: Callable[[], T]) -> T:
+    """Return what an action does as soon as the store lets it, and give up after ten minutes."""
     until = time.monotonic() + PATIENCE_S
     while True:
         try:
-            action()
-            return
+            return action()
         except NotInStoreError:
             raise
         except StoreError as error:
