@@ -163,8 +163,11 @@ class Reaper:
         self._wake = wake
         self._lapsed: dict[tuple[str, int], float] = {}
 
-    def sweep(self, now: float) -> None:
-        """Look once at all jobs; ``now`` is any clock, in seconds, that never goes back."""
+    def sweep(self, now: float) -> bool:
+        """Look once at all jobs; return whether to look again soon, for a lease has lapsed.
+
+        ``now`` is any clock, in seconds, that never goes back.
+        """
         self._store.recover(self._folder)
         states = self._store.states()
         running = [job_id for job_id, state in states.items() if state == JobState.RUNNING]
@@ -174,11 +177,12 @@ class Reaper:
             if job.state == JobState.RUNNING and not self._store.leased(job.id)
         }
         self._lapsed = {key: self._lapsed.get(key, now) for key in lapsed}
-        for key, since in self._lapsed.items():
-            if now - since >= GRACE_S:
-                _give_back(self._store, lapsed[key], "its worker was lost", free=True)
-        if JobState.QUEUED in states.values() and not self._waiting():
+        lost = [lapsed[key] for key, since in self._lapsed.items() if now - since >= GRACE_S]
+        for job in lost:
+            _give_back(self._store, job, "its worker was lost", free=True)
+        if (lost or JobState.QUEUED in states.values()) and not self._waiting():
             self._wake()
+        return bool(lapsed)
 
     def forget(self) -> None:
         """Start counting anew: during an outage nobody could have renewed a lease."""

@@ -34,7 +34,7 @@ from bali_platform.jobs.app import app, wake
 from bali_platform.jobs.cards import Cards, Hold, inventory
 from bali_platform.jobs.code import code_version, code_version_on_disk
 from bali_platform.jobs.connection import connect
-from bali_platform.jobs.lease import HEARTBEAT_S, Lease, claim_next
+from bali_platform.jobs.lease import HEARTBEAT_S, TIME_TO_LIVE_S, Lease, claim_next
 from bali_platform.jobs.model import Job, JobState
 from bali_platform.jobs.pulse import beat
 from bali_platform.jobs.reporter import HOLDER_VARIABLE
@@ -146,23 +146,30 @@ def _start(job: Job, hold: Hold, lock: int, log: IO[bytes]) -> subprocess.Popen[
 
 
 def _watch(trainer: subprocess.Popen[bytes], lease: Lease, stopping: threading.Event) -> int | None:
-    """Keep the lease until the trainer ends; its exit code, or None when the job was lost."""
-    kill_at = math.inf
+    """Keep the lease until the trainer ends; its exit code, or None when the job was lost.
+
+    The trainer stands still while its lease may be over: Redis may be away for all, or for this
+    machine alone, and then another one may train the job.
+    """
+    kill_at, renewed, still = math.inf, time.monotonic(), False
     while True:
         with suppress(subprocess.TimeoutExpired):
             return trainer.wait(HEARTBEAT_S)
         beat()
         keep_small(lease.job.log)
-        asked, held = stopping.is_set(), True
-        with suppress(
-            RedisError, JobNotFoundError
-        ):  # nobody else can take the job while Redis is away
+        asked, held, now = stopping.is_set(), True, time.monotonic()
+        with suppress(RedisError, JobNotFoundError):
             held = lease.renew()
+            renewed = now
             asked = asked or lease.cancel_requested()
         if not held or time.monotonic() > kill_at:
             _signal(trainer, signal.SIGKILL)
             trainer.wait()
             return None if not held else trainer.returncode
+        over = time.monotonic() - renewed > TIME_TO_LIVE_S
+        if over != still:
+            _signal(trainer, signal.SIGSTOP if over else signal.SIGCONT)
+            still = over
         if asked and kill_at == math.inf:
             _signal(trainer, signal.SIGTERM)
             kill_at = time.monotonic() + STOP_WITHIN_S

@@ -36,6 +36,7 @@ from bali_platform.services.redis_server import redis_concerns
 
 QUEUES = (SUBGRAPHS, GPU)
 SWEEP_EVERY_S = 5.0
+SWEEP_SOON_S = 1.0  # while a lease has lapsed
 HUNG_AFTER_S = 90.0  # without a sign of life, while Redis answers
 STOP_WITHIN_S = 60.0
 
@@ -172,7 +173,8 @@ class _Sweeper:
         for log in self._logs.glob("*.log"):
             keep_small(log)
         try:
-            self._reaper.sweep(now)
+            if self._reaper.sweep(now):
+                self._next = now + SWEEP_SOON_S
             self._renew(children)
             if self._trains:
                 publish_cards(self._redis)

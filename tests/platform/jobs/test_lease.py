@@ -111,7 +111,7 @@ def test_a_renewed_lease_is_never_taken(queue: Queue) -> None:
     lease = queue.claim()
     for now in range(100):
         assert lease.renew()
-        queue.reaper.sweep(float(now))
+        assert not queue.reaper.sweep(float(now))
     assert lease.end(JobState.SUCCEEDED)
 
 
@@ -119,6 +119,7 @@ def test_a_lapsed_lease_gives_the_job_to_the_next(queue: Queue) -> None:
     job = queue.submit()
     first = queue.claim()
     assert queue.lose(first).state == JobState.QUEUED
+    assert queue.woken == 1, "the next one need not wait for another sweep"
     second = queue.claim()
     assert second.job.attempt == 2
     assert not first.renew()
@@ -132,7 +133,7 @@ def test_a_holder_has_time_to_renew_after_an_outage(queue: Queue) -> None:
     queue.submit()
     lease = queue.claim()
     queue.lapse(lease)
-    queue.reaper.sweep(0.0)
+    assert queue.reaper.sweep(0.0), "it has to look again soon"
     queue.reaper.sweep(lease_module.GRACE_S - 0.1)
     assert lease.renew()
     queue.reaper.sweep(lease_module.GRACE_S + 0.1)

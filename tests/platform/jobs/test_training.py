@@ -5,13 +5,29 @@ from __future__ import annotations
 import fcntl
 import json
 import signal
+import time
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
 from bali_platform.base.logs import about
-from bali_platform.jobs import JobState
+from bali_platform.base.settings import Settings
+from bali_platform.jobs import JobState, JobStore, training
+from bali_platform.jobs.cards import Cards
+from bali_platform.jobs.lease import claim_next
 from bali_platform.jobs.queues import GPU, SUBGRAPHS, waiting
+
+TICKING = """
+import sys, time
+from pathlib import Path
+folder = Path(sys.argv[1])
+while not (folder / "enough").exists():
+    with (folder / "ticks").open("a") as file:
+        file.write(".")
+    time.sleep(0.05)
+"""
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
@@ -129,6 +145,41 @@ def test_a_worker_runs_as_many_jobs_as_cards_are_free(farm: Any) -> None:
         assert farm.wait(job).state == JobState.CANCELLED
     assert farm.wait(third).state == JobState.SUCCEEDED
     assert farm.now(wide).message == "it needs 4 cards, and there are 3 here"
+
+
+def test_a_trainer_stands_still_while_its_lease_may_be_over(
+    mortal_redis: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ticking.py").write_text(TICKING)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("BALI_HOME", str(tmp_path))
+    monkeypatch.setitem(training.PROGRAMS, "tick", "ticking")
+    monkeypatch.setattr(training, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(training, "TIME_TO_LIVE_S", 1.0)
+    store = JobStore(mortal_redis.client())
+    job = store.submit("tick", "t", {}, {}, tmp_path / "jobs")
+    ticks = job.folder / "ticks"
+    stood_still: list[bool] = []
+
+    def take_redis_away() -> None:
+        while not ticks.exists():
+            time.sleep(0.05)
+        mortal_redis.kill()
+        time.sleep(3)
+        seen = ticks.stat().st_size
+        time.sleep(1)
+        stood_still.append(ticks.stat().st_size == seen)
+        mortal_redis.start()
+        (job.folder / "enough").touch()
+
+    thread = Thread(target=take_redis_away)
+    thread.start()
+    claimed = claim_next(store, Cards([], Settings(home=tmp_path), tmp_path))
+    assert claimed
+    training.run_job(*claimed, Event())
+    thread.join()
+    assert stood_still == [True]
+    assert (store.get(job.id).state, store.get(job.id).attempt) == (JobState.SUCCEEDED, 1)
 
 
 def test_a_folder_in_use_keeps_a_second_trainer_out(farm: Any) -> None:
