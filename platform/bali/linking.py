@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TypedDict, Unpack, overload
 
+from bali.trained import trained_decider
 from bali_loaders.linking import (
     Linked,
     LinkOptions,
@@ -151,7 +152,10 @@ def _linker(graph: Graph, options: LinkOptions) -> TextLinker:
 
 
 def _opened(graph: Graph, options: LinkOptions) -> TextLinker:
-    return graph_linker(graph, load_settings().home / "cache", options)
+    settings = load_settings()
+    decider = trained_decider(settings)
+    linker = graph_linker(graph, settings.home / "cache", options)
+    return replace(linker, decider=decider()) if decider else linker
 
 
 def _told(text: str, found: Linked) -> LinkedText:

@@ -11,7 +11,7 @@ from bali_loaders.corpora.identifiers import CodeSource, GraphCodes, IdentifierM
 from bali_loaders.corpora.imports import annotated_sentences, document_sentences, linked_sentences
 from bali_loaders.corpora.sources import Notes
 from bali_loaders.linking.dictionary import open_dictionary
-from bali_loaders.linking.engine import TextLinker
+from bali_loaders.linking.engine import DeciderSource, TextLinker
 from bali_loaders.linking.facts import open_facts
 from bali_loaders.linking.linker import Ambiguous, Linker, drop_withheld
 from bali_loaders.linking.options import LinkOptions
@@ -45,11 +45,15 @@ class LinkNames:
 
 @dataclass(frozen=True)
 class LinkDocuments:
-    """Links whole documents with what is compiled in two folders; keeps sentences with mentions."""
+    """Links whole documents with what is compiled in two folders; keeps sentences with mentions.
+
+    What names of several concepts mean is left to what ``decider`` makes, if given.
+    """
 
     dictionary: Path
     facts: Path
     options: LinkOptions
+    decider: DeciderSource | None = None
 
     def __call__(self, documents: Iterable[Document], notes: Notes) -> Iterator[Sentence]:
         """Yield the linked sentences."""
@@ -57,7 +61,12 @@ class LinkDocuments:
 
     def linker(self) -> TextLinker:
         """Return the linker of these folders; raises :class:`UsageError` for a wrong option."""
-        linker = TextLinker(open_dictionary(self.dictionary), open_facts(self.facts), self.options)
+        linker = TextLinker(
+            open_dictionary(self.dictionary),
+            open_facts(self.facts),
+            self.options,
+            self.decider() if self.decider else None,
+        )
         linker.link("")  # which reads the options
         return linker
 

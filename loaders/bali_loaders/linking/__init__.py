@@ -1,7 +1,7 @@
 """Linking: the names of a graph, found in text."""
 
 from bali_loaders.linking.dictionary import Dictionary, compile_dictionary, open_dictionary
-from bali_loaders.linking.engine import Linked, LinkedMention, Omitted, TextLinker
+from bali_loaders.linking.engine import Decider, Linked, LinkedMention, Omitted, TextLinker
 from bali_loaders.linking.facts import ConceptFacts, compile_facts, open_facts
 from bali_loaders.linking.linker import (
     Ambiguous,
@@ -20,6 +20,7 @@ __all__ = [
     "PRESETS",
     "Ambiguous",
     "ConceptFacts",
+    "Decider",
     "Dictionary",
     "Encoder",
     "LinkOptions",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import compress, pairwise
-from typing import NamedTuple
+from itertools import pairwise
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,19 @@ class Linked(NamedTuple):
     omitted: list[Omitted]
 
 
+class Decider(Protocol):
+    """Chooses anew among the concepts that names may mean, by what only it knows."""
+
+    def __call__(
+        self, texts: Sequence[str], found: Sequence[list[LinkedMention]]
+    ) -> Sequence[list[LinkedMention]]:
+        """Return the mentions of each document, in the same places."""
+
+
+DeciderSource = Callable[[], Decider]
+"""Makes a decider in whatever process needs one."""
+
+
 @dataclass(frozen=True)
 class TextLinker:
     """Links documents to the concepts of a graph. Immutable: threads may share one.
@@ -80,11 +93,13 @@ class TextLinker:
         dictionary: The names to look for.
         facts: What is known of their concepts; without, nothing can be chosen by type.
         options: What is linked; see :data:`~bali_loaders.linking.options.PRESETS`.
+        decider: Has the last word on what names of several concepts mean, if there is one.
     """
 
     dictionary: Dictionary
     facts: ConceptFacts | None = None
     options: LinkOptions = PRESETS["literature"]
+    decider: Decider | None = None
 
     def link(self, text: str) -> list[LinkedMention]:
         """Return what a document mentions, in reading order."""
@@ -96,6 +111,11 @@ class TextLinker:
             return [linked for chunk in chunks(texts, str) for linked in self._link(chunk)]
 
     def _link(self, texts: Sequence[str]) -> Iterator[Linked]:
+        found = list(self._found_in(texts))
+        for own in self.decider(texts, found) if self.decider else found:
+            yield self._parted_by_doubt(own)
+
+    def _found_in(self, texts: Sequence[str]) -> Iterator[list[LinkedMention]]:
         notes = read_notes(texts, clinical=self.options.clinical)
         words = read_words(notes.plain)
         corrected = np.zeros(len(words), dtype=bool)
@@ -106,7 +126,7 @@ class TextLinker:
         real, course = spans.answer.astype(bool), np.zeros(len(spans), dtype=np.uint8)
         course[real] = [answer.course for answer in spans.answer[real]]
         flags = find_attributes(notes, words, spans.start, spans.end, course)
-        yield from self._linked(notes, spans[real], flags[real])
+        yield from self._records(notes, spans[real], flags[real])
 
     def _found(self, plain: Joined, words: Words) -> Iterator[Spans]:
         yield self._defined(plain)
@@ -185,7 +205,10 @@ class TextLinker:
         at, answers = self._chooser.choose(match[keep], entry[keep], text[first])
         return dict(zip((asked[place] for place in text[first[at]]), answers, strict=True))
 
-    def _linked(self, notes: Notes, spans: Spans, flags: NDArray[np.uint8]) -> Iterator[Linked]:
+    @staticmethod
+    def _records(
+        notes: Notes, spans: Spans, flags: NDArray[np.uint8]
+    ) -> Iterator[list[LinkedMention]]:
         """Put what was found into records, document by document."""
         origins = notes.plain.origins
         bounds = np.searchsorted(spans.start, origins)
@@ -204,16 +227,18 @@ class TextLinker:
         )
         # As LinkedMention._make does, without a call in Python for each.
         found = list(map(partial(tuple.__new__, LinkedMention), zip(*columns, strict=True)))
-        unsure = np.array(score) < self.options.nil
-        for low, high in pairwise(bounds.tolist()):
-            own, omitted = found[low:high], []
-            if unsure[low:high].any():
-                omitted = [
-                    Omitted(one.start, one.end, (one.cui, *one.alternatives), one.score)
-                    for one in compress(own, unsure[low:high])
-                ]
-                own = list(compress(own, ~unsure[low:high]))
-            yield Linked(own, omitted)
+        yield from (found[low:high] for low, high in pairwise(bounds.tolist()))
+
+    def _parted_by_doubt(self, found: list[LinkedMention]) -> Linked:
+        nil = self.options.nil
+        if not nil or all(one.score >= nil for one in found):
+            return Linked(found, [])
+        omitted = [
+            Omitted(one.start, one.end, (one.cui, *one.alternatives), one.score)
+            for one in found
+            if one.score < nil
+        ]
+        return Linked([one for one in found if one.score >= nil], omitted)
 
     @cached_property
     def _chooser(self) -> Chooser:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bali.cli.common import DeviceOption, out, reporter
-from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.errors import UsageError
 
 if TYPE_CHECKING:
     from bali_platform.graph import Graph
@@ -21,8 +21,14 @@ def train(
         list[Path], typer.Argument(metavar="CORPUS..", help="Linked corpora with marked mentions.")
     ],
     folder: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the new linker.")
-    ],
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Folder of the new linker; by default the home's, which links from then on.",
+        ),
+    ] = None,
     model: Annotated[str, typer.Option(help="The language model below it.")] = "minilm",
     edges: Annotated[
         Literal["real", "shuffled", "none"],
@@ -36,6 +42,7 @@ def train(
 ) -> None:
     """Train a linker on the mentions of corpora: it chooses among candidates, and knows doubt."""
     from bali.cli.evaluation import set_up
+    from bali.trained import home_linker
     from bali_platform.base.settings import load_settings
     from bali_platform.graph import Graph
     from bali_trainers.evaluation import build_mention_task, read_names
@@ -43,10 +50,11 @@ def train(
     from bali_trainers.linker import LinkerFacts, joined, know, train_linker
 
     encoder = NameEncoder(model, set_up("auto", device))
-    with Graph.connect(load_settings()) as live:
+    settings = load_settings()
+    with Graph.connect(settings) as live:
         known = read_names(live.names())
         tasks = [build_mention_task(known, corpus, documents=documents) for corpus in corpora]
-        knowledge, mentions = know(live, tasks, encoder, reporter())
+        knowledge, mentions = know(live, known.table, tasks, encoder, reporter())
         facts = LinkerFacts(
             model=str(Path(model).resolve()) if Path(model).is_dir() else model,
             digest=encoder.digest,
@@ -57,6 +65,7 @@ def train(
         )
     gold = [own for task in tasks for own in task.gold]
     linker = train_linker(knowledge, joined(mentions), gold, facts, reporter=reporter())
+    folder = folder or home_linker(settings)
     linker.save(folder, knowledge.table.cuis)
     out.print(f"{folder} links what {len(gold):,} mentions of {len(tasks)} corpora taught it")
 
@@ -74,15 +83,12 @@ def ask_linkers(
     folders: Sequence[Path], known: KnownNames, task: MentionTask, graph: Graph, setup: Setup
 ) -> list[Scored]:
     """Return what trained linkers make of the mentions of a task."""
-    from bali_trainers.inference.embedding import NameEncoder
-    from bali_trainers.linker import evaluate_linker, know, open_linker
+    from bali.deciding import open_trained
+    from bali_trainers.linker import evaluate_linker, know
 
     outcomes = []
     for folder in folders:
-        linker = open_linker(folder, known.number)
-        encoder = NameEncoder(linker.facts.model, setup)
-        if encoder.digest != linker.facts.digest:
-            raise BaliError(f"{linker.facts.model} has changed since {folder} was trained")
-        knowledge, (mentions,) = know(graph, [task], encoder, setup.reporter)
+        linker, encoder = open_trained(folder, known.number, setup)
+        knowledge, (mentions,) = know(graph, known.table, [task], encoder, setup.reporter)
         outcomes += evaluate_linker(str(folder), linker, knowledge, mentions, task)
     return outcomes

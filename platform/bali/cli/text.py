@@ -13,6 +13,7 @@ from bali.cli.common import JsonOption, out, print_json, reporter, table
 from bali.cli.corpus import export, show, stats
 from bali.cli.queued import workers_for
 from bali.cli.review import review
+from bali_platform.base.progress import QUIET, Reporter
 
 if TYPE_CHECKING:
     from bali.reranking import ModelReranker
@@ -59,6 +60,14 @@ Source = Annotated[
 ]
 Nil = Annotated[
     float, typer.Option(min=0, max=1, help="Leave out names whose concept is less sure than this.")
+]
+LinkerFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--linker",
+        help="Trained linker that decides what names of several concepts mean; by default the "
+        "home's, if there is one. `none` is none.",
+    ),
 ]
 Model = Annotated[
     str | None,
@@ -109,6 +118,7 @@ def link(
         Ambiguity | None,
         typer.Option(help="For training: what to do with a name that several concepts share."),
     ] = None,
+    linker: LinkerFolder = None,
     model: Model = None,
     threshold: Threshold = 0.0,
     withheld: Annotated[
@@ -135,7 +145,7 @@ def link(
     from bali_platform.base.errors import UsageError
 
     for_training = (ambiguous, model, withheld) != (None, None, None)
-    for_reading = any((group, type_, source, stop, nil, min_length != 2))
+    for_reading = any((group, type_, source, stop, nil, linker, min_length != 2))
     purpose = preset or ("training" if for_training else "literature")
     share = 0.0
     options: LinkOptions | None = None
@@ -144,8 +154,10 @@ def link(
         if for_training:
             raise UsageError("--ambiguous, --model and --withheld need --preset training")
         options = _chosen(purpose, group, type_, source, min_length, stop, nil)
-        version, documents = _documents(options)
-        documents.linker()  # a wrong option is told before any file is read
+        version, documents = _documents(options, linker, reporter() if jobs == 1 else QUIET)
+        if workers and documents.decider:
+            raise UsageError("a trained linker decides on this machine: add --linker none")
+        replace(documents, decider=None).linker()  # a wrong option is told before any file is read
         convert = documents
     elif for_reading:
         raise UsageError("a corpus to train on holds every name: leave the filters away")
@@ -190,8 +202,11 @@ def _chosen(
     return replace(base, min_length=min_length, stop_names=stop_names)
 
 
-def _documents(options: LinkOptions) -> tuple[str, LinkDocuments]:
+def _documents(
+    options: LinkOptions, linker: Path | None, progress: Reporter
+) -> tuple[str, LinkDocuments]:
     """Compile what the live graph says, and return its version and the work that links."""
+    from bali.trained import trained_decider
     from bali_loaders.corpora import LinkDocuments
     from bali_loaders.linking.linker import graph_dictionary, graph_facts
     from bali_platform.base.settings import load_settings
@@ -199,10 +214,11 @@ def _documents(options: LinkOptions) -> tuple[str, LinkDocuments]:
 
     settings = load_settings()
     cache = settings.home / "cache"
+    decider = trained_decider(settings, linker, progress)
     with Graph.connect(settings) as graph:
         dictionary = graph_dictionary(graph, cache, reporter=reporter())
         facts = graph_facts(graph, cache, reporter())
-    return dictionary.graph_version, LinkDocuments(dictionary.folder, facts, options)
+    return dictionary.graph_version, LinkDocuments(dictionary.folder, facts, options, decider)
 
 
 def import_(
@@ -336,6 +352,7 @@ def score(
     type_: Type = None,
     source_: Source = None,
     nil: Nil = 0.0,
+    linker: LinkerFolder = None,
     model: Model = None,
     threshold: Threshold = 0.0,
     as_json: JsonOption = False,
@@ -350,11 +367,11 @@ def score(
     gold = read_sentences(folder)
     if model or preset == "training":
         source = _reranker(model, threshold)
-        linker = Linker(_dictionary(withheld=0.0), reranker=source() if source else None)
-        result = score_linker(linker, gold)
+        by_sentence = Linker(_dictionary(withheld=0.0), reranker=source() if source else None)
+        result = score_linker(by_sentence, gold)
     else:
         options = _chosen(preset, group, type_, source_, 2, None, nil)
-        _, documents = _documents(options)
+        _, documents = _documents(options, linker, reporter())
         result = score_documents(documents.linker(), gold)
     rows = {
         name: {"precision": s.precision, "recall": s.recall, "f1": s.f1, **s._asdict()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+import bali
 from bali.cli.main import app
-from bali_platform.base.errors import BaliError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.settings import Settings
 from bali_platform.text.corpus import Mention, read_sentences
 
@@ -98,25 +100,24 @@ def test_from_a_file_to_a_linked_evaluated_corpus(
     assert shown["acc@1 expected"]["value"] == 0.5
 
 
-def test_a_linker_is_trained_and_asked_beside_the_model_below_it(
-    codes: Path, tiny_model: Callable[..., Path], tmp_path: Path
+@pytest.fixture
+def linker(settings: Settings) -> Iterator[Path]:
+    """Where a linker decides for the whole home, which is as it was afterwards."""
+    folder = settings.home / "linker"
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_linker_is_trained_asked_beside_the_model_below_it_and_decides_from_then_on(
+    codes: Path, linker: Path, tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
-    file, linker = tmp_path / "train.pubtator", tmp_path / "linker"
+    file = tmp_path / "train.pubtator"
     file.write_text(
         "\n\n".join(f"{n}|t|w3 w4 of w{n}\n{n}\t0\t5\tw3 w4\tDisease\tD000001" for n in range(30))
     )
     run("corpus", "import", file, "--codes", codes, "-o", tmp_path / "train")
     trained = CliRunner().invoke(
-        app,
-        [
-            "train",
-            "linker",
-            str(tmp_path / "train"),
-            "-o",
-            str(linker),
-            "--model",
-            str(tiny_model()),
-        ],
+        app, ["train", "linker", str(tmp_path / "train"), "--model", str(tiny_model())]
     )
     assert "links what 30 mentions of 1 corpora taught it" in " ".join(trained.stdout.split())
     found = run("evaluate", "mentions", "--corpus", file, "--codes", codes, "--linker", linker)
@@ -127,6 +128,30 @@ def test_a_linker_is_trained_and_asked_beside_the_model_below_it(
     assert found["notes"][f"{linker}, own"]["among the candidates"] == 1
     with pytest.raises(BaliError, match="name a model, or a linker"):
         run("evaluate", "mentions", "--corpus", file, "--codes", codes)
+
+    note = tmp_path / "note.txt"
+    note.write_text("w7 w8 came first. Then\nw3 w4 of w99. w5 w6.")
+    link = "corpus", "link", note, "-o"
+
+    def meant(corpus: str, *options: object) -> dict[str, str]:
+        run(*link, tmp_path / corpus, *options)
+        return {
+            sentence.text[mention.start : mention.end]: mention.cui
+            for sentence in read_sentences(tmp_path / corpus)
+            for mention in sentence.mentions
+        }
+
+    others = {"w7 w8": "C0000003", "w5 w6": "C0000002"}
+    assert meant("linked") == others | {"w3 w4": "C0000002"}
+    assert meant("apart", "--jobs", 2) == meant("linked")
+    assert meant("without", "--linker", "none") == others | {"w3 w4": "C0000001"}
+    _, told, _ = bali.link(note.read_text()).mentions
+    assert (told.cui, told.name, told.alternatives) == ("C0000002", "w5 w6", ("C0000001",))
+    assert told.score == 1, "all such mentions meant it"
+    with pytest.raises(UsageError, match="--linker none"):
+        run(*link, tmp_path / "far", "--workers")
+    with pytest.raises(BaliError, match="there is no linker in nowhere"):
+        run(*link, tmp_path / "wrong", "--linker", "nowhere")
 
 
 @pytest.mark.usefixtures("_arithmetic_as_before")

@@ -136,7 +136,12 @@ class LearnedLinker:
 
         Each convention has its answers; the comparison of candidates is made once.
         """
-        pairs = find_candidates(knowledge, mentions)
+        return self.choose(knowledge, mentions, find_candidates(knowledge, mentions))
+
+    def choose(
+        self, knowledge: Knowledge, mentions: Mentions, pairs: Candidates
+    ) -> dict[Convention, Links]:
+        """Do the same among candidates that are known."""
         found = describe(knowledge, self.memory, mentions, pairs, self.facts)
         return {convention: scorer(found, pairs) for convention, scorer in self.scorers.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph import Graph
 from bali_platform.subgraphs import GraphNeighbourhoods
-from bali_trainers.evaluation import MentionTask
+from bali_trainers.evaluation import MentionTask, NameTable
 from bali_trainers.inference.embedding import NameEncoder
 from bali_trainers.linker.candidates import Mentions
 from bali_trainers.linker.knowledge import Knowledge, read_edges
@@ -19,13 +20,16 @@ _AT_ONCE = 2000
 
 
 def know(
-    graph: Graph, tasks: Sequence[MentionTask], encoder: NameEncoder, reporter: Reporter = QUIET
+    graph: Graph,
+    table: NameTable,
+    tasks: Sequence[MentionTask],
+    encoder: NameEncoder,
+    reporter: Reporter = QUIET,
 ) -> tuple[Knowledge, list[Mentions]]:
     """Return what the live graph says of the concepts of a dictionary, and the tasks' mentions.
 
-    The tasks share the dictionary.
+    ``table`` is the dictionary, which the tasks share.
     """
-    table = tasks[0].table
     names, asked = encoder.encode_both(table.names, [name for task in tasks for name in task.names])
     with reporter.step("read neighbours"):
         edges = read_edges(GraphNeighbourhoods(graph), table.cuis)
@@ -33,9 +37,9 @@ def know(
     vectors = names.vectors[names.row].astype(np.float32)
     knowledge = Knowledge(table, vectors, _marked(sources), edges)
     by_name = asked.vectors[asked.row].astype(np.float32)
-    ends = np.cumsum([len(task.names) for task in tasks])[:-1]
-    own = zip(tasks, np.split(by_name, ends), strict=True)
-    return knowledge, [_mentions(encoder, task, vectors) for task, vectors in own]
+    ends = list(accumulate(len(task.names) for task in tasks))
+    own = np.split(by_name, ends)[: len(tasks)]
+    return knowledge, [_mentions(encoder, *both) for both in zip(tasks, own, strict=True)]
 
 
 def _mentions(encoder: NameEncoder, task: MentionTask, by_name: NDArray[np.float32]) -> Mentions:
