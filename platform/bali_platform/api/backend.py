@@ -19,6 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from bali_platform.api.answers import AnswerCache, entity_tag
+from bali_platform.api.asking import Desk, questions
 from bali_platform.api.coalescing import CoalescingGraph
 from bali_platform.api.metrics import Metrics
 from bali_platform.api.models import JobRequest
@@ -72,6 +73,7 @@ class Backend:
         self._graph: CoalescingGraph | None = None
         self._terms: Terminology | None = None
         self._warmed: Terminology | None = None
+        self._questions = questions()
         self._tag = ""
         self._why = "the server is starting"
         self._workers: tuple[Worker, ...] = ()
@@ -113,6 +115,11 @@ class Backend:
         if self._terms is None:
             raise BaliError(self._why)
         return self._terms
+
+    @property
+    def desk(self) -> Desk:
+        """Where single questions about its codes are put together."""
+        return Desk(self.terms, self._questions)
 
     @property
     def release(self) -> dict[str, Any] | None:

@@ -7,16 +7,13 @@ arrive wait, and then go together.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from anyio import to_thread
 
 Question = TypeVar("Question")
 Reply = TypeVar("Reply")
-Kind = TypeVar("Kind")
 
 
 class Together(Generic[Question, Reply]):
@@ -70,55 +67,4 @@ class Together(Generic[Question, Reply]):
             if isinstance(one, Exception):
                 reply.set_exception(one)
             else:
-                reply.set_result(one)
-
-
-class Shared(Generic[Kind, Question, Reply]):
-    """The same for threads, which answer each other's questions of one kind.
-
-    Args:
-        answer: answers a batch of a kind, in its order.
-        at_once: batches under way.
-        most: questions of a batch.
-    """
-
-    def __init__(
-        self,
-        answer: Callable[[Kind, list[Question]], Sequence[Reply]],
-        *,
-        at_once: int,
-        most: int,
-    ) -> None:
-        self._answer, self._most = answer, most
-        self._turns = threading.BoundedSemaphore(at_once)
-        self._lock = threading.Lock()
-        self._waiting: list[tuple[Kind, Question, Future[Reply]]] = []
-
-    def ask(self, kind: Kind, question: Question) -> Reply:
-        """Return the answer to one question."""
-        reply: Future[Reply] = Future()
-        with self._lock:
-            self._waiting.append((kind, question, reply))
-        # Everybody takes a turn, and a turn answers the first in line at least: nobody is left out,
-        # though many are answered by another.
-        with self._turns:
-            self._answer_batch(self._take())
-        return reply.result()
-
-    def _take(self) -> list[tuple[Kind, Question, Future[Reply]]]:
-        with self._lock:
-            alike = [one for one in self._waiting if one[0] == self._waiting[0][0]][: self._most]
-            self._waiting = [one for one in self._waiting if one not in alike]
-        return alike
-
-    def _answer_batch(self, batch: list[tuple[Kind, Question, Future[Reply]]]) -> None:
-        if not batch:
-            return
-        try:
-            found = self._answer(batch[0][0], [question for _, question, _ in batch])
-        except Exception as error:
-            for *_, reply in batch:
-                reply.set_exception(error)
-        else:
-            for (*_, reply), one in zip(batch, found, strict=True):
                 reply.set_result(one)

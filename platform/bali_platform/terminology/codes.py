@@ -6,10 +6,16 @@ import difflib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any, TypeVar
 
-from bali_platform.base.errors import AmbiguousError, NotFoundError, UsageError, did_you_mean
+from bali_platform.base.errors import (
+    AmbiguousError,
+    BaliError,
+    NotFoundError,
+    UsageError,
+    did_you_mean,
+)
 from bali_platform.graph.client import Graph
 from bali_platform.graph.names import name_key
 from bali_platform.graph.records import History
@@ -103,23 +109,21 @@ class Codes:
 
     def resolve_codes(self, texts: Iterable[str], source: str | None = None) -> list[CodedConcept]:
         """Return the one code that each text stands for; raises as :meth:`resolve_code`."""
-        resolved = self.resolve(texts, source)
-        for each in resolved:
-            if each.status == "unknown":
-                raise NotFoundError(each.message)
-            if each.status == "ambiguous":
-                raise AmbiguousError(each.message)
-        return [each.codes[0] for each in resolved]
+        return unfailed(self.resolve_each(texts, source))
+
+    def resolve_each(
+        self, texts: Iterable[str], source: str | None = None
+    ) -> list[CodedConcept | BaliError]:
+        """Return the one code that each text stands for, or what :meth:`resolve_code` raises."""
+        return [_the_one(resolved) for resolved in self.resolve(texts, source)]
 
     def validate(
         self, texts: Iterable[str], source: str | None = None, displays: Sequence[str] = ()
     ) -> list[Validation]:
         """Tell of each written code whether it is one, and whether its display is a term of it."""
-        resolved = self.resolve(texts, source)
-        if len(displays) > len(resolved):
-            raise UsageError(f"{len(displays)} displays for {len(resolved)} codes: give one a code")
-        wanted = [*displays, *[""] * (len(resolved) - len(displays))]
-        pairs = list(zip(resolved, wanted, strict=True))
+        asked = with_displays(list(texts), displays)
+        resolved = self.resolve((text for text, _ in asked), source)
+        pairs = [(each, display) for each, (_, display) in zip(resolved, asked, strict=True)]
         found = [each.codes[0] for each, display in pairs if display and each.status == "found"]
         terms = self._terms(found)
         return [_validation(each, display, terms) for each, display in pairs]
@@ -283,6 +287,32 @@ class Codes:
         for row in map(_row, self.graph.rows("code_find", pairs)):
             terms.setdefault(_pair(row), set()).update(name_key(atom[0]) for atom in row["atoms"])
         return terms
+
+
+def with_displays(texts: Sequence[str], displays: Sequence[str]) -> list[tuple[str, str]]:
+    """Return each code with its display, which may be missing at the end."""
+    if len(displays) > len(texts):
+        raise UsageError(f"{len(displays)} displays for {len(texts)} codes: give one a code")
+    return list(zip_longest(texts, displays, fillvalue=""))
+
+
+def unfailed(found: Iterable[T | BaliError]) -> list[T]:
+    """Return answers; raise the first error among them."""
+    answers = []
+    for each in found:
+        if isinstance(each, BaliError):
+            raise each
+        answers.append(each)
+    return answers
+
+
+def _the_one(resolved: Resolved) -> CodedConcept | BaliError:
+    match resolved.status:
+        case "unknown":
+            return NotFoundError(resolved.message)
+        case "ambiguous":
+            return AmbiguousError(resolved.message)
+    return resolved.codes[0]
 
 
 def _validation(resolved: Resolved, display: str, terms: Mapping[Pair, set[str]]) -> Validation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 
 from bali_platform.base.errors import UsageError, did_you_mean
@@ -92,9 +93,18 @@ class Findings(Codes):
 
     def codes(self, cui: str, sources: Collection[str] = ()) -> tuple[Atom, ...]:
         """Return every term of a concept with its code, of some vocabularies or all."""
-        wanted = {self.source(name) for name in sources}
-        atoms = (Atom(**row) for row in self.graph.query("code_atoms", cui=cui))
-        return tuple(atom for atom in atoms if not wanted or atom.source in wanted)
+        wanted = [self.source(name) for name in sources]
+        return tuple(self.terms_of([cui], wanted or None).get(cui, ()))
+
+    def terms_of(
+        self, cuis: Collection[str], sources: Collection[str] | None = None
+    ) -> dict[str, list[Atom]]:
+        """Return the terms of concepts with their codes, of some vocabularies (SABs) or all."""
+        found: dict[str, list[Atom]] = defaultdict(list)
+        wanted = None if sources is None else list(sources)
+        for cui, *atom in self.graph.rows("code_atoms", list(cuis), sources=wanted):
+            found[cui].append(Atom(*atom))
+        return found
 
     def _attempts(
         self, text: str, limit: int, filters: search.Filters, tried: list[str]

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Literal, NamedTuple
 
-from bali_platform.base.errors import UsageError
+from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.graph.records import Records
-from bali_platform.terminology.codes import Codes, Pair
+from bali_platform.terminology.codes import Codes, Pair, unfailed
 from bali_platform.terminology.records import (
     UMLS,
     Basis,
@@ -64,6 +64,19 @@ class Hierarchies(Codes):
         members = self.members(start.source, dict.fromkeys(beside, 1))
         return Hierarchy(start, start.source, self.basis(start.source), members)
 
+    def next_to(
+        self, source: str, codes: Collection[CodedConcept], direction: Direction
+    ) -> dict[str, list[str]]:
+        """Return the codes just above or below each of a vocabulary's codes, in order."""
+        edges = self._edges(source, list({self.node(code) for code in codes}), direction)
+        at: dict[str, list[str]] = defaultdict(list)
+        for found in self.codes_at(source, set(chain.from_iterable(edges.values()))):
+            at[self.node(found)].append(found.code)
+        return {
+            code.code: sorted({near for node in edges[self.node(code)] for near in at[node]})
+            for code in codes
+        }
+
     def subsumes(self, a: str, b: str, source: str | None = None) -> Subsumption:
         """Return how code A stands to code B: above it, below it, the same, or neither."""
         return self.subsumes_each([(a, b)], source)[0]
@@ -75,14 +88,24 @@ class Hierarchies(Codes):
 
         Raises the first error of :meth:`resolve_code` among the codes.
         """
+        return unfailed(self.compare_each(pairs, source))
+
+    def compare_each(
+        self, pairs: Sequence[tuple[str, str]], source: str | None = None
+    ) -> list[Subsumption | BaliError]:
+        """Answer as :meth:`subsumes_each`, with errors in the place of answers."""
         texts = dict.fromkeys(text for pair in pairs for text in pair)
-        codes = dict(zip(texts, self.resolve_codes(texts, source), strict=True))
+        codes = dict(zip(texts, self.resolve_each(texts, source), strict=True))
+        asked = [_comparable(codes[a], codes[b]) for a, b in pairs]
         by_source: dict[str, set[str]] = defaultdict(set)
-        for a, b in pairs:
-            _check_same_source(codes[a], codes[b])
-            by_source[codes[a].source] |= {self.node(codes[a]), self.node(codes[b])}
+        for each in asked:
+            if not isinstance(each, BaliError):
+                by_source[each[0].source] |= set(map(self.node, each))
         edges = {sab: self.walk(sab, nodes, "up").edges for sab, nodes in by_source.items()}
-        return [self._subsumption(codes[a], codes[b], edges[codes[a].source]) for a, b in pairs]
+        return [
+            each if isinstance(each, BaliError) else self._subsumption(*each, edges[each[0].source])
+            for each in asked
+        ]
 
     def basis(self, source: str) -> Basis:
         """Return what a vocabulary's hierarchy is read from."""
@@ -209,10 +232,17 @@ def _reached(start: str, edges: Mapping[str, Sequence[str]]) -> set[str]:
     return seen
 
 
-def _check_same_source(a: CodedConcept, b: CodedConcept) -> None:
+def _comparable(
+    a: CodedConcept | BaliError, b: CodedConcept | BaliError
+) -> tuple[CodedConcept, CodedConcept] | BaliError:
+    if isinstance(a, BaliError):
+        return a
+    if isinstance(b, BaliError):
+        return b
     if UMLS in (a.source, b.source):
-        raise UsageError("concepts of many vocabularies are compared by a code of one of them")
+        return UsageError("concepts of many vocabularies are compared by a code of one of them")
     if a.source != b.source:
-        raise UsageError(
+        return UsageError(
             f"{a} and {b} are codes of two vocabularies, whose hierarchies are not joined"
         )
+    return a, b

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from bali_platform.terminology.codes import Pair, parts
@@ -55,7 +56,7 @@ class Mappings(Hierarchies):
         rules: bool = True,
         ancestors: bool = False,
     ) -> Iterator[MapRow]:
-        """Yield what each written code is in other vocabularies, a row a target, in order.
+        """Return what each written code is in other vocabularies, a row a target, in order.
 
         A code without a target has a row all the same. Codes are read some thousands at a time.
 
@@ -69,13 +70,26 @@ class Mappings(Hierarchies):
         Raises:
             UsageError: the graph does not hold a vocabulary.
         """
+        each = self.map_each(texts, source, targets, rules=rules, ancestors=ancestors)
+        return chain.from_iterable(each)
+
+    def map_each(
+        self,
+        texts: Iterable[str],
+        source: str | None,
+        targets: Sequence[str],
+        *,
+        rules: bool = True,
+        ancestors: bool = False,
+    ) -> Iterator[list[MapRow]]:
+        """Yield the rows of each written code, as :meth:`map_codes`."""
         wanted = [self.source(target) for target in targets]
         sab = self.source(source) if source else None
         for part in parts(texts):
             resolved = self.resolve(part, sab)
             matches = self._matches(resolved, wanted, rules, ancestors)
             for each in resolved:
-                yield from self._rows(each, matches)
+                yield list(self._rows(each, matches))
 
     @cached_property
     def _has_rules(self) -> bool:

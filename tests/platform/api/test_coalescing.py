@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import neo4j
@@ -109,19 +108,6 @@ def test_who_goes_away_does_not_take_others_along(many: Counted) -> None:
         return await second
 
     assert asyncio.run(ask()).nodes
-
-
-def test_rows_that_threads_ask_for_at_once_are_read_together(many: Counted, alone: Graph) -> None:
-    def above(graph: Graph, number: int) -> list[list[Any]]:
-        source = ("MSH", "SNOMEDCT_US")[number % 2]
-        return graph.rows("hierarchy_relations_up", [f"C{number:07d}", "gone"], source=source)
-
-    asked = [*range(1, 10), *range(100, 131)]
-    with ThreadPoolExecutor(len(asked)) as pool:
-        found = list(pool.map(lambda number: above(many, number), asked))
-    assert found == [above(alone, number) for number in asked]
-    assert any(found)
-    assert many.statements < len(asked) / 2
 
 
 def test_large_questions_are_not_shared() -> None:

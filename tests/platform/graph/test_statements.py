@@ -37,7 +37,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "source": HUB, "target": "C0000050", "types": None, "max_length": 6, "limit": 5,
     },
     "code_all": {"source": "MSH"},
-    "code_atoms": {"cui": HUB},
+    "code_atoms": {"chunks": [[HUB]], "sources": None},
     "code_concepts": {"codes": [["MSH", "D:C0000001"]]},
     "code_count": {"source": "MSH"},
     "code_definitions": {"cui": "C0000010"},

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from bali_platform.api.asking import Desk, validated
 from bali_platform.api.fhir.inputs import Inputs
 from bali_platform.api.fhir.naming import (
     Asked,
@@ -16,8 +17,9 @@ from bali_platform.api.fhir.naming import (
     system_of,
 )
 from bali_platform.api.fhir.outcomes import FhirError, Resource
+from bali_platform.base.errors import BaliError
 from bali_platform.terminology import Terminology
-from bali_platform.terminology.records import UMLS, CodedConcept, Source
+from bali_platform.terminology.records import UMLS, Atom, CodedConcept, Source, Validation
 
 LOOKUP = {
     "code": "code", "system": "uri", "version": "string", "coding": "Coding", "date": "dateTime",
@@ -40,6 +42,16 @@ LANGUAGES = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A code with the terms of its concept, and the codes just above and below it."""
+
+    code: CodedConcept
+    atoms: Sequence[Atom]
+    parents: Sequence[str]
+    children: Sequence[str]
+
+
 def read(terms: Terminology, name: str) -> Resource:
     """Return the description of a vocabulary by its id, without its codes."""
     source = next((one for one in terms.sources.values() if id_of(one.sab) == name), None)
@@ -48,7 +60,7 @@ def read(terms: Terminology, name: str) -> Resource:
     return _described(terms, source)
 
 
-def search(terms: Terminology, inputs: Inputs) -> Resource:
+def search(terms: Terminology, inputs: Inputs, saved: Mapping[str, str]) -> Resource:
     """Return the vocabularies of a URL or name, or all of them, as a searchset."""
     found = [
         _described(terms, source)
@@ -63,11 +75,12 @@ def search(terms: Terminology, inputs: Inputs) -> Resource:
     }
 
 
-def lookup(terms: Terminology, inputs: Inputs) -> Resource:
+async def lookup(desk: Desk, inputs: Inputs) -> Resource:
     """Return everything about a code."""
+    terms = desk.terms
     (asked,) = asked_codes(terms, inputs)
-    code = terms.resolve_code(asked.code, asked.sab)
-    wanted = inputs.all("property")
+    shown = await desk.one(_shown, asked.code, asked.sab)
+    code, wanted = shown.code, inputs.all("property")
     source = terms.sources.get(asked.sab)
     return parameters(
         ("name", "String", source.name if source and source.name else asked.sab),
@@ -75,34 +88,30 @@ def lookup(terms: Terminology, inputs: Inputs) -> Resource:
         ("display", "String", code.name),
         ("code", "Code", code.code),
         ("system", "Uri", system_of(terms, code.source)),
-        *(("designation", "part", one) for one in _designations(terms, code)),
-        *(("property", "part", one) for one in _properties(terms, code, wanted)),
+        *(("designation", "part", one) for one in _designations(shown)),
+        *(("property", "part", one) for one in _properties(shown, wanted)),
     )
 
 
-def validate(terms: Terminology, inputs: Inputs) -> Resource:
+async def validate(desk: Desk, inputs: Inputs) -> Resource:
     """Tell whether a code is one of its vocabulary, and its display one of its terms."""
+    terms = desk.terms
     system = "url" if inputs.all("url") else "system"
     asked = asked_codes(terms, inputs, system)
     if inputs.all("url") and not inputs.all("code"):
         sab = sab_of(terms, inputs.first("url"))
         asked = [one for one in asked if one.sab == sab] or asked
         if asked[0].sab != sab:
-            return _judged(terms, asked[0], None, f"{asked[0].sab} is not {sab}")
-    judged = [(one, judge(terms, one)) for one in asked]
-    best = next((both for both in judged if both[1][0]), judged[0])
-    one, (valid, code, message) = best
-    return _judged(terms, one, code, message, valid=valid)
+            return _judged(
+                terms, asked[0], Validation("", False, None, f"{asked[0].sab} is not {sab}")
+            )
+    judged = [(one, await desk.one(validated, (one.code, one.display), one.sab)) for one in asked]
+    return _judged(terms, *next((both for both in judged if both[1].valid), judged[0]))
 
 
-def judge(terms: Terminology, asked: Asked) -> tuple[bool, CodedConcept | None, str]:
-    """Return whether a code is valid, what it is, and why not."""
-    (found,) = terms.validate([asked.code], asked.sab, [asked.display])
-    return found.valid, found.code, found.message
-
-
-def subsumes(terms: Terminology, inputs: Inputs) -> Resource:
+async def subsumes(desk: Desk, inputs: Inputs) -> Resource:
     """Tell how code A stands to code B."""
+    terms = desk.terms
     if inputs.all("codingA") or inputs.all("codingB"):
         a = asked_coding(terms, inputs.first("codingA"))
         b = asked_coding(terms, inputs.first("codingB"))
@@ -114,7 +123,7 @@ def subsumes(terms: Terminology, inputs: Inputs) -> Resource:
         a, b = Asked(sab, inputs.first("codeA")), Asked(sab, inputs.first("codeB"))
     if a.sab != b.sab:
         raise FhirError(400, "invalid", "both codes must be of one code system")
-    found = terms.subsumes(a.code, b.code, a.sab)
+    found = await desk.one(Terminology.compare_each, (a.code, b.code), a.sab)
     return parameters(("outcome", "Code", found.outcome))
 
 
@@ -142,19 +151,12 @@ def _described(terms: Terminology, source: Source) -> Resource:
     return found
 
 
-def _judged(
-    terms: Terminology,
-    asked: Asked,
-    code: CodedConcept | None,
-    message: str,
-    *,
-    valid: bool = False,
-) -> Resource:
+def _judged(terms: Terminology, asked: Asked, found: Validation) -> Resource:
     return parameters(
-        ("result", "Boolean", valid),
-        ("message", "String", message if not valid or message else ""),
-        ("display", "String", code.name if code else ""),
-        ("code", "Code", code.code if code else asked.code),
+        ("result", "Boolean", found.valid),
+        ("message", "String", found.message),
+        ("display", "String", found.code.name if found.code else ""),
+        ("code", "Code", found.code.code if found.code else asked.code),
         ("system", "Uri", system_of(terms, asked.sab)),
         ("version", "String", version_of(terms, asked.sab)),
     )
@@ -167,12 +169,29 @@ def _is_named(terms: Terminology, source: Source, inputs: Inputs) -> bool:
     return not name or name.casefold() in (source.sab + " " + source.name).casefold()
 
 
-def _designations(terms: Terminology, code: CodedConcept) -> Iterator[list[Resource]]:
-    shown: set[tuple[str, str]] = set()
-    for atom in terms.codes(code.cui):
+def _shown(terms: Terminology, texts: list[str], sab: str) -> list[Shown | BaliError]:
+    resolved = terms.resolve_each(texts, sab)
+    codes = [code for code in resolved if not isinstance(code, BaliError)]
+    sources = None if sab == UMLS else [sab]
+    atoms = terms.terms_of({code.cui for code in codes}, sources)
+    nothing = dict.fromkeys((code.code for code in codes), ())
+    above = nothing if sab == UMLS else terms.next_to(sab, codes, "up")
+    below = nothing if sab == UMLS else terms.next_to(sab, codes, "down")
+    return [
+        code
+        if isinstance(code, BaliError)
+        else Shown(code, atoms.get(code.cui, []), above[code.code], below[code.code])
+        for code in resolved
+    ]
+
+
+def _designations(shown: Shown) -> Iterator[list[Resource]]:
+    told: set[tuple[str, str]] = set()
+    code = shown.code
+    for atom in shown.atoms:
         own = code.source == UMLS or (atom.source, atom.code) == (code.source, code.code)
-        if own and (atom.term, atom.language) not in shown:
-            shown.add((atom.term, atom.language))
+        if own and (atom.term, atom.language) not in told:
+            told.add((atom.term, atom.language))
             use = {"system": "urn:bali:term-type", "code": atom.term_type}
             yield part(
                 ("language", "Code", LANGUAGES.get(atom.language, "")),
@@ -181,26 +200,14 @@ def _designations(terms: Terminology, code: CodedConcept) -> Iterator[list[Resou
             )
 
 
-def _properties(
-    terms: Terminology, code: CodedConcept, wanted: Collection[str]
-) -> Iterator[list[Resource]]:
-    for name, kind, value in _all_properties(terms, code, wanted):
+def _properties(shown: Shown, wanted: Collection[str]) -> Iterator[list[Resource]]:
+    code = shown.code
+    for name, kind, value in (
+        ("inactive", "Boolean", not code.active),
+        ("cui", "Code", code.cui),
+        *(("semanticType", "String", name) for name in code.semantic_types),
+        *(("parent", "Code", other) for other in shown.parents),
+        *(("child", "Code", other) for other in shown.children),
+    ):
         if not wanted or name in wanted or "*" in wanted:
             yield part(("code", "Code", name), ("value", kind, value))
-
-
-def _all_properties(
-    terms: Terminology, code: CodedConcept, wanted: Collection[str]
-) -> Iterator[tuple[str, str, Any]]:
-    yield "inactive", "Boolean", not code.active
-    yield "cui", "Code", code.cui
-    for name in code.semantic_types:
-        yield "semanticType", "String", name
-    if code.source == UMLS:
-        return
-    if not wanted or "parent" in wanted:
-        for member in terms.ancestors(code.code, code.source, depth=1).members:
-            yield "parent", "Code", member.code
-    if not wanted or "child" in wanted:
-        for member in terms.descendants(code.code, code.source, depth=1).members:
-            yield "child", "Code", member.code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bali_platform.api.asking import Desk, mapped
 from bali_platform.api.fhir.inputs import Inputs
 from bali_platform.api.fhir.naming import asked_codes, parameters, part, sab_of, system_of
 from bali_platform.api.fhir.outcomes import FhirError, Resource
@@ -19,15 +20,16 @@ EQUIVALENCE = {
 }  # fmt: skip
 
 
-def translate(terms: Terminology, inputs: Inputs) -> Resource:
+async def translate(desk: Desk, inputs: Inputs) -> Resource:
     """Return what a code is in the target system: by shared concept, and by map sets."""
     if inputs.first("reverse"):
         raise FhirError(422, "not-supported", "reverse is not supported: swap the systems")
+    terms = desk.terms
     target = sab_of(terms, _target(inputs))
     rows = [
         row
         for asked in asked_codes(terms, inputs)
-        for row in terms.map_codes([asked.code], asked.sab, [target])
+        for row in await desk.one(mapped, asked.code, asked.sab, (target,), True, False)
     ]
     matches = [row for row in rows if row.target]
     return parameters(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from anyio import to_thread
+
+from bali_platform.api.asking import Desk
 from bali_platform.api.fhir import capability, code_systems, concept_maps, value_sets
 from bali_platform.api.fhir.inputs import Inputs, from_parameters, from_query
 from bali_platform.api.fhir.outcomes import FhirError, Resource, to_fhir
@@ -23,50 +27,58 @@ class Operation:
     """What is done with a resource type, and the parameters that it takes with their types."""
 
     wanted: Mapping[str, str]
-    answer: Callable[[Terminology, Inputs, Mapping[str, str]], Resource]
+    answer: Callable[[Desk, Inputs, Mapping[str, str]], Awaitable[Resource]]
 
 
-def _plain(answer: Callable[[Terminology, Inputs], Resource]) -> Any:
-    return lambda terms, inputs, saved: answer(terms, inputs)
+def _by_code(answer: Callable[[Desk, Inputs], Awaitable[Resource]]) -> Any:
+    return lambda desk, inputs, saved: answer(desk, inputs)
+
+
+def _in_thread(answer: Callable[[Terminology, Inputs, Mapping[str, str]], Resource]) -> Any:
+    return lambda desk, inputs, saved: to_thread.run_sync(answer, desk.terms, inputs, saved)
 
 
 OPERATIONS = {
-    "CodeSystem": Operation({"url": "uri", "name": "string"}, _plain(code_systems.search)),
-    "CodeSystem/$lookup": Operation(code_systems.LOOKUP, _plain(code_systems.lookup)),
-    "CodeSystem/$validate-code": Operation(code_systems.VALIDATE, _plain(code_systems.validate)),
-    "CodeSystem/$subsumes": Operation(code_systems.SUBSUMES, _plain(code_systems.subsumes)),
-    "ValueSet/$expand": Operation(value_sets.EXPAND, value_sets.expand),
-    "ValueSet/$validate-code": Operation(value_sets.VALIDATE, value_sets.validate),
-    "ConceptMap/$translate": Operation(concept_maps.TRANSLATE, _plain(concept_maps.translate)),
+    "CodeSystem": Operation({"url": "uri", "name": "string"}, _in_thread(code_systems.search)),
+    "CodeSystem/$lookup": Operation(code_systems.LOOKUP, _by_code(code_systems.lookup)),
+    "CodeSystem/$validate-code": Operation(code_systems.VALIDATE, _by_code(code_systems.validate)),
+    "CodeSystem/$subsumes": Operation(code_systems.SUBSUMES, _by_code(code_systems.subsumes)),
+    "ValueSet/$expand": Operation(value_sets.EXPAND, _in_thread(value_sets.expand)),
+    "ValueSet/$validate-code": Operation(value_sets.VALIDATE, _in_thread(value_sets.validate)),
+    "ConceptMap/$translate": Operation(concept_maps.TRANSLATE, _by_code(concept_maps.translate)),
 }
 
 
 class FhirService:
     """Answers for one graph; ``saved`` are the expressions of saved value sets, by name."""
 
-    def __init__(self, terms: Terminology, saved: Mapping[str, str]) -> None:
-        self._terms, self._saved = terms, saved
+    def __init__(self, desk: Desk, saved: Mapping[str, str]) -> None:
+        self._desk, self._saved = desk, saved
 
-    def answer(self, method: str, path: str, query: Query, body: bytes) -> tuple[int, Resource]:
+    async def answer(
+        self, method: str, path: str, query: Query, body: bytes
+    ) -> tuple[int, Resource]:
         """Return the HTTP status and the resource that answers a request; never raises for it."""
         try:
+            given = _parsed(body) if method == "POST" else None
             if method == "POST" and not path:
-                return 200, self._batch(_parsed(body))
-            return 200, self._one(method, path, query, _parsed(body) if method == "POST" else None)
+                return 200, await self._batch(given)
+            return 200, await self._one(method, path, query, given)
         except FhirError as error:
             return error.status, error.outcome
         except BaliError as error:
             told = to_fhir(error)
             return told.status, told.outcome
 
-    def _one(self, method: str, path: str, query: Query, body: Any) -> Resource:
+    async def _one(self, method: str, path: str, query: Query, body: Any) -> Resource:
+        terms = self._desk.terms
         if method == "GET" and path == "metadata":
             if dict(query).get("mode") == "terminology":
-                return capability.terminology_capabilities(self._terms)
+                return await to_thread.run_sync(capability.terminology_capabilities, terms)
             return capability.capability_statement()
         kind, _, rest = path.partition("/")
         if method == "GET" and kind == "CodeSystem" and rest and not rest.startswith("$"):
-            return code_systems.read(self._terms, rest)
+            return await to_thread.run_sync(code_systems.read, terms, rest)
         operation = OPERATIONS.get(path)
         if operation is None:
             known = ", ".join(["metadata", *OPERATIONS])
@@ -75,9 +87,9 @@ class FhirService:
             inputs = from_query(query, operation.wanted)
         else:
             inputs = from_parameters(body, operation.wanted)
-        return operation.answer(self._terms, inputs, self._saved)
+        return await operation.answer(self._desk, inputs, self._saved)
 
-    def _batch(self, bundle: Any) -> Resource:
+    async def _batch(self, bundle: Any) -> Resource:
         if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
             raise FhirError(400, "structure", "the body must be a Bundle")
         if bundle.get("type") != "batch":
@@ -87,18 +99,18 @@ class FhirService:
             raise FhirError(400, "structure", "Bundle.entry must be a list")
         if len(entries) > MAX_BATCH:
             raise FhirError(422, "too-costly", f"a batch has at most {MAX_BATCH:,} entries")
-        answers = [self._entry(entry) for entry in entries]
+        answers = await asyncio.gather(*map(self._entry, entries))
         found: Resource = {"resourceType": "Bundle", "type": "batch-response"}
         return {**found, "entry": answers} if answers else found
 
-    def _entry(self, entry: Any) -> Resource:
-        status, resource = self._entry_answer(entry)
+    async def _entry(self, entry: Any) -> Resource:
+        status, resource = await self._entry_answer(entry)
         told: Resource = {"status": str(status)}
         return {"response": {**told, "outcome": resource}} if status >= 400 else {
             "resource": resource, "response": told
         }  # fmt: skip
 
-    def _entry_answer(self, entry: Any) -> tuple[int, Resource]:
+    async def _entry_answer(self, entry: Any) -> tuple[int, Resource]:
         request = entry.get("request") if isinstance(entry, dict) else None
         if not isinstance(request, dict) or not isinstance(request.get("url"), str):
             error = FhirError(400, "required", "a batch's entry needs request.method and .url")
@@ -110,7 +122,7 @@ class FhirService:
         if method not in ("GET", "POST") or not path:
             error = FhirError(422, "not-supported", "a batch's entry is a GET or POST with a path")
             return error.status, error.outcome
-        return self.answer(method, path, query, body)
+        return await self.answer(method, path, query, body)
 
 
 def _parsed(body: bytes) -> Any:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
-from bali_platform.api.fhir.code_systems import judge
 from bali_platform.api.fhir.inputs import Inputs
 from bali_platform.api.fhir.naming import asked_codes, parameters, sab_of, system_of
 from bali_platform.api.fhir.outcomes import FhirError, Resource
@@ -72,7 +71,8 @@ def validate(terms: Terminology, inputs: Inputs, saved: Mapping[str, str]) -> Re
     asked = _asked(terms, inputs, saved)
     message, shown = "", None
     for one in asked_codes(terms, inputs):
-        valid, code, why = judge(terms, one)
+        (judged,) = terms.validate([one.code], one.sab, [one.display])
+        valid, code, why = judged.valid, judged.code, judged.message
         shown = shown or code
         if valid and code:
             within = f"({asked.expression}) AND {_quoted(str(code))}"

@@ -32,18 +32,17 @@ async def answer_fhir(request: Request, backend: Connected, path: str = "") -> R
     write: Write = _as_json
     try:
         write = _writer(request)
-        service = FhirService(backend.terms, SavedSets(backend.settings.home))
+        service = FhirService(backend.desk, SavedSets(backend.settings.home))
     except FhirError as error:
         return write(error.status, error.outcome)
     except BaliError as error:
         told = to_fhir(error)
         return write(told.status, told.outcome)
     query, body = request.query_params.multi_items(), await request.body()
-
-    def answer() -> Response:
-        return write(*service.answer(request.method, path.strip("/"), query, body))
-
-    return await to_thread.run_sync(answer)
+    status, resource = await service.answer(request.method, path.strip("/"), query, body)
+    if "entry" in resource or "expansion" in resource:  # it may be large
+        return await to_thread.run_sync(write, status, resource)
+    return write(status, resource)
 
 
 def _writer(request: Request) -> Write:

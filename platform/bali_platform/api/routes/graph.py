@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.datastructures import URL
 
 from bali_platform.api.answers import TAG, entity_tag
+from bali_platform.api.asking import Desk
 from bali_platform.api.backend import Backend, backend_of
 from bali_platform.api.coalescing import CoalescingGraph
 from bali_platform.api.models import (
@@ -55,8 +56,16 @@ async def _live_terms(
     return backend.terms
 
 
+async def _live_desk(
+    _: Annotated[CoalescingGraph, Depends(_live_graph)],
+    backend: Annotated[Backend, Depends(backend_of)],
+) -> Desk:
+    return backend.desk
+
+
 LiveGraph = Annotated[CoalescingGraph, Depends(_live_graph)]
 Live = Annotated[Terminology, Depends(_live_terms)]
+LiveDesk = Annotated[Desk, Depends(_live_desk)]
 Limit = Annotated[int, Query(ge=1, le=500, description="Results on a page.")]
 Offset = Annotated[int, Query(ge=0, le=INT64 // 2, description="Results to pass over.")]
 Outgoing = Annotated[

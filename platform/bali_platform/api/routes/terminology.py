@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from bali_platform.api.asking import Desk, mapped, validated
 from bali_platform.api.backend import Backend, backend_of
 from bali_platform.api.models import INT64, Cui, Term, Terms
 from bali_platform.api.models_terminology import (
@@ -33,8 +35,9 @@ from bali_platform.api.models_terminology import (
     ValidationAnswer,
 )
 from bali_platform.api.problems import documented
-from bali_platform.api.routes.graph import Live, LiveGraph
+from bali_platform.api.routes.graph import Live, LiveDesk, LiveGraph
 from bali_platform.terminology import Terminology
+from bali_platform.terminology.codes import with_displays
 from bali_platform.terminology.records import Hierarchy
 from bali_platform.terminology.saved import SavedSets
 
@@ -70,48 +73,49 @@ def look_up_concepts(request: ConceptsRequest, graph: LiveGraph) -> ManyConcepts
 
 
 @router.get("/codes", responses=documented())
-def resolve_codes(
-    terms: Live, code: Annotated[Terms, Query(min_length=1)], source: SourceName = None
+async def resolve_codes(
+    desk: LiveDesk, code: Annotated[Terms, Query(min_length=1)], source: SourceName = None
 ) -> ResolvedAnswer:
     """Return what codes stand for: the one, the choice, or near misses."""
-    return _resolved(terms, code, source)
+    return await _resolved(desk, code, source)
 
 
 @router.post("/codes", responses=documented())
-def look_up_codes(request: CodesRequest, terms: Live) -> ResolvedAnswer:
+async def look_up_codes(request: CodesRequest, desk: LiveDesk) -> ResolvedAnswer:
     """Return what up to 10,000 codes stand for."""
-    return _resolved(terms, request.codes, request.source)
+    return await _resolved(desk, request.codes, request.source)
 
 
 @router.post("/codes/validate", responses=documented())
-def validate_codes(request: ValidateRequest, terms: Live) -> ValidationAnswer:
+async def validate_codes(request: ValidateRequest, desk: LiveDesk) -> ValidationAnswer:
     """Tell of up to 10,000 codes whether each is one, and is called that."""
-    found = terms.validate(request.codes, request.source, request.displays)
-    return ValidationAnswer(graph_version=terms.graph.version, codes=found)
+    asked = with_displays(request.codes, request.displays)
+    found = await desk.each(validated, asked, request.source)
+    return ValidationAnswer(graph_version=desk.version, codes=found)
 
 
 @router.post("/codes/map", responses=documented())
-def map_codes(request: MapRequest, terms: Live) -> MapAnswer:
+async def map_codes(request: MapRequest, desk: LiveDesk) -> MapAnswer:
     """Map up to 10,000 codes to other vocabularies."""
-    rows = terms.map_codes(
-        request.codes, request.source, request.targets,
-        rules=request.rules, ancestors=request.ancestors,
-    )  # fmt: skip
-    return MapAnswer(graph_version=terms.graph.version, rows=list(rows))
+    same = request.source, tuple(request.targets), request.rules, request.ancestors
+    rows = await desk.each(mapped, request.codes, *same)
+    return MapAnswer(graph_version=desk.version, rows=list(chain.from_iterable(rows)))
 
 
 @router.get("/codes/subsumes", responses=documented("unknown-concept"))
-def compare_codes(terms: Live, a: Code, b: Code, source: SourceName = None) -> SubsumesAnswer:
+async def compare_codes(
+    desk: LiveDesk, a: Code, b: Code, source: SourceName = None
+) -> SubsumesAnswer:
     """Tell how code A stands to code B in their vocabulary: above it, below it, or neither."""
-    found = terms.subsumes_each([(a, b)], source)
-    return SubsumesAnswer(graph_version=terms.graph.version, pairs=found)
+    found = await desk.one(Terminology.compare_each, (a, b), source)
+    return SubsumesAnswer(graph_version=desk.version, pairs=[found])
 
 
 @router.post("/codes/subsumes", responses=documented("unknown-concept"))
-def compare_many_codes(request: SubsumesRequest, terms: Live) -> SubsumesAnswer:
+async def compare_many_codes(request: SubsumesRequest, desk: LiveDesk) -> SubsumesAnswer:
     """Answer up to 10,000 pairs at once."""
-    found = terms.subsumes_each(request.pairs, request.source)
-    return SubsumesAnswer(graph_version=terms.graph.version, pairs=found)
+    found = await desk.each(Terminology.compare_each, request.pairs, request.source)
+    return SubsumesAnswer(graph_version=desk.version, pairs=found)
 
 
 @router.get("/codes/{direction}", responses=documented("unknown-concept"))
@@ -208,5 +212,6 @@ def around(
     return walk(code, source, depth=depth)
 
 
-def _resolved(terms: Terminology, codes: Sequence[str], source: str | None) -> ResolvedAnswer:
-    return ResolvedAnswer(graph_version=terms.graph.version, codes=terms.resolve(codes, source))
+async def _resolved(desk: Desk, codes: Sequence[str], source: str | None) -> ResolvedAnswer:
+    found = await desk.each(Terminology.resolve, codes, source)
+    return ResolvedAnswer(graph_version=desk.version, codes=found)

@@ -1,10 +1,15 @@
-// Every term of a concept, by vocabulary.
-MATCH (:Concept {cui: $cui})-[:HAS_ATOM]->(atom:Atom)
-RETURN atom.aui AS aui,
-       atom.sab AS source,
-       coalesce(atom.code, '') AS code,
-       coalesce(atom.tty, '') AS term_type,
-       atom.name AS term,
-       coalesce(atom.language, '') AS language,
-       coalesce(atom.suppress, 'N') <> 'N' AS suppressed
-ORDER BY source, code, term_type, term, aui
+// Every term of concepts, of some vocabularies or all, by vocabulary: a list of rows for each list of
+// concepts.
+UNWIND $chunks AS cuis
+CALL (cuis) {
+  UNWIND cuis AS cui
+  MATCH (:Concept {cui: cui})-[:HAS_ATOM]->(atom:Atom)
+  WHERE $sources IS NULL OR atom.sab IN $sources
+  WITH cui, atom
+  ORDER BY cui, atom.sab, coalesce(atom.code, ''), coalesce(atom.tty, ''), atom.name, atom.aui
+  RETURN collect([
+    cui, atom.aui, atom.sab, coalesce(atom.code, ''), coalesce(atom.tty, ''), atom.name,
+    coalesce(atom.language, ''), coalesce(atom.suppress, 'N') <> 'N'
+  ]) AS rows
+}
+RETURN rows
