@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bali_loaders.linking.dictionary import Dictionary, phrase_dictionary
-from bali_loaders.linking.joined import SPACES, Flags, Joined, Positions
+from bali_loaders.linking.joined import LINE_BREAKS, SPACES, Flags, Joined, Positions
 from bali_loaders.linking.lexicon import SAID_BY_SECTIONS, Course, cues
 from bali_loaders.linking.matcher import find_names, leftmost_longest
 from bali_loaders.linking.notes import Notes
@@ -30,7 +30,9 @@ _NO_END = re.compile(
 )
 """Stops that end no sentence."""
 _AFTER_ENDS = f"{SPACES}\0)]\"'"
-_QUESTIONED = re.compile(r"\?\s?(?=[A-Za-z])")
+_QUESTIONED = re.compile(r"\?(?:(?<!\w\?)[ \t]?)?(?=[A-Za-z])")
+_MINUS = re.compile(r"(?<=, )-[ \t]?(?=[A-Za-z])")
+"""The sign of absence in "+ constipation, - melena"."""
 _NO = r"(?i:no|none|denied|absent|neg(?:ative)?|-)\)?[ \t]*(?=[\0\n.;,]|$)"
 _DENIED = re.compile(
     rf"[:(\-\u2013nN](?:(?<=:)\s?{_NO}|(?<=\(){_NO}|(?<=\s[-\u2013])\s{_NO}|(?<=\s-)(?=[,;])"
@@ -45,9 +47,10 @@ _NARROW = 30
 _OF_SEVERAL = ("are ", "were ", "have ", "is ", "was ", "remains ", "has ")
 _OF_LISTS = (" of", "/o")
 _OF_ITEMS = ("historical", "over", "event", "past")
-_SAID = (*ATTRIBUTES, "over", "event", "past", "then", "in past")
+_SAID = (*ATTRIBUTES, "over", "event", "past", "then", "in past", "conditional", "prevented")
 """What is said of mentions. Beside the attributes, of which :func:`_historical` is made: that it
-is over; that it came before something; that it was at some time; that it is in a list of the past.
+is over; that it came before something; that it was at some time; that it is in a list of the past;
+that, if it is a drug, it is only meant to be given; that, if it is none, it is to be prevented.
 """
 
 
@@ -64,6 +67,7 @@ class _Scene(NamedTuple):
     """All documents as one text: sorted positions of what scopes end at."""
 
     ends: Positions
+    cells: Positions
     commas: Positions
     item_ends: Positions
     brackets: tuple[Positions, Positions]
@@ -103,9 +107,14 @@ def find_attributes(
     questions = notes.plain.matches(_QUESTIONED, notes.plain.at("?"))
     asked = np.array([match.end() for match in questions], dtype=np.int64)
     said["uncertain"] |= _covered(start, asked, asked + 2)
+    signs = notes.plain.matches(_MINUS, notes.plain.at("-"))
+    missed = np.array([match.end() for match in signs], dtype=np.int64)
+    said["negated"] |= _covered(start, missed, missed + 2)
     since = np.maximum(_previous(scene.commas, notes.times), notes.times - _NARROW)
     said["then"] = _covered(start, since, notes.times)
     said["historical"] = _historical(said, course)
+    drug = (course & Course.DRUG) > 0
+    said["hypothetical"] |= np.where(drug, said["conditional"], said["prevented"])
     flags = np.zeros(len(start), dtype=np.uint8)
     for bit, attribute in enumerate(ATTRIBUTES):
         flags |= said[attribute].astype(np.uint8) << np.uint8(bit)
@@ -149,9 +158,11 @@ def _scene(
 ) -> _Scene:
     plain = notes.plain
     borders = (_sentence_ends(plain), notes.blocks, notes.headings.start, plain.origins)
+    ends = np.concatenate(borders)
     after_comma = plain.has(",", np.maximum(start - 2, 0)) | plain.has(",", start - 1)
     return _Scene(
-        ends=np.sort(np.concatenate(borders)),
+        ends=np.sort(ends),
+        cells=np.sort(np.concatenate([ends, _cells(plain)])),
         commas=plain.at(","),
         item_ends=plain.at(",()/"),
         brackets=(plain.at("("), plain.at(")")),
@@ -172,6 +183,17 @@ def _sentence_ends(plain: Joined) -> Positions:
     return np.delete(marks, np.searchsorted(marks, none))
 
 
+def _cells(plain: Joined) -> Positions:
+    """Return where cells of a table end, and where something is said to be there ("+ cough")."""
+    spaces = plain.at(" ")
+    third = spaces[2:][spaces[2:] - spaces[:-2] == 2]
+    gaps = np.concatenate([third[~plain.has(" ", third - 3)], plain.at("\t") + 2])
+    gaps = gaps[~plain.has(f"{LINE_BREAKS}\0", gaps - 3)]
+    pluses = plain.at("+")
+    pluses = pluses[plain.has(SPACES, pluses - 1) & ~plain.has("0123456789", pluses + 1)]
+    return np.concatenate([gaps, pluses, plain.at("|")])
+
+
 def _scopes(
     table: _Table,
     attribute: str,
@@ -185,13 +207,15 @@ def _scopes(
     backward = table.kinds[attribute, "backward"][phrase]
     origin, target = end[forward], start[backward]
     stop_starts, stop_ends = scene.stops.get(attribute) or scene.stops[""]
-    until = np.minimum(_next(scene.ends, origin), _next(stop_starts, origin))
+    # A row of a table speaks of one relative, but of many findings.
+    ends = scene.cells if attribute == "negated" else scene.ends
+    until = np.minimum(_next(ends, origin), _next(stop_starts, origin))
     opening, closing = (_next(bracket, origin) for bracket in scene.brackets)
     until = np.minimum(until, np.where(closing < opening, closing, until))
     if attribute in _OF_ITEMS:
         lists = table.of_lists[phrase[forward]] | np.isin(origin, scene.colons)
         until = np.where(lists, until, np.minimum(until, _next(scene.item_ends, origin + 1)))
-    since = np.maximum(_previous(scene.ends, target), _previous(stop_ends, target))
+    since = np.maximum(_previous(ends, target), _previous(stop_ends, target))
     comma = target - 3 if attribute == "over" else target  # "flu, resolved" is one item
     item = np.maximum(since, _previous(scene.commas, comma))
     since = np.where(table.of_several[phrase[backward]], since, item)

@@ -26,7 +26,7 @@ from bali_platform.base.files import new_folder
 from bali_platform.base.mixing import mix
 from bali_platform.graph.names import is_withheld, name_key
 
-FORMAT = 3
+FORMAT = 4
 """Changes whenever the same names would compile to other arrays."""
 
 Hashes = NDArray[np.uint64]

@@ -157,6 +157,7 @@ class TextLinker:
         first, last, key = first[wanted], last[wanted], key[wanted]
         match, entry = best_entries(self.dictionary, words, first, last, key)
         keep = self._linkable[self.dictionary.concept[entry]]
+        keep &= ~self._foreign[key[match]] | (self.dictionary.rank[entry] == 0)
         text = words.text[first]
         keep &= self._supported(text[match], entry, keep)
         at, answers = self._chooser.choose(match[keep], entry[keep], text)
@@ -183,7 +184,8 @@ class TextLinker:
         """Find the abbreviations that the documents define, wherever these use them."""
         texts = list(plain.documents())
         defined = [find_definitions(text) for text in texts]
-        answers = self._answers({long for own in defined for long in own.values()})
+        longs = {long for own in defined for long in own.values()}
+        answers = self._answers(longs, self._linkable)
         rows = (
             (origin + start, origin + end, answers.get(own[short]))
             for text, own, origin in zip(texts, defined, plain.origins.tolist(), strict=False)
@@ -192,8 +194,8 @@ class TextLinker:
         )
         return Spans.of(rows, 0)
 
-    def _answers(self, names: Iterable[str]) -> dict[str, Answer]:
-        """Return what names mean that are, as a whole, the name of something."""
+    def _answers(self, names: Iterable[str], linkable: Flags) -> dict[str, Answer]:
+        """Return what names mean that are, as a whole, the name of something ``linkable``."""
         asked = sorted(names)
         words = read_words(asked)
         first, last, key = find_names(self.dictionary, words)
@@ -201,7 +203,7 @@ class TextLinker:
         text = words.text
         begins = np.append(True, text[1:] != text[:-1])
         keep = (begins[first] & words.last[last])[match]
-        keep &= self._linkable[self.dictionary.concept[entry]]
+        keep &= linkable[self.dictionary.concept[entry]]
         at, answers = self._chooser.choose(match[keep], entry[keep], text[first])
         return dict(zip((asked[place] for place in text[first[at]]), answers, strict=True))
 
@@ -251,12 +253,27 @@ class TextLinker:
     @cached_property
     def _linkable(self) -> Flags:
         """[concepts of the dictionary] True for those that the options let through."""
+        return self._having(self.options)
+
+    def _having(self, options: LinkOptions) -> Flags:
         wanted: dict[Kind, frozenset[str]] = {
-            "types": self.options.types,
-            "groups": self.options.groups,
-            "sources": self.options.sources,
+            "types": options.types,
+            "groups": options.groups,
+            "sources": options.sources,
         }
         return self._chooser.having({kind: values for kind, values in wanted.items() if values})
+
+    @cached_property
+    def _foreign(self) -> Flags:
+        """[keys of the dictionary] True for preferred names of what the options leave out.
+
+        "Lung" is one of the names of lung neoplasms, but it means the organ.
+        """
+        own = self.dictionary
+        out = (own.rank == 0) & ((own.flags & Flag.EXACT_CASE) == 0) & ~self._linkable[own.concept]
+        mask = np.zeros(len(own.keys), dtype=bool)
+        mask[np.searchsorted(own.offsets, np.flatnonzero(out), side="right") - 1] = True
+        return mask
 
     @cached_property
     def _stopped(self) -> Flags:
@@ -268,7 +285,11 @@ class TextLinker:
 
     @cached_property
     def _wording(self) -> Wording:
-        return Wording.of(self._answers)
+        """What the tables name is linked whatever its group, unless a user chose groups."""
+        options = self.options
+        if options.groups == PRESETS["clinical"].groups:
+            options = replace(options, groups=frozenset())
+        return Wording.of(partial(self._answers, linkable=self._having(options)))
 
 
 _NAMES_OF = [

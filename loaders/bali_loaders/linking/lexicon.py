@@ -10,6 +10,8 @@ from importlib.resources import files
 from itertools import product
 from typing import NamedTuple
 
+from bali_loaders.linking.words import LONGEST_ACRONYM
+
 NOTHING = "-"
 """The meaning of what is no finding, drug or substance."""
 SAID_BY_SECTIONS = {
@@ -17,6 +19,7 @@ SAID_BY_SECTIONS = {
     "instructions": "hypothetical",
     "differential": "uncertain",
     "birth": "over",
+    "resolved": "over",
     "past": "in past",
 }
 """What a kind of section says of all that it mentions."""
@@ -64,6 +67,10 @@ def senses() -> dict[str, tuple[Sense, ...]]:
     for conditions, places in _rows("services.tsv"):
         for name in product(conditions.split("|"), places.split("|")):
             found.setdefault(" ".join(name), (Sense((), ()),))
+    # In capitals a short word keeps its "s", so that it has another key.
+    short = [written for written in found if len(written) <= LONGEST_ACRONYM and written[-1] == "s"]
+    for written in filter(str.islower, short):
+        found.setdefault(written.upper(), found[written])
     return found
 
 

@@ -30,6 +30,8 @@ Hashes = NDArray[np.uint64]
 T = TypeVar("T")
 
 CHARACTERS_AT_ONCE = 500_000  # more are read no faster, and take more memory
+LONGEST_ACRONYM = 5
+"""Words in capitals that are no longer keep their *s*: AIDS is no plural, SEIZURES is one."""
 _BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
 
 
@@ -210,7 +212,7 @@ def _singular_keys(characters: _Characters, first: Positions, after: Positions) 
 
     *-ies* becomes *-y*, *-sis* and *-ses* both *-se*; *-sses -xes -shes* and the *-uses* of virus,
     sinus and the like lose *es*, other words their *s*, unless they end in *-ss -us -is* or are
-    written in capitals.
+    acronyms.
     """
     long = after - first >= 5
     e, h, i, s, u, x = (ord(letter) for letter in "ehisux")
@@ -221,7 +223,7 @@ def _singular_keys(characters: _Characters, first: Positions, after: Positions) 
     es = (third == x) | ((fourth == s) & ((third == s) | (third == h)))
     es = (second == e) & (es | ((third == s) & (fourth == u) & latin & long))
     kept = (second == s) | (second == u) | ((second == i) & ~sis)
-    kept |= _capitals(characters, first, after)
+    kept |= (after - first <= LONGEST_ACRONYM) & _capitals(characters, first, after)
     cut = np.select([kept, ies, sis, es], [0, 3, 2, 2], default=1)
     added = np.select([kept, ies, sis], [0, ord("y"), e], default=0)
     stem = _span_hash(characters.folded, first, after - cut)

@@ -36,6 +36,9 @@ CONCEPTS: list[tuple[str, tuple[str, ...], str, str, list[str]]] = [
     ("C13", ("Dyspnea", "shortness of breath"), "Finding", "Disorder", []),
     ("C14", ("Pneumonia",), "Disease", "Disorder", []),
     ("C15", ("Asthma",), "Disease", "Disorder", []),
+    ("C16", ("Lung",), "Organ", "Anatomy", []),
+    ("C17", ("lung neoplasm", "lung"), "Disease", "Disorder", []),
+    ("C18", ("Suicidal ideation",), "Behavior", "Activity", []),
 ]
 
 
@@ -98,6 +101,8 @@ def test_no_name_goes_across_blocks(linker: TextLinker, text: str) -> None:
         ("aspirin 81 mg", ["C10"]),
         ("seen at the Cancer Center, with cancer", ["C02"]),
         ("Asthma Foundation; asthma clinic", ["C15"]),
+        ("Lung clear, lungs too, LUNG NEOPLASM", ["C17"]),
+        ("denies SI", ["C18"]),
     ],
 )
 def test_abbreviations_mean_what_the_note_says(
@@ -143,11 +148,12 @@ def test_choices_are_told_in_the_same_words_by_every_process() -> None:
 def test_filters_leave_out_what_they_name(linker: TextLinker) -> None:
     def kept(**options: Any) -> list[str]:
         own = TextLinker(linker.dictionary, linker.facts, LinkOptions(**options))
-        return [cui for _, cui in found(own, "aspirin, fever, asthma")]
+        return [cui for _, cui in found(own, "aspirin, fever, asthma, SI")]
 
     assert kept(groups=frozenset({"chemicalordrug"})) == ["C10"]
     assert kept(types=frozenset({"Finding"})) == ["C06"]
     assert kept(min_length=6) == ["C10", "C15"]
+    assert kept(clinical=True, groups=frozenset({"Disorder"})) == ["C06", "C15"]
     assert kept(stop_names=frozenset({"Aspirin"})) == ["C06", "C15"]
     with pytest.raises(UsageError, match="Findin"):
         kept(types=frozenset({"Findin"}))
@@ -182,6 +188,14 @@ def test_filters_leave_out_what_they_name(linker: TextLinker) -> None:
         ("DDx: pneumonia (unlikely), asthma.", "uncertain uncertain"),
         ("Pneumonia remains a possibility.", "uncertain"),
         ("Mom reports fever", "-"),
+        ("No fever, + cough, - asthma", "negated - negated"),
+        ("CV: no fever     RESP: cough | asthma", "negated - -"),
+        ("VS T 38, fever", "-"),
+        ("Continue?\nAspirin ?cough ? fever", "- uncertain uncertain"),
+        ("Aspirin if fever", "hypothetical hypothetical"),
+        ("Pneumonia ppx aspirin", "hypothetical -"),
+        ("RESOLVED PROBLEMS\npneumonia\nPLAN: aspirin", "historical -"),
+        ("Did not tolerate aspirin; pmh pneumonia", "historical historical"),
     ],
 )
 def test_what_is_said_of_a_mention(linker: TextLinker, text: str, expected: str) -> None:

@@ -191,6 +191,7 @@ def test_longest_matches_do_not_overlap_and_leave_none_out(
         ("Anemia, NOS", "mild anemia", "anemia"),
         ("Carbon dioxide CO2", "carbon dioxide CO₂", "carbon dioxide CO₂"),
         ("ALL", "with ALL in remission", "ALL"),
+        ("Febrile seizure", "HAD FEBRILE SEIZURES", "FEBRILE SEIZURES"),
         ("急性白血病", "急性白血病 is leukemia", "急性白血病"),
     ],
 )
