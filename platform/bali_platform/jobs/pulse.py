@@ -43,6 +43,7 @@ class Pulse(bootsteps.StartStopStep):
         self._queues = tuple(parent.app.amqp.queues.consume_from)
         self._redis: Redis | None = None
         self._idle_since: float | None = None
+        self._checked = 0.0
         self._timer: Any = None
 
     def start(self, parent: Any) -> None:
@@ -57,11 +58,14 @@ class Pulse(bootsteps.StartStopStep):
 
     def _check(self) -> None:
         beat()
-        if not self._neglects_its_queues():
+        now, before = time.monotonic(), self._checked
+        self._checked = now
+        was_busy = now - before > 2 * INTERVAL_S  # a job of its own kept it from checking
+        if was_busy or not self._neglects_its_queues():
             self._idle_since = None
         elif self._idle_since is None:
-            self._idle_since = time.monotonic()
-        elif time.monotonic() - self._idle_since > STALLED_AFTER_S:
+            self._idle_since = now
+        elif now - self._idle_since > STALLED_AFTER_S:
             logger.error("messages wait, but this worker takes none: it stops, to be replaced")
             state.should_stop = os.EX_TEMPFAIL
 
