@@ -63,7 +63,7 @@ def train(folder: Path) -> dict[str, Any]:
 def measure(other: Path, steps: int, turns: int) -> dict[str, Any]:
     """Let both take turns, and return the numbers by name."""
     from bali_platform.streaming import encode
-    from benchmarks.gpu import draw_batch
+    from benchmarks.drawn import draw_batch
 
     ours, theirs = [], []
     with tempfile.TemporaryDirectory() as name:

@@ -17,9 +17,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bali_platform.streaming import InlineSource, encode
+from bali_platform.subgraphs import Edge, Lookup, Neighbourhood
 from bali_trainers.batches.layout import Layout
+from bali_trainers.batches.spec import DataSpec
+from bali_trainers.evaluation import build_edge_task, evaluate_links, links
 from bali_trainers.evaluation.mentions import MentionTask, evaluate_mentions
 from bali_trainers.evaluation.names import build_name_task, evaluate_names
+from bali_trainers.export import export_model
 from bali_trainers.inference import embedding
 from bali_trainers.inference.embedding import NameEncoder, Setup, Spans
 from bali_trainers.objectives.config import ObjectivesConfig
@@ -41,6 +45,7 @@ class Pretended(TorchDispatchMode):
         self._fake = FakeTensorMode(allow_non_fake_inputs=True)
         self._alone = RLock()  # a fake mode is not made for two threads
         self.generator = torch.zeros(8, dtype=torch.uint8)
+        self.on_host: set[str] = set()
 
     @contextmanager
     def used(self, *_: object) -> Iterator[None]:
@@ -72,6 +77,7 @@ class Pretended(TorchDispatchMode):
                 return torch.ones((), dtype=args[0].dtype).item()
             if there:
                 return torch.ones(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype)
+            self.on_host.add(func.name())
             return func(*args, **kwargs)
 
 
@@ -150,7 +156,8 @@ class Listener:
 @pytest.fixture
 def evaluated(gpu: Pretended, monkeypatch: pytest.MonkeyPatch) -> Setup:
     """How a model is evaluated on the GPU, in bf16."""
-    monkeypatch.setattr(embedding, "settle_device", lambda wanted: wanted)
+    for module in (embedding, links):
+        monkeypatch.setattr(module, "settle_device", lambda wanted: wanted)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**20, 2**20))
     return Setup("bf16", str(GPU))
 
@@ -245,3 +252,41 @@ def test_an_evaluation_stays_on_its_device(gpu, evaluated, tiny_model):
     assert context.scores["mrr"].shape == mixed.scores["mrr"].shape == (3,)
     assert embedded.vectors.dtype == np.float16
     assert first.shape == (2, encoder.width)
+
+
+class Ring:
+    """A graph of twenty concepts, each the parent of the next."""
+
+    graph_version = "g0"
+
+    def neighbourhoods(self, cuis: list[str]) -> Lookup:
+        found = {}
+        for cui in cuis:
+            after, before = ((int(cui[1:]) + step) % 20 for step in (1, -1))
+            edges = Edge(f"C{after}", "CHD", True), Edge(f"C{before}", "CHD", False)
+            found[cui] = Neighbourhood(cui, (f"w{cui[1:]}",), edges)
+        return Lookup(found, ())
+
+    def names(self, cuis: list[str]) -> dict[str, tuple[str, ...]]:
+        return {cui: (f"w{cui[1:]}",) for cui in cuis}
+
+
+@pytest.mark.parametrize("kind", ["gatv2", "linearised"])
+def test_edges_are_ranked_on_the_device(kind, gpu, evaluated, settings_text, tiny_model, tmp_path):
+    config = parse_config({**settings_text(), "graph_encoder": {"kind": kind}}, "test")
+    spec = DataSpec(
+        seed=1,
+        corpus=tmp_path,
+        corpus_sha="c0",
+        graph_version="g0",
+        relation_types=("CHD",),
+        tokenizer=tiny_model(),
+        withheld_edges=0.5,
+    )
+    export_model(build_task(config, 1), config, spec, {}, tmp_path / "model")
+    task = build_edge_task([f"C{number}" for number in range(20)], Ring(), withheld=0.5)
+    with gpu.used():
+        outcomes = evaluate_links(str(tmp_path / "model"), task, evaluated)
+    assert [outcome.view for outcome in outcomes] == ["name", "graph", "alone"]
+    assert all(len(one.scores["mrr"]) == 2 * len(task.asked) for one in outcomes)
+    assert "aten::mm" not in gpu.on_host, "products are the GPU's"

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bali_trainers.evaluation.concepts import concept_vectors
@@ -13,10 +14,10 @@ from bali_trainers.evaluation.edge_task import EdgeTask
 from bali_trainers.evaluation.metrics import Values
 from bali_trainers.evaluation.report import Scored
 from bali_trainers.inference.embedding import PLAIN, Setup, unit_rows
+from bali_trainers.inference.precision import scores_at_once, settle_device, whole_products
 
 _SHRINKAGE = 10
 _TIE = 1e-6
-_QUERIES_AT_ONCE = 256
 
 Vectors = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -27,10 +28,10 @@ def evaluate_links(model: str, task: EdgeTask, setup: Setup = PLAIN) -> list[Sco
 
     Scores are [2 Q]: tails are asked first, then heads.
     """
-    outcomes = []
+    outcomes, device = [], settle_device(setup.device)
     for view, vectors in concept_vectors(model, task, setup).items():
         with setup.reporter.step(f"rank concepts, {view}"):
-            scores = link_metrics(edge_ranks(task, vectors))
+            scores = link_metrics(edge_ranks(task, vectors, device))
         outcomes.append(Scored(model=model, view=view, scores=scores))
     return outcomes
 
@@ -42,25 +43,33 @@ def link_metrics(ranks: Values) -> dict[str, Values]:
 
 
 def filtered_ranks(
-    queries: Vectors, candidates: Vectors, wanted: Indices, others: Sequence[Indices]
+    queries: Vectors,
+    candidates: Vectors,
+    wanted: Indices,
+    others: Sequence[Indices],
+    device: str = "cpu",
 ) -> Values:
     """Return the rank of the wanted candidate for each query by dot product, from 1, [Q].
 
     Candidates in ``others`` do not take part. Half of those equally near (within 1e-6) are ahead:
-    the mean rank over all orders of them.
+    the mean rank over all orders of them. Products are computed on the device.
     """
+    columns = torch.from_numpy(candidates).to(device).T
+    at_once = max(1, scores_at_once(device) // len(candidates))
     parts = []
-    for first in range(0, len(queries), _QUERIES_AT_ONCE):
-        some = slice(first, first + _QUERIES_AT_ONCE)
-        scores = queries[some] @ candidates.T
-        every = np.arange(len(scores))
-        own = scores[every, wanted[some]][:, None]
-        for row, out in zip(scores, others[some], strict=True):
-            row[out] = -np.inf
-        scores[every, wanted[some]] = -np.inf
-        ahead = (scores > own + _TIE).sum(axis=1)
-        level = (np.abs(scores - own) <= _TIE).sum(axis=1)
-        parts.append(1 + ahead + level / 2)
+    for first in range(0, len(queries), at_once):
+        some = slice(first, first + at_once)
+        with whole_products(columns.device.type):
+            scores = torch.from_numpy(queries[some]).to(device) @ columns
+        want = torch.from_numpy(wanted[some]).to(device)[:, None]
+        own = scores.gather(1, want)
+        row = np.repeat(np.arange(len(scores)), [len(out) for out in others[some]])
+        out = torch.from_numpy(np.stack([row, np.concatenate(others[some])])).to(device)
+        scores[out[0], out[1]] = -torch.inf
+        scores.scatter_(1, want, -torch.inf)
+        ahead = (scores > own + _TIE).sum(1)
+        level = ((scores - own).abs() <= _TIE).sum(1)
+        parts.append((1 + ahead + level.double() / 2).cpu().numpy())
     return np.concatenate(parts)
 
 
@@ -74,7 +83,7 @@ def relation_offsets(vectors: Vectors, known: Indices, relations: int) -> Vector
     return offsets
 
 
-def edge_ranks(task: EdgeTask, vectors: Vectors) -> Values:
+def edge_ranks(task: EdgeTask, vectors: Vectors, device: str = "cpu") -> Values:
     """Return the rank of the end of each question for unit vectors ``[C, d]``, from 1, [2 Q]."""
     offsets = relation_offsets(vectors, task.known, len(task.relations))
     head, relation, tail = task.asked.T
@@ -86,12 +95,14 @@ def edge_ranks(task: EdgeTask, vectors: Vectors) -> Values:
                 vectors,
                 tail,
                 [np.array([h, *tails[h, r]]) for h, r, _ in task.asked.tolist()],
+                device,
             ),
             filtered_ranks(
                 unit_rows(vectors[tail] - offsets[relation]),
                 vectors,
                 head,
                 [np.array([t, *heads[r, t]]) for _, r, t in task.asked.tolist()],
+                device,
             ),
         ]
     )
