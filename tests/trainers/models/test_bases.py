@@ -123,11 +123,12 @@ def test_adapters_are_no_model(folder: Path) -> None:
         require_model(str(folder))
 
 
-def test_the_old_layout_of_sentence_transformers_is_named(folder: Path) -> None:
-    inner = folder.parent / "old" / "0_Transformer"
+@pytest.mark.parametrize("name", ["0_Transformer", "0_BERT"])
+def test_the_old_layout_of_sentence_transformers_is_named(folder: Path, name: str) -> None:
+    inner = folder.parent / "old" / name
     shutil.copytree(folder, inner)
     write(inner.parent / "1_Pooling" / "config.json", {"pooling_mode_cls_token": True})
-    with pytest.raises(BaliError, match=r"in a folder of its own: name .*0_Transformer"):
+    with pytest.raises(BaliError, match=f"in a folder of its own: name .*{name}"):
         NameEncoder(str(inner.parent))
     first = states(inner, 0)
     np.testing.assert_allclose(
@@ -161,9 +162,14 @@ def test_how_names_are_pooled_is_told(folder: Path) -> None:
     NameEncoder(str(folder), Setup(reporter=Heard()))
     write(folder / "1_Pooling" / "config.json", {"pooling_mode_cls_token": True})
     NameEncoder(str(folder), Setup(reporter=Heard()))
-    plain, own = Heard.said
+    kinds = {"": "Transformer", "1_Pooling": "Pooling", "2_Dense": "Dense", "3": "Normalize"}
+    modules = [{"path": p, "type": f"sentence_transformers.models.{k}"} for p, k in kinds.items()]
+    write(folder / "modules.json", modules)
+    NameEncoder(str(folder), Setup(reporter=Heard()))
+    plain, own, more = Heard.said
     assert plain.endswith("are the means of their tokens (it has no 1_Pooling)")
     assert own.endswith("are those of the first token (as its 1_Pooling says)")
+    assert more.endswith("(as its 1_Pooling says; its 2_Dense is left out)")
 
 
 def test_many_names_are_cut_into_pieces_bit_by_bit(
@@ -207,11 +213,25 @@ def test_what_does_not_fit_a_model_is_refused(folder: Path) -> None:
         require_fit(str(folder), folder, {})
 
 
-@pytest.mark.parametrize("family", ["t5", "gpt2", "llama"])
-def test_other_families_are_refused(folder: Path, family: str) -> None:
+@pytest.mark.parametrize("family", ["t5", "bart", "gpt2", "llama", "vit", "my-own", None])
+def test_other_families_are_refused(folder: Path, family: str | None) -> None:
     edit(folder / "config.json", model_type=family)
-    with pytest.raises(BaliError, match=f"of the family {family}, no encoder"):
-        NameEncoder(str(folder))
+    with pytest.raises(UsageError, match=f"of the family {family}, no encoder"):
+        require_model(str(folder))
+
+
+def test_a_decoder_is_refused_whatever_its_family(folder: Path) -> None:
+    edit(folder / "config.json", is_decoder=True)
+    with pytest.raises(UsageError, match="no encoder"):
+        require_model(str(folder))
+
+
+def test_a_special_token_that_is_needed_and_missing_is_told(folder: Path, tmp_path: Path) -> None:
+    edit(folder / "tokenizer_config.json", mask_token=None)
+    kept = tokenizer_folder(str(folder), tmp_path / "kept")
+    require_fit(str(folder), kept, {}, ["pad"])
+    with pytest.raises(BaliError, match="the tokenizer has no mask token"):
+        require_fit(str(folder), kept, {}, ["pad", "mask"])
 
 
 def test_packing_is_refused_for_relative_positions(folder: Path) -> None:

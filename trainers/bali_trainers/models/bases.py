@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import tempfile
+from collections.abc import Iterable
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -25,11 +26,13 @@ PACKABLE = ("bert", "modernbert", "roberta", "xlm-roberta")
 
 _VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.vocab", "*.tiktoken")
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-_NO_ENCODERS = frozenset(
-    {"bart", "bloom", "clip", "falcon", "gemma", "gemma2", "gemma3", "gpt2", "gpt_neo", "gpt_neox"}
-    | {"llama", "longt5", "marian", "mbart", "mistral", "mixtral", "mt5", "mvp", "opt", "pegasus"}
-    | {"phi", "phi3", "qwen2", "qwen3", "t5", "umt5", "vit", "whisper", "xlnet"}
+_ENCODERS = frozenset(
+    {"albert", "bert", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2"}
+    | {"distilbert", "electra", "ernie", "esm", "eurobert", "ibert", "longformer"}
+    | {"luke", "megatron-bert", "modernbert", "mpnet", "nomic_bert", "rembert", "roberta"}
+    | {"roberta-prelayernorm", "roformer", "squeezebert", "xlm-roberta", "xlm-roberta-xl"}
 )
+"""Families that read text in both directions and have masked language modelling."""
 _SHIFTED_POSITIONS = frozenset(
     {"camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet", "roberta"}
     | {"roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"}
@@ -86,14 +89,14 @@ def require_model(base: str) -> None:
         _require_weights(base, folder)
     if not (folder / "config.json").is_file():
         raise UsageError(f"{folder} is not a model: it has no config.json")
-    require_encoder(base, _json(folder / "config.json"))
+    _require_encoder(base, _json(folder / "config.json"))
 
 
 def _require_weights(base: str, folder: Path) -> None:
     files = _weights(folder)
-    old = folder / "0_Transformer"
-    if (old / "config.json").is_file() and not files:
-        raise UsageError(f"{folder} has its model in a folder of its own: name {old}")
+    inner = next(iter(folder.glob("0_*/config.json")), None)
+    if inner is not None and not files:
+        raise UsageError(f"{folder} has its model in a folder of its own: name {inner.parent}")
     if (folder / "adapter_config.json").is_file() and not files:
         raise UsageError(
             f"{folder} holds adapters, not a model: `bali export {base} OUTPUT` merges them into "
@@ -108,13 +111,13 @@ def _require_weights(base: str, folder: Path) -> None:
             raise UsageError(f"{folder} lacks a part of its weights, {file}: download it again")
 
 
-def require_encoder(base: str, config: dict[str, Any]) -> None:
-    """Refuse a family of models that does not encode text in both directions."""
-    family = config.get("model_type", "")
-    if config.get("is_encoder_decoder") or family in _NO_ENCODERS:
+def _require_encoder(base: str, config: dict[str, Any]) -> None:
+    """Refuse a model that does not encode text in both directions."""
+    family = config.get("model_type")
+    if family not in _ENCODERS or config.get("is_decoder"):
         raise UsageError(
-            f"model '{base}' is of the family {family}, no encoder with masked language modelling: "
-            "use one such as BERT, RoBERTa, DeBERTa or ModernBERT"
+            f"model '{base}' is of the family {family}, no encoder with masked language modelling "
+            "that is known here: use one such as BERT, RoBERTa, DeBERTa or ModernBERT"
         )
 
 
@@ -129,12 +132,18 @@ def usable_positions(config: dict[str, Any]) -> int:
     return most
 
 
-def require_fit(base: str, tokenizer: Path, lengths: dict[str, int]) -> None:
+def require_fit(
+    base: str, tokenizer: Path, lengths: dict[str, int], tokens: Iterable[str] = ()
+) -> None:
     """Refuse texts that a model has no positions for, and word pieces it has no vectors for.
 
-    ``lengths`` are word pieces of the longest text, by the setting that says so.
+    ``lengths`` are word pieces of the longest text, by the setting that says so; ``tokens`` special
+    tokens that are needed, such as ``"mask"``.
     """
-    pieces = _with_vocabulary(base, WordPieces(tokenizer)).size
+    read = _with_vocabulary(base, WordPieces(tokenizer))
+    for token in tokens:
+        read.special_id(token)
+    pieces = read.size
     config = _json(described(base) / "config.json")
     positions = usable_positions(config)
     for setting, length in lengths.items():
@@ -186,15 +195,30 @@ def told_pooling(base: str) -> str:
         name_pooling(base)
     ]
     why = "as its 1_Pooling says" if _said_pooling(base) else "it has no 1_Pooling"
-    return f"{base}: vectors of names are {how} ({why})"
+    more = "".join(f"; its {module} is left out" for module in _further_modules(base))
+    return f"{base}: vectors of names are {how} ({why}{more})"
+
+
+def _further_modules(base: str) -> list[str]:
+    """Return what sentence-transformers would do to pooled vectors, but for their length."""
+    folder = _sentence_transformer(base)
+    if not (folder / "modules.json").is_file():
+        return []
+    modules = _read(folder / "modules.json")
+    kinds = {module["path"]: module["type"].rpartition(".")[2] for module in modules}
+    known = ("Transformer", "Pooling", "Normalize")
+    return [path for path, kind in kinds.items() if kind not in known]
+
+
+def _sentence_transformer(base: str) -> Path:
+    """Return where a model's modules lie; until 2020 the encoder itself was in a folder there."""
+    folder = described(base)
+    return folder.parent if folder.name.startswith("0_") else folder
 
 
 def _said_pooling(base: str) -> Pooling | None:
-    folder = described(base)
-    # Until 2020 the model lay in a folder beside its pooling.
-    places = (folder, folder.parent) if folder.name == "0_Transformer" else (folder,)
-    file = next((f for p in places if (f := p / "1_Pooling" / "config.json").is_file()), None)
-    if file is None:
+    file = _sentence_transformer(base) / "1_Pooling" / "config.json"
+    if not file.is_file():
         return None
     found = _json(file)
     prefix = "pooling_mode_"
@@ -309,10 +333,14 @@ def _weights(folder: Path) -> list[str]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
+    found = _read(path)
     if not isinstance(found, dict):
         raise UsageError(f"{path} is damaged: it holds no object")
     return found
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None

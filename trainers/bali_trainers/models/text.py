@@ -13,23 +13,12 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
-from transformers import (
-    MODEL_FOR_MASKED_LM_MAPPING,
-    AutoConfig,
-    AutoModelForMaskedLM,
-    PreTrainedConfig,
-    PreTrainedModel,
-)
+from transformers import AutoModelForMaskedLM, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as transformers_logging
 
 from bali_platform.base.errors import BaliError, UsageError
-from bali_trainers.models.bases import (
-    require_encoder,
-    require_model,
-    resolve_base,
-    usable_positions,
-)
+from bali_trainers.models.bases import require_model, resolve_base, usable_positions
 from bali_trainers.models.packing import Packing, packed_inputs, padded_inputs
 
 Mask = Tensor | Packing | None
@@ -182,7 +171,6 @@ def load_text_encoder(base: str, *, recompute: bool = False) -> TextEncoder:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
         with quiet():
-            _require_family(base, AutoConfig.from_pretrained(source))
             model, found = AutoModelForMaskedLM.from_pretrained(
                 source, dtype=torch.float32, output_loading_info=True
             )
@@ -197,15 +185,6 @@ def load_text_encoder(base: str, *, recompute: bool = False) -> TextEncoder:
     if lost:
         raise UsageError(f"model '{base}' lacks weights of its encoder, among them {lost[0]}")
     return TextEncoder(model, fresh, recompute=recompute)
-
-
-def _require_family(base: str, config: PreTrainedConfig) -> None:
-    require_encoder(base, config.to_dict())
-    if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
-        raise UsageError(
-            f"model '{base}' is of the family {config.model_type}, for which transformers has no "
-            "masked language modelling: use one such as BERT, RoBERTa, DeBERTa or ModernBERT"
-        )
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def pin(config: Config, settings: Settings) -> PreparedJob:
         spec = _live_spec(config, settings)
     read = ("max_length", "graph_length" if spec.encoder == "linearised" else "name_length")
     lengths = {f"[data] {name}": getattr(spec, name) for name in read}
-    require_fit(config.model.base, spec.tokenizer, lengths)
+    require_fit(config.model.base, spec.tokenizer, lengths, _special_tokens(spec))
     if (store := open_store(settings)) is not None:
         config = _in_store(config, spec, store)
     return PreparedJob(config.name, config.model_dump(mode="json"), spec.model_dump(mode="json"))
@@ -106,6 +106,12 @@ def _found_anywhere(config: Config) -> Config:
         return config
     model = config.model.model_copy(update={"base": str(base.resolve())})
     return config.model_copy(update={"model": model})
+
+
+def _special_tokens(spec: DataSpec) -> list[str]:
+    """Return the special tokens that a run's batches are made of."""
+    masked = ["mask"] if spec.mlm_probability or spec.hidden_names else []
+    return ["pad", *masked, *(["cls", "sep"] if spec.encoder == "linearised" else [])]
 
 
 def _in_store(config: Config, spec: DataSpec, store: Artefacts) -> Config:
