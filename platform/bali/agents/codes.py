@@ -120,14 +120,15 @@ def expand_value_set(
             max_length=2_000,
             description="A code; < code (descendants), << code (and itself), > and >> (ancestors); "
             "joined by AND, OR, MINUS and brackets; filtered with {{ group = Disorder }}, "
-            "{{ type = ... }}, {{ term = ... }}; VOCABULARY:* for all of one.",
+            "{{ type = ... }}, {{ term = ... }}; VOCABULARY:* for all of one; ^name for a saved "
+            "value set.",
         ),
     ],
     limit: Limit = 50,
     skip: Skip = 0,
 ) -> Table:
     """Write out a value set: << MSH:D009203 MINUS < MSH:D056988 {{ group = Disorder }}."""
-    found = desk.terms.expand(expression, limit=limit, skip=skip)
+    found = desk.terms.expand(expression, limit=limit, skip=skip, saved=desk.saved)
     return Table(
         f"{found.total} codes in the value set",
         ("code", "name", "cui"),
@@ -136,6 +137,24 @@ def expand_value_set(
         skip=skip,
         less="narrow the expression, or go on with skip={skip}",
         notes=[f"a cycle: {' > '.join(cycle)}" for cycle in found.cycles[:3]],
+    )
+
+
+def check_value_set(
+    desk: Desk, name: Annotated[str, Field(max_length=64, description="Of a saved value set.")]
+) -> Table:
+    """Tell what the live release adds to a saved value set, removes from it and renames."""
+    found = desk.saved.update(name, desk.terms, keep=False)
+    change = found.change
+    rows = [("added", str(one), one.name) for one in change.added]
+    rows += [("removed", str(one), one.name) for one in change.removed]
+    rows += [("renamed", str(now), f"{old.name} -> {now.name}") for old, now in change.renamed]
+    return Table(
+        f"{len(rows)} changes from {found.old_release} to {found.new_release}: {found.expression}",
+        ("change", "code", "name"),
+        rows,
+        total=len(rows),
+        less="raise max_tokens",
     )
 
 

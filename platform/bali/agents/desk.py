@@ -13,6 +13,7 @@ from bali.changes import Changes
 from bali.serving.model import ServedModel
 from bali_platform.graph import Graph
 from bali_platform.terminology import Terminology
+from bali_platform.terminology.saved import SavedSets
 
 What = Annotated[
     str,
@@ -47,8 +48,10 @@ class Live:
 class Desk:
     """One for a server; any thread may use it."""
 
-    def __init__(self, graph: Callable[[], Graph], model: ServedModel, changes: Changes) -> None:
-        self._graph, self.model, self.changes = graph, model, changes
+    def __init__(
+        self, graph: Callable[[], Graph], model: ServedModel, changes: Changes, saved: SavedSets
+    ) -> None:
+        self._graph, self.model, self.changes, self.saved = graph, model, changes, saved
         self._live: Live | None = None
 
     @property

@@ -31,6 +31,7 @@ TOOLS: tuple[Callable[..., Table], ...] = (
     codes.check_subsumption,
     codes.walk_hierarchy,
     codes.expand_value_set,
+    codes.check_value_set,
     codes.list_sources,
     changes.list_changes,
     text.link_text,

@@ -41,12 +41,14 @@ def mcp(
     from bali_platform.api.audit import write_to
     from bali_platform.base.settings import load_settings
     from bali_platform.services.home import Home
+    from bali_platform.terminology.saved import SavedSets
 
     live = LiveGraph()
     live()  # whoever starts this without a graph is told now
     settings = load_settings()
     write_to(Home(settings.home).log("audit"))
-    server = build_server(Desk(live, ServedModel(live, device, model), Changes(settings)))
+    served, saved = ServedModel(live, device, model), SavedSets(settings.home)
+    server = build_server(Desk(live, served, Changes(settings), saved))
     if http:
         reporter().say(f"agents are answered at http://{host}:{port}{PATH} (Ctrl-C stops it)")
         serve_http(server, settings, host, port)

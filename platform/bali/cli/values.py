@@ -84,13 +84,9 @@ def update(
     as_json: JsonOption = False,
 ) -> None:
     """Expand a saved value set on the release that is live now, and say what that changes."""
-    from bali_platform.terminology.saved import changes
-
-    sets = _saved()
-    old = sets.read(name)
     with open_terminology() as terms:
-        new = terms.expand(old.expression, saved=sets)
-    change = changes(old, new)
+        found = _saved().update(name, terms, keep=not dry_run)
+    change = found.change
     if as_json:
         print_json(asdict(change))
     else:
@@ -101,9 +97,7 @@ def update(
     told = (
         f"{len(change.added)} added, {len(change.removed)} removed, {len(change.renamed)} renamed"
     )
-    err.print(f"{old.release} -> {new.release}: {told}", markup=False, highlight=False)
-    if not dry_run:
-        sets.save(name, new)
+    err.print(f"{found.old_release} -> {found.new_release}: {told}", markup=False, highlight=False)
 
 
 @values.command()

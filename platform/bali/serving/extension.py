@@ -12,6 +12,7 @@ from bali.serving.linking import link_routes
 from bali.serving.model import ServedModel
 from bali.serving.routes import model_routes
 from bali_platform.api.backend import Backend, Extension
+from bali_platform.terminology.saved import SavedSets
 
 
 def extension(device: str = "auto", model: str | None = None) -> Extension:
@@ -29,7 +30,8 @@ def extension(device: str = "auto", model: str | None = None) -> Extension:
             from bali.agents.http import http_routes
             from bali.agents.server import build_server
 
-            desk = Desk(lambda: backend.graph, served, changes)
+            saved = SavedSets(backend.settings.home)
+            desk = Desk(lambda: backend.graph, served, changes, saved)
             router.include_router(http_routes(build_server(desk)))
         return router
 

@@ -157,6 +157,23 @@ class SavedValueSets(BaseModel):
     value_sets: dict[str, str]
 
 
+class SaveRequest(_Request):
+    """A value set to keep."""
+
+    expression: Annotated[str, Field(min_length=1, max_length=20_000)]
+
+
+class SavedValueSet(BaseModel):
+    """A value set that is kept, and a page of its codes on the release that it was expanded on."""
+
+    name: str
+    expression: str
+    release: str
+    graph_version: str
+    total: int
+    members: list[Member]
+
+
 class SourcesAnswer(Answer):
     """The vocabularies of the graph."""
 

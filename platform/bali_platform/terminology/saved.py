@@ -12,6 +12,7 @@ from bali_platform.base.errors import BaliError, NotFoundError, UsageError, did_
 from bali_platform.base.files import write_atomically
 from bali_platform.graph.records import Records
 from bali_platform.terminology.records import Expansion, Member
+from bali_platform.terminology.value_sets import ValueSets
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -34,6 +35,17 @@ class SetChange:
     added: tuple[Member, ...]
     removed: tuple[Member, ...]
     renamed: tuple[tuple[Member, Member], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetUpdate:
+    """What became of a saved value set between the release that it was kept on and the live one."""
+
+    name: str
+    expression: str
+    old_release: str
+    new_release: str
+    change: SetChange
 
 
 class SavedSets(Mapping[str, str]):
@@ -67,7 +79,7 @@ class SavedSets(Mapping[str, str]):
         except (ValueError, TypeError, KeyError) as error:
             raise BaliError(f"{path}: not a saved value set: {error}") from error
 
-    def save(self, name: str, expansion: Expansion) -> None:
+    def save(self, name: str, expansion: Expansion) -> SavedSet:
         """Keep a whole expansion under a name, in place of what was there."""
         record = SavedSet(
             name,
@@ -79,6 +91,15 @@ class SavedSets(Mapping[str, str]):
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(asdict(record), ensure_ascii=False, indent=1) + "\n")
+        return record
+
+    def update(self, name: str, terms: ValueSets, *, keep: bool) -> SetUpdate:
+        """Expand a value set on the live release, and ``keep`` that; say what it changes."""
+        old = self.read(name)
+        new = terms.expand(old.expression, saved=self)
+        if keep:
+            self.save(name, new)
+        return SetUpdate(name, old.expression, old.release, new.release, changes(old, new))
 
     def remove(self, name: str) -> None:
         """Forget a value set; raises :class:`NotFoundError` when there is none."""

@@ -36,6 +36,8 @@ from bali_platform.api.guard import Access
 from bali_platform.base.settings import Settings
 from bali_platform.graph import Graph
 from bali_platform.services.workers import settings_environment
+from bali_platform.terminology import Terminology
+from bali_platform.terminology.saved import SavedSets
 
 pytestmark = pytest.mark.services
 
@@ -85,9 +87,15 @@ def changes(tmp_path_factory: pytest.TempPathFactory) -> Changes:
 
 
 @pytest.fixture(scope="module")
-def server(graph: Graph, changes: Changes):
-    desk = Desk(lambda: graph, ServedModel(lambda: graph), changes)
-    return build_server(desk)
+def saved(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> SavedSets:
+    sets = SavedSets(tmp_path_factory.mktemp("saved"))
+    sets.save("infarctions", Terminology(graph).expand("<< MSH:D009203"))
+    return sets
+
+
+@pytest.fixture(scope="module")
+def server(graph: Graph, changes: Changes, saved: SavedSets):
+    return build_server(Desk(lambda: graph, ServedModel(lambda: graph), changes, saved))
 
 
 @pytest.fixture
@@ -131,6 +139,8 @@ CONVERSATION: list[tuple[str, dict[str, Any], list[str]]] = [
     ("walk_hierarchy", {"code": "MSH:D006331", "direction": "children"}, ["1 children"]),
     ("walk_hierarchy", {"code": "MONDO:0000006", "direction": "ancestors"}, ["a cycle:"]),
     ("expand_value_set", {"expression": "<< MSH:D006331"}, ["3 codes", "MSH:D056988"]),
+    ("expand_value_set", {"expression": "^infarctions"}, ["2 codes", "MSH:D056988"]),
+    ("check_value_set", {"name": "infarctions"}, ["0 changes from 2026AA to 2026AA"]),
     ("list_sources", {}, ["6 vocabularies", "http://snomed.info/sct"]),
     ("link_text", {"text": "Aspirin; denies heart attack", "preset": "clinical"},
      ["C0000005", "C0000002", "0 | 7", "negated"]),
@@ -165,6 +175,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("walk_hierarchy", {"code": "1191", "direction": "parents"}, "RXNORM"),
     ("expand_value_set", {"expression": "<< ("}, "column"),
     ("expand_value_set", {"expression": "*"}, "name a vocabulary"),
+    ("check_value_set", {"name": "infarction"}, "did you mean 'infarctions'"),
     ("find_similar", {"what": "heart attack"}, "bali embed"),
     ("run_cypher_query", {"query": "CREATE (n)"}, "write"),
     ("run_cypher_query", {"query": "LOAD CSV FROM 'file:///x' AS r RETURN r"}, "LOAD CSV"),

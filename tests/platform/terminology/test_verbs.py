@@ -1,4 +1,4 @@
-"""Each verb gives the same answer in Python, on the command line, over REST, to agents and in FHIR.
+"""Each verb answers alike in Python, on the command line, over REST, to agents, on pages, in FHIR.
 
 A row of the table is a verb, and what all of them must say; FHIR has not all of the verbs.
 """
@@ -13,8 +13,10 @@ import shlex
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,15 @@ import httpx
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from playwright.sync_api import Browser, Page
 
 from bali.cli import main
-from bali_platform.base.settings import Settings
+from bali_platform.base.settings import Settings, load_settings
+from bali_platform.graph.records import Records
 from bali_platform.services.workers import settings_environment
 from bali_platform.terminology import Terminology
+from bali_platform.terminology.records import Expansion, Member
+from bali_platform.terminology.saved import SavedSets
 
 pytestmark = pytest.mark.services
 
@@ -36,7 +42,7 @@ pytestmark = pytest.mark.services
 class Verb:
     """One question, put in every way, and the answer; ``shape`` takes what they have in common.
 
-    An agent's answer and FHIR's have forms of their own, so they bring a shape each.
+    An agent's answer, a page and FHIR's have forms of their own, so they bring a shape each.
     """
 
     name: str
@@ -45,6 +51,7 @@ class Verb:
     rest: tuple[str, str, dict[str, Any] | None]
     shape: Callable[[Any], Any]
     mcp: tuple[str, dict[str, Any], Callable[[Any], Any]]
+    page: Callable[[Page], Any]
     answer: Any
     fhir: tuple[str, dict[str, str], Callable[[Any], Any]] | None = None
 
@@ -84,6 +91,81 @@ def translated(answer: Any) -> list[str]:
     return [f"MSH:{one['code']}" for one in codings if one["system"] == MSH]
 
 
+def found_on_page(page: Page) -> list[str]:
+    page.goto("concepts.html")
+    page.get_by_role("combobox", name="Search concepts").fill("heart attack")
+    told = page.locator("#hit-0 small").inner_text()
+    return [told.partition(" ")[0]]
+
+
+def codes_on_page(page: Page) -> int:
+    page.goto("concepts.html?cui=HP:0001658")
+    page.locator("#codes tbody tr").first.wait_for()
+    return page.locator("#codes tbody tr").count()
+
+
+def concept_on_page(page: Page) -> str:
+    page.goto("concepts.html?cui=msh:d009203")
+    return page.locator(".concept-head .mono").inner_text()
+
+
+def rows_of_map(page: Page, code: str, target: str) -> list[list[str]]:
+    page.goto("map.html")
+    page.get_by_label("Codes, one a line").fill(code)
+    page.locator("select").select_option(target)
+    page.get_by_role("button", name="Map").click()
+    page.locator("#mapped tbody tr").first.wait_for()
+    rows = page.locator("#mapped tbody tr").all()
+    return [row.locator("td").all_inner_texts() for row in rows]
+
+
+def compared_on_page(page: Page) -> str:
+    page.goto("hierarchy.html?code=MSH:D006331&with=MSH:D056988")
+    told = page.locator("#outcome").inner_text()
+    return "subsumes" if told.startswith("Heart Diseases is above Anterior Wall") else told
+
+
+def beside_on_page(page: Page, code: str, title: str) -> list[list[Any]]:
+    """Return the codes of a card, and how many steps off each is."""
+    page.goto(f"hierarchy.html?code={code}")
+    card = page.locator("#tree section").filter(has=page.get_by_role("heading", name=title))
+    card.locator("li").first.wait_for()
+    codes = [text.partition(":")[2] for text in card.locator("li a").all_inner_texts()]
+    steps = [int(text.split()[0]) for text in card.locator("li .soft").all_inner_texts()]
+    return [list(pair) for pair in zip_longest(codes, steps, fillvalue=1)]
+
+
+def below_on_page(page: Page) -> list[list[Any]]:
+    page.goto("hierarchy.html?code=SCTID:56265001")
+    page.locator("summary").first.press("Enter")
+    page.locator("details details").first.wait_for()
+    codes = page.locator("summary .mono")
+    outer = page.locator("details:not(details details)").count()
+    texts = [text.partition(":")[2] for text in codes.all_inner_texts()]
+    return [[text, 1 if at < outer else 2] for at, text in enumerate(texts)]
+
+
+def expanded_on_page(page: Page) -> list[str]:
+    page.goto("values.html")
+    page.get_by_label("Expression").fill("<< MSH:D009203")
+    page.get_by_role("button", name="Expand").click()
+    page.locator("#expanded tbody tr").first.wait_for()
+    return page.locator("#expanded td:nth-child(2)").all_inner_texts()
+
+
+def changed_on_page(page: Page) -> dict[str, int]:
+    page.goto("values.html")
+    page.get_by_role("button", name="heart").click()
+    page.get_by_role("button", name="Expand").click()
+    told = page.locator("#since").inner_text()
+    return {kind: int(count) for count, kind in re.findall(r"(\d+) ([a-z]+)", told)}
+
+
+def successor_on_page(page: Page) -> str:
+    page.goto("history.html?cui=C9000001")
+    return page.locator("#fate .mono").inner_text()
+
+
 MSH = "http://terminology.hl7.org/CodeSystem/MSH"
 MONDO = "http://purl.obolibrary.org/obo/MONDO_"
 VERBS = [
@@ -94,6 +176,7 @@ VERBS = [
         ("GET", "/v1/concepts?q=heart+attack", None),
         lambda found: [hit["cui"] for hit in part(found, "nodes")][:1],
         ("find_concepts", {"text": "heart attack"}, lambda found: [found["rows"][0]["cui"]]),
+        found_on_page,
         ["C0000002"],
     ),
     Verb(
@@ -103,6 +186,7 @@ VERBS = [
         ("GET", "/v1/concepts/HP:0001658/codes", None),
         lambda found: len((found.get("details") or found)["atoms"]),
         ("list_codes", {"what": "HP:0001658"}, lambda found: len(found["rows"])),
+        codes_on_page,
         7,
     ),
     Verb(
@@ -112,6 +196,7 @@ VERBS = [
         ("GET", "/v1/codes?code=msh:d009203", None),
         lambda found: part(found, "codes")[0]["codes"][0]["cui"],
         ("validate_codes", {"codes": ["msh:d009203"]}, lambda found: found["rows"][0]["cui"]),
+        concept_on_page,
         "C0000002",
         (
             "CodeSystem/$lookup",
@@ -130,6 +215,7 @@ VERBS = [
             {"codes": ["MSH:D009204"]},
             lambda found: [row["valid"] for row in found["rows"]],
         ),
+        lambda page: [row[1] == "valid" for row in rows_of_map(page, "MSH:D009204", "")],
         [False],
         (
             "CodeSystem/$validate-code",
@@ -150,6 +236,7 @@ VERBS = [
             {"codes": ["MONDO:0005068"], "targets": ["MSH"]},
             lambda found: [row["target"] for row in found["rows"]],
         ),
+        lambda page: [f"MSH:{row[3]}" for row in rows_of_map(page, "MONDO:0005068", "MSH")],
         ["MSH:D009203"],
         (
             "ConceptMap/$translate",
@@ -168,6 +255,7 @@ VERBS = [
             {"a": "MSH:D006331", "b": "MSH:D056988"},
             lambda found: found["rows"][0]["outcome"],
         ),
+        compared_on_page,
         "subsumes",
         (
             "CodeSystem/$subsumes",
@@ -182,6 +270,7 @@ VERBS = [
         ("GET", "/v1/codes/ancestors?code=MSH:D056988", None),
         members,
         ("walk_hierarchy", {"code": "MSH:D056988", "direction": "ancestors"}, walked),
+        lambda page: beside_on_page(page, "MSH:D056988", "Above"),
         [["D009203", 1], ["D006331", 2]],
     ),
     Verb(
@@ -191,6 +280,7 @@ VERBS = [
         ("GET", "/v1/codes/descendants?code=SCTID:56265001", None),
         members,
         ("walk_hierarchy", {"code": "SCTID:56265001", "direction": "descendants"}, walked),
+        below_on_page,
         [["22298006", 1], ["401303003", 2], ["54329005", 2]],
     ),
     Verb(
@@ -200,6 +290,7 @@ VERBS = [
         ("GET", "/v1/codes/siblings?code=SCTID:54329005", None),
         members,
         ("walk_hierarchy", {"code": "SCTID:54329005", "direction": "siblings"}, walked),
+        lambda page: beside_on_page(page, "SCTID:54329005", "Beside"),
         [["401303003", 1]],
     ),
     Verb(
@@ -213,6 +304,7 @@ VERBS = [
             {"expression": "<< MSH:D009203"},
             lambda found: [row["code"].partition(":")[2] for row in found["rows"]],
         ),
+        expanded_on_page,
         ["D009203", "D056988"],
         (
             "ValueSet/$expand",
@@ -227,13 +319,38 @@ VERBS = [
         ("GET", "/v1/concepts/C9000001/history", None),
         lambda found: (found.get("history") or found)["successors"][0]["cui"],
         ("show_history", {"cui": "C9000001"}, lambda found: found["rows"][0]["successor"]),
+        successor_on_page,
         "C0000002",
+    ),
+    Verb(
+        "check a value set",
+        lambda terms: asdict(SavedSets(load_settings().home).update("heart", terms, keep=False)),
+        ("values", "update", "heart", "--dry-run", "--json"),
+        ("GET", "/v1/value-sets/heart/changes", None),
+        lambda found: {kind: len(codes) for kind, codes in (found.get("change") or found).items()},
+        (
+            "check_value_set",
+            {"name": "heart"},
+            lambda found: dict(Counter(row["change"] for row in found["rows"])) | {"removed": 0},
+        ),
+        changed_on_page,
+        {"added": 1, "removed": 0, "renamed": 1},
     ),
 ]
 
 
 @pytest.fixture(scope="module")
-def api(seeded: None, settings: Settings) -> Iterator[httpx.Client]:
+def kept(seeded: None, settings: Settings) -> Iterator[None]:
+    """Keep a value set as an older release had it: a code of another name, and one fewer."""
+    old = Records([Member("MSH", "D009203", "Heart attack", "C0000002")])
+    sets = SavedSets(settings.home)
+    sets.save("heart", Expansion("<< MSH:D009203", 1, old, "2025AB", "older"))
+    yield
+    sets.remove("heart")
+
+
+@pytest.fixture(scope="module")
+def api(kept: None, settings: Settings) -> Iterator[httpx.Client]:
     command = [sys.executable, "-m", "bali", "serve", "--port", "0"]
     variables = {**os.environ, **settings_environment(settings)}
     with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True) as server:
@@ -335,3 +452,25 @@ def test_wrong_questions_say_so(
     assert run(monkeypatch, settings, "values", "expand", "*") == 2
     assert run(monkeypatch, settings, "code", "show", "I219") == 1
     assert run(monkeypatch, settings, "code", "validate", "D009204", "--source", "MSH") == 1
+
+
+def test_value_sets_are_kept_over_rest(api: httpx.Client) -> None:
+    put = api.put("/v1/value-sets/over-rest", json={"expression": "<< MSH:D009203"})
+    assert (put.status_code, put.json()["total"], put.json()["release"]) == (200, 2, "2026AA")
+    page = api.get("/v1/value-sets/over-rest?limit=1&offset=1").json()
+    assert [member["code"] for member in page["members"]] == ["D056988"]
+    assert api.get("/v1/value-sets").json()["value_sets"]["over-rest"] == "<< MSH:D009203"
+    updated = api.post("/v1/value-sets/over-rest/update").json()
+    assert updated["change"] == {"added": [], "removed": [], "renamed": []}
+    assert api.delete("/v1/value-sets/over-rest").status_code == 204
+    assert api.get("/v1/value-sets/over-rest").status_code == 404
+    wrong = api.put("/v1/value-sets/over-rest", json={"expression": "<< ("})
+    assert (wrong.status_code, api.get("/v1/value-sets/over-rest").status_code) == (422, 404)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_the_page_says_the_same(api: httpx.Client, browser: Browser, verb: Verb) -> None:
+    page = browser.new_page(base_url=str(api.base_url.join("/ui/")))
+    assert verb.page(page) == verb.answer
+    page.close()

@@ -24,9 +24,9 @@ async function send(path, options = {}) {
 
 export const get = async (path, signal) => (await send(path, { signal })).json();
 
-export async function post(path, body) {
+export async function post(path, body, method = "POST") {
   const headers = { "Content-Type": "application/json" };
-  return (await send(path, { method: "POST", headers, body: JSON.stringify(body ?? {}) })).json();
+  return (await send(path, { method, headers, body: JSON.stringify(body ?? {}) })).json();
 }
 
 let asking = null;

@@ -1,4 +1,4 @@
-// A pasted list of codes, mapped to another vocabulary.
+// A pasted list of codes, mapped to another vocabulary, or only checked.
 import { get, post } from "./client.js";
 import { $, download, h, number } from "./dom.js";
 import { linkState, notice, shell } from "./shell.js";
@@ -10,7 +10,7 @@ const SHOWN = ["asked", "status", "name", "target_code", "target_name", "relatio
 shell("Map");
 const codes = h("textarea", { rows: 8, required: true, spellcheck: "false", placeholder: "HP:0001658\nI21.9" });
 const from = h("input", { autocomplete: "off", spellcheck: "false", placeholder: "as written in each code" });
-const to = h("select", { required: true });
+const to = h("select", {});
 const above = h("input", { type: "checkbox" });
 const place = h("div", { class: "stack", id: "mapped", "aria-live": "polite" });
 $("main").append(
@@ -22,11 +22,16 @@ $("main").append(
     h("button", { class: "button main" }, "Map")),
   place);
 
+const checked = ({ asked, valid, code, message }) => ({ asked, status: valid ? "valid" : "wrong", name: code?.name,
+  note: message });
+
 async function map() {
   const lines = codes.value.split("\n").map((line) => line.trim()).filter(Boolean);
-  const { rows } = await post("/codes/map", { codes: lines, source: from.value.trim() || null, targets: [to.value],
-    ancestors: above.checked });
-  const statuses = ["mapped", "ambiguous", "unmapped", "unknown"].map((status) =>
+  const asked = { codes: lines, source: from.value.trim() || null };
+  const rows = to.value ? (await post("/codes/map", { ...asked, targets: [to.value], ancestors: above.checked })).rows
+    : (await post("/codes/validate", asked)).codes.map(checked);
+  const kinds = to.value ? ["mapped", "ambiguous", "unmapped", "unknown"] : ["valid", "wrong"];
+  const statuses = kinds.map((status) =>
     `${number(new Set(rows.filter((row) => row.status === status).map((row) => row.asked)).size)} ${status}`);
   notice(null);
   place.replaceChildren(h("section", { class: "card" },
@@ -43,7 +48,8 @@ async function map() {
 try {
   const { sources } = await get("/sources");
   to.append(...sources.filter((source) => source.atoms).map(({ sab, name }) =>
-    h("option", { value: sab }, name ? `${sab} – ${name}` : sab)));
+    h("option", { value: sab }, name ? `${sab} – ${name}` : sab)),
+    h("option", { value: "" }, "nothing: check them"));
   linkState("live");
 } catch (error) {
   notice(error);

@@ -7,9 +7,10 @@ from enum import StrEnum
 from itertools import chain
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 
 from bali_platform.api.asking import Desk, mapped, validated
+from bali_platform.api.audit import audited
 from bali_platform.api.backend import Backend, backend_of
 from bali_platform.api.models import INT64, Cui, Term, Terms
 from bali_platform.api.models_terminology import (
@@ -25,7 +26,9 @@ from bali_platform.api.models_terminology import (
     MapRequest,
     RelationshipTypes,
     ResolvedAnswer,
+    SavedValueSet,
     SavedValueSets,
+    SaveRequest,
     SemanticTypeCount,
     SemanticTypes,
     SourcesAnswer,
@@ -39,7 +42,7 @@ from bali_platform.api.routes.graph import Live, LiveDesk, LiveGraph
 from bali_platform.terminology import Terminology
 from bali_platform.terminology.codes import with_displays
 from bali_platform.terminology.records import Hierarchy
-from bali_platform.terminology.saved import SavedSets
+from bali_platform.terminology.saved import SavedSet, SavedSets, SetUpdate
 
 router = APIRouter(tags=["terminology"])
 
@@ -55,6 +58,16 @@ class Direction(StrEnum):
 Code = Annotated[Term, Query(description="A code as people write it.", examples=["MSH:D009203"])]
 SourceName = Annotated[
     Term | None, Query(description="Its vocabulary: SAB, CURIE prefix, URI, FHIR system or OID.")
+]
+
+
+async def _kept(backend: Annotated[Backend, Depends(backend_of)]) -> SavedSets:
+    return SavedSets(backend.settings.home)
+
+
+Kept = Annotated[SavedSets, Depends(_kept)]
+SetName = Annotated[
+    str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="A value set's name.")
 ]
 PageSize = Annotated[int, Query(ge=1, le=10_000, description="Results on a page.")]
 Offset = Annotated[int, Query(ge=0, le=INT64 // 2, description="Results to pass over.")]
@@ -142,16 +155,9 @@ def list_hierarchy(
 
 
 @router.post("/value-sets/expand", responses=documented("unknown-concept"))
-def expand_value_set(
-    request: ExpandRequest, terms: Live, backend: Annotated[Backend, Depends(backend_of)]
-) -> ExpansionAnswer:
+def expand_value_set(request: ExpandRequest, terms: Live, sets: Kept) -> ExpansionAnswer:
     """Write out a value set, in pages."""
-    found = terms.expand(
-        request.expression,
-        limit=request.limit,
-        skip=request.offset,
-        saved=SavedSets(backend.settings.home),
-    )
+    found = terms.expand(request.expression, limit=request.limit, skip=request.offset, saved=sets)
     return ExpansionAnswer(
         graph_version=found.graph_version,
         expression=found.expression,
@@ -163,9 +169,45 @@ def expand_value_set(
 
 
 @router.get("/value-sets", responses=documented())
-def list_value_sets(backend: Annotated[Backend, Depends(backend_of)]) -> SavedValueSets:
+def list_value_sets(sets: Kept) -> SavedValueSets:
     """Return the value sets that this installation keeps."""
-    return SavedValueSets(value_sets=dict(SavedSets(backend.settings.home)))
+    return SavedValueSets(value_sets=dict(sets))
+
+
+@router.get("/value-sets/{name}", responses=documented("unknown-concept"))
+def show_value_set(
+    name: SetName, sets: Kept, limit: PageSize = 1_000, offset: Offset = 0
+) -> SavedValueSet:
+    """Return a saved value set, with its codes on the release that it was expanded on."""
+    return _saved_answer(sets.read(name), limit, offset)
+
+
+@router.put("/value-sets/{name}", responses=documented("unknown-concept"))
+def save_value_set(name: SetName, request: SaveRequest, terms: Live, sets: Kept) -> SavedValueSet:
+    """Keep a value set under a name, with its codes on the live release."""
+    with audited("save a value set", name=name, expression=request.expression):
+        found = terms.expand(request.expression, saved=sets)
+        return _saved_answer(sets.save(name, found), 0)
+
+
+@router.delete("/value-sets/{name}", status_code=204, responses=documented("unknown-concept"))
+def remove_value_set(name: SetName, sets: Kept) -> None:
+    """Forget a value set."""
+    with audited("remove a value set", name=name):
+        sets.remove(name)
+
+
+@router.get("/value-sets/{name}/changes", responses=documented("unknown-concept"))
+def check_value_set(name: SetName, terms: Live, sets: Kept) -> SetUpdate:
+    """Tell what the live release adds to a saved value set, removes and renames."""
+    return sets.update(name, terms, keep=False)
+
+
+@router.post("/value-sets/{name}/update", responses=documented("unknown-concept"))
+def update_value_set(name: SetName, terms: Live, sets: Kept) -> SetUpdate:
+    """Expand a saved value set on the live release, keep that, and tell what changed."""
+    with audited("update a value set", name=name):
+        return sets.update(name, terms, keep=True)
 
 
 @router.get("/sources", responses=documented())
@@ -200,6 +242,17 @@ def show_history(cui: Cui, terms: Live) -> HistoryAnswer:
     """Return what became of a CUI: live, merged into which, or deleted, and since when."""
     found = terms.history(cui)
     return HistoryAnswer(graph_version=terms.graph.version, history=found, told=found.told)
+
+
+def _saved_answer(found: SavedSet, limit: int, offset: int = 0) -> SavedValueSet:
+    return SavedValueSet(
+        name=found.name,
+        expression=found.expression,
+        release=found.release,
+        graph_version=found.graph_version,
+        total=len(found.members),
+        members=found.members[offset : offset + limit],
+    )
 
 
 def around(
