@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bali_platform.jobs import Job
 
 
-PANEL = "Services"
 MOST = {
     "run": {"max_steps": 10_000_000, "epochs": 1_000, "processes": 64},
     "data": {"batch_size": 65_536, "window": 1_024, "hops": 4, "neighbours": 64},
@@ -27,11 +26,6 @@ MOST = {
 """How much of something a job may ask for through the API, by section and key."""
 PATHS = (("data", "corpus"), ("data", "replay"), ("model", "base"), ("linking", "corpus"))
 MAX_PATH_LENGTH = 200
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command(rich_help_panel=PANEL)(serve)
 
 
 def serve(

@@ -10,21 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bali.cli.common import JsonOption, fields, out, print_json, reporter
+from bali.cli.common import CommandGroup, JsonOption, fields, out, print_json, reporter
 from bali_platform.base.errors import BaliError
 
 if TYPE_CHECKING:
     from bali_platform.subgraphs import CacheStats, RedisCache
 
 
-PANEL = "Graph: load, verify, explore"
-
-cache = typer.Typer(no_args_is_help=True, help="The neighbourhoods that Redis keeps.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add ``bali cache`` to ``app``."""
-    app.add_typer(cache, name="cache", rich_help_panel=PANEL)
+cache = typer.Typer(
+    cls=CommandGroup, no_args_is_help=True, help="The neighbourhoods that Redis keeps."
+)
 
 
 @cache.command()

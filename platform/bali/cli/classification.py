@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bali.cli.common import DeviceOption, JsonOption
-from bali.cli.evaluation import Models, OutputOption, Precision, PrecisionOption, ask, set_up, show
+from bali.cli.evaluation import (
+    Models,
+    OutputOption,
+    Precision,
+    PrecisionOption,
+    ask,
+    evaluate,
+    set_up,
+    show,
+)
 
 if TYPE_CHECKING:
     from bali_trainers.evaluation import ClassificationTask, Recipe, Report
@@ -34,6 +43,7 @@ FoldsOption = Annotated[
 ]
 
 
+@evaluate.command()
 def questions(
     models: Models,
     file: Annotated[
@@ -66,6 +76,7 @@ def questions(
     show(_answer(models, task, recipe, folds, precision, device), output, as_json=as_json)
 
 
+@evaluate.command()
 def relations(
     models: Models,
     train: Annotated[Path, typer.Option(help="Fit on this file: ChemProt's or BioRED's.")],
@@ -91,6 +102,7 @@ def relations(
     show(_answer(models, task, recipe, None, precision, device), output, as_json=as_json)
 
 
+@evaluate.command()
 def classify(
     models: Models,
     train: Annotated[
@@ -119,12 +131,6 @@ def classify(
     task = read_classes(train, test)
     recipe = Recipe(seeds, epochs, rate, max_length, frozen_layers) if fine_tune else None
     show(_answer(models, task, recipe, folds, precision, device), output, as_json=as_json)
-
-
-def register(group: typer.Typer) -> None:
-    """Add the three to ``bali evaluate``."""
-    for command in (questions, relations, classify):
-        group.command()(command)
 
 
 def _answer(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bali.cli.common import JsonOption, err, out, print_json, table
+from bali.cli.common import CommandGroup, JsonOption, err, out, print_json, table
 from bali.cli.concept import open_graph
 from bali_platform.base.errors import UsageError
 from bali_platform.base.files import new_file, writing
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from bali_platform.terminology import Terminology
     from bali_platform.terminology.records import Hierarchy, MapRow, Member
 
-code = typer.Typer(no_args_is_help=True, help="Codes of vocabularies, and maps between them.")
+code = typer.Typer(
+    cls=CommandGroup, no_args_is_help=True, help="Codes of vocabularies, and maps between them."
+)
 
 CodeArgument = Annotated[str, typer.Argument(help="A code, such as MSH:D009203 or HP:0001658.")]
 SourceOption = Annotated[

@@ -5,23 +5,41 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typer.core import TyperGroup
 
 from bali_platform.base.errors import BaliError
-from bali_platform.base.progress import ConsoleReporter, Reporter
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from bali_platform.base.progress import Reporter
     from bali_platform.jobs import JobStore
 
 
-# Names such as ":Eye:" are data, not pictures.
-out = Console(emoji=False)
-err = Console(stderr=True, emoji=False)
+class _Console:
+    """A console of which rich is imported when something is printed."""
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._console, name)
+
+    @cached_property
+    def _console(self) -> Console:
+        from rich.console import Console
+
+        # Names such as ":Eye:" are data, not pictures.
+        return Console(emoji=False, **self._options)
+
+
+out = cast("Console", _Console())
+err = cast("Console", _Console(stderr=True))
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
 DeviceOption = Annotated[
@@ -29,8 +47,25 @@ DeviceOption = Annotated[
 ]
 
 
+class CommandGroup(TyperGroup):
+    """Commands of which help shows what each is for, uncut."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the first paragraph of each command's help."""
+        rows = [(name, first_paragraph(each.help)) for name, each in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def first_paragraph(text: str | None) -> str:
+    """Return what stands before the first empty line, as one line."""
+    return (text or "").partition("\n\n")[0].replace("\n", " ")
+
+
 def reporter() -> Reporter:
     """Progress on standard error, so that standard output stays clean for ``--json``."""
+    from bali_platform.base.progress import ConsoleReporter
+
     return ConsoleReporter(err)
 
 
@@ -55,6 +90,9 @@ def job_store() -> JobStore:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """Build a table whose cells are shown as they are, without markup."""
+    from rich.table import Table
+    from rich.text import Text
+
     result = Table(title=Text(title), title_justify="left", header_style="bold")
     for column in columns:
         result.add_column(Text(column), overflow="fold")

@@ -18,11 +18,6 @@ Side = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add ``bali compare`` to ``app``."""
-    app.command(rich_help_panel="Graph: load, verify, explore")(compare)
-
-
 def compare(
     old: Side,
     new: Side,

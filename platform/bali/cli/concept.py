@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bali.cli.common import JsonOption, err, fields, out, print_json, table
+from bali.cli.common import CommandGroup, JsonOption, err, fields, out, print_json, table
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -49,7 +49,7 @@ GroupsOption = Annotated[
 ]
 DirectionOption = Annotated[Direction, typer.Option(help="Which edges to follow.")]
 
-concept = typer.Typer(no_args_is_help=True, help="Search and show concepts.")
+concept = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Search and show concepts.")
 
 
 @contextmanager

@@ -54,11 +54,6 @@ FULL = Scale(steps=50, documents=400, concepts=0.06)
 QUICK = Scale(steps=12, documents=40, concepts=0.01)
 
 
-def register(app: typer.Typer) -> None:
-    """Add ``bali demo`` to ``app``."""
-    app.command(rich_help_panel="Services")(demo)
-
-
 def demo(
     quick: Annotated[
         bool, typer.Option("--quick", help="Train and evaluate only as much as shows it works.")

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from bali.cli.common import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from rich.table import Table
 
     from bali_platform.base.progress import Reporter
     from bali_platform.base.settings import Settings

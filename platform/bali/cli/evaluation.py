@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
-from typer.core import TyperGroup
 
-from bali.cli.common import DeviceOption, JsonOption, out, print_json, reporter, table
+from bali.cli.common import CommandGroup, DeviceOption, JsonOption, out, print_json, reporter, table
 from bali.cli.queued import queue_evaluation
 from bali_platform.base.errors import UsageError, did_you_mean
 
@@ -33,7 +32,7 @@ class Encoding(StrEnum):
     mixed = "mixed"
 
 
-class _Tasks(TyperGroup):
+class _Tasks(CommandGroup):
     """Sub-commands of which ``names`` is meant where a model is named first."""
 
     def resolve_command(self, context: Any, args: list[str]) -> Any:
@@ -46,14 +45,14 @@ class _Tasks(TyperGroup):
         return name, command, rest
 
 
-group = typer.Typer(
+evaluate = typer.Typer(
     cls=_Tasks,
     no_args_is_help=True,
 )
 
 
-@group.callback()
-def evaluate(
+@evaluate.callback()
+def _evaluate(
     queue: Annotated[
         bool,
         typer.Option("--queue", help="Let a worker do it; `bali evaluate report JOB` shows it."),
@@ -85,7 +84,7 @@ WithheldEdgesOption = Annotated[
 ]
 
 
-@group.command("names")
+@evaluate.command("names")
 def names(
     models: Models,
     queries: AskedOption = 2000,
@@ -108,7 +107,7 @@ def names(
     show(found, output, as_json=as_json)
 
 
-@group.command("mentions")
+@evaluate.command("mentions")
 def mentions(
     models: Annotated[
         list[str] | None,
@@ -190,7 +189,7 @@ def mentions(
     show(found, output, as_json=as_json)
 
 
-@group.command("edges")
+@evaluate.command("edges")
 def edges(
     models: Models,
     queries: AskedOption = 2000,
@@ -211,7 +210,7 @@ def edges(
     show(found, output, as_json=as_json)
 
 
-@group.command("pairs")
+@evaluate.command("pairs")
 def pairs(
     models: Models,
     queries: AskedOption = 2000,
@@ -234,7 +233,7 @@ def pairs(
     show(found, output, as_json=as_json)
 
 
-@group.command("language")
+@evaluate.command("language")
 def language(
     models: Models,
     text: Annotated[
@@ -263,14 +262,6 @@ def show_report(found: Report) -> None:
     for title, section in found.titled():
         shown = section.table()
         out.print(table(title, shown.columns, shown.rows))
-
-
-def register(app: typer.Typer) -> None:
-    """Add ``bali evaluate`` to ``app``."""
-    from bali.cli import classification
-
-    classification.register(group)
-    app.add_typer(group, name="evaluate", rich_help_panel="Training and evidence")
 
 
 def ask(
@@ -304,7 +295,7 @@ def show(found: Report, output: Path | None, *, as_json: bool) -> None:
         show_report(found)
 
 
-@group.command("report")
+@evaluate.command("report")
 def show_queued(
     job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id, or its beginning.")],
     output: OutputOption = None,

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bali.cli import cache
-from bali.cli.code import code
 from bali.cli.common import JsonOption, err, out, print_json, table
 from bali.cli.concept import (
     Direction,
@@ -23,19 +21,14 @@ from bali.cli.concept import (
     LimitOption,
     SourcesOption,
     TypesOption,
-    concept,
     open_graph,
 )
-from bali.cli.values import values
 from bali_platform.base.errors import UsageError
 from bali_platform.base.files import new_file, writing
 
 if TYPE_CHECKING:
     from bali_platform.graph.cypher import Rows
     from bali_platform.subgraphs import Subgraph
-
-
-PANEL = "Graph: load, verify, explore"
 
 
 class Format(StrEnum):
@@ -56,16 +49,6 @@ ParametersOption = Annotated[
     typer.Option("--param", help="NAME=TEXT, or NAME:=JSON for another type (repeatable)."),
 ]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands that look at the graph, and those of its cache, to ``app``."""
-    app.add_typer(concept, name="concept", rich_help_panel=PANEL)
-    app.add_typer(code, name="code", rich_help_panel=PANEL)
-    app.add_typer(values, name="values", rich_help_panel=PANEL)
-    for command in (subgraph, cypher, query):
-        app.command(rich_help_panel=PANEL)(command)
-    cache.register(app)
 
 
 def subgraph(

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from bali.cli import linker
-from bali.cli.common import JsonOption, err, fields, job_store, out, print_json, table
+from bali.cli.common import CommandGroup, JsonOption, err, fields, job_store, out, print_json, table
 from bali_platform.base.errors import BaliError, UsageError
 
 if TYPE_CHECKING:
@@ -25,12 +24,10 @@ if TYPE_CHECKING:
     from bali_trainers.training.submission import PreparedJob
 
 
-PANEL = "Training and evidence"
-
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, or its beginning.")]
 
 
-class _Training(TyperGroup):
+class _Training(CommandGroup):
     """Sub-commands of which ``job`` is meant where a configuration is named first."""
 
     def resolve_command(self, context: Any, args: list[str]) -> Any:
@@ -38,22 +35,15 @@ class _Training(TyperGroup):
         return super().resolve_command(context, args if known else ["job", *args])
 
 
-training = typer.Typer(
+train = typer.Typer(
     cls=_Training,
     no_args_is_help=True,
     context_settings={"ignore_unknown_options": True},
     help="Train by a configuration (`bali train CONFIG` is `bali train job CONFIG`), or a linker.",
 )
-jobs = typer.Typer(no_args_is_help=True, help="Look at training jobs and steer them.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the job commands to ``app``."""
-    app.command(rich_help_panel=PANEL)(worker)
-    training.command("job")(train)
-    training.command("linker")(linker.train)
-    app.add_typer(training, name="train", rich_help_panel=PANEL)
-    app.add_typer(jobs, name="jobs", rich_help_panel=PANEL)
+jobs = typer.Typer(
+    cls=CommandGroup, no_args_is_help=True, help="Look at training jobs and steer them."
+)
 
 
 def worker(
@@ -74,7 +64,8 @@ def worker(
     run_worker(load_settings(), queues.split(","), concurrency)
 
 
-def train(
+@train.command("job")
+def train_job(
     config: Annotated[Path, typer.Argument(help="A TOML file, or a shipped configuration.")],
     corpus: Annotated[
         str | None, typer.Option(help="Train on this corpus, not on the configuration's.")
@@ -125,6 +116,9 @@ def train(
         print_json(job.model_dump(mode="json"))
     else:
         out.print(f"queued job {job.id}: `bali jobs watch {job.id}` shows it")
+
+
+train.command("linker")(linker.train)
 
 
 def _trained_here(config: Config) -> bool:

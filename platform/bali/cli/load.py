@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from bali.cli.common import JsonOption, fields, out, print_json, reporter, table
 from bali.cli.filters import (
@@ -27,15 +26,6 @@ from bali_platform.base.errors import BaliError, UsageError
 
 if TYPE_CHECKING:
     from bali_loaders.umls import Report, Verification
-
-
-PANEL = "Graph: load, verify, explore"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the loading commands to ``app``."""
-    app.command(rich_help_panel=PANEL)(load)
-    app.command(rich_help_panel=PANEL)(verify)
 
 
 def load(
@@ -202,6 +192,7 @@ def _counts(numbers: dict[str, int]) -> dict[str, str]:
 def _show_verification(result: Verification) -> None:
     out.print(fields("Checked", _counts(result.checked)))
     for problem in result.problems[:20]:
-        out.print(f"[red]✗[/red] {escape(problem)}", highlight=False)
+        out.print("[red]✗[/red]", end=" ")
+        out.print(problem, highlight=False, markup=False)
     if result.passed:
         out.print("[green]✓[/green] the graph is what the release says")

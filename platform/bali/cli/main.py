@@ -4,35 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
-from rich.markup import escape
 
-from bali.cli import (
-    api,
-    compare,
-    demo,
-    graph,
-    jobs,
-    load,
-    mcp,
-    model,
-    release,
-    services,
-    stream,
-    study,
-    text,
-    upgrade,
-)
+from bali.cli.commands import Commands
 from bali.cli.common import err
 from bali_platform import __version__
 from bali_platform.base.errors import BaliError
-
-SERVICES = "Services"
-GRAPH = "Graph: load, verify, explore"
-TEXT = "Text"
-TRAINING = "Training and evidence"
 
 EXTRAS = {
     "dgl": "dgl",
@@ -59,27 +38,13 @@ DUCKDB_INTERRUPTED = "Query interrupted"  # what it raises for Ctrl-C, as a Runt
 
 app = typer.Typer(
     name="bali",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # rich takes longer to be imported than all else
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help="UMLS in Neo4j, explored in its Browser, aligned with language models.",
 )
-
-services.register(app)
-demo.register(app)
-release.register(app)
-load.register(app)
-upgrade.register(app)
-compare.register(app)
-graph.register(app)
-text.register(app)
-jobs.register(app)
-model.register(app)
-study.register(app)
-stream.register(app)
-api.register(app)
-mcp.register(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -108,16 +73,20 @@ def main() -> None:
     except BaliError as error:
         if os.environ.get("BALI_DEBUG"):
             raise
-        err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code)
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None or os.environ.get("BALI_DEBUG"):
             raise
-        wanted = f"this command needs {error.name}: pip install 'bali[{extra}]'"
-        err.print(f"[red]error:[/red] {escape(wanted)}", highlight=False, soft_wrap=True)
-        sys.exit(BaliError.exit_code)
+        _end(f"this command needs {error.name}: pip install 'bali[{extra}]'", BaliError.exit_code)
     except RuntimeError as error:
         if str(error) != DUCKDB_INTERRUPTED:
             raise
         sys.exit(130)
+
+
+def _end(message: str, exit_code: int) -> NoReturn:
+    from rich.markup import escape
+
+    err.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
+    sys.exit(exit_code)

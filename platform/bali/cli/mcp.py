@@ -9,13 +9,6 @@ import typer
 from bali.cli.common import DeviceOption, reporter
 from bali.cli.model import MakerOption
 
-PANEL = "Services"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command(rich_help_panel=PANEL)(mcp)
-
 
 def mcp(
     http: Annotated[

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     Mentions = dict[tuple[int, int], Sequence[str]]
 
 
-PANEL = "Training and evidence"
 SHOWN = 6
 
 ModelArgument = Annotated[
@@ -32,14 +31,6 @@ ModelArgument = Annotated[
 MakerOption = Annotated[
     str | None, typer.Option("--model", help="The model of the graph's vectors, if it has moved.")
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command tree."""
-    for command in (export, embed):
-        app.command(rich_help_panel=PANEL)(command)
-    app.command(rich_help_panel=PANEL)(explain)
-    app.command(rich_help_panel="Text")(link)
 
 
 def export(

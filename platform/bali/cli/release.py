@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bali.cli.common import JsonOption, err, fields, out, print_json, reporter, table
+from bali.cli.common import CommandGroup, JsonOption, err, fields, out, print_json, reporter, table
 from bali_platform.base.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bali_platform.base.settings import Settings
 
 
-PANEL = "Graph: load, verify, explore"
 KEY_VARIABLE = "BALI_UTS_API_KEY"
 Preset = Literal["training", "browse", "full"]
 Kind = Literal["full-subset", "level-0", "mrconso", "full"]
@@ -35,15 +34,12 @@ Read it whole: https://www.nlm.nih.gov/research/umls/knowledge_sources/metathesa
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")]
 
-group = typer.Typer(no_args_is_help=True, help="Get, make or look into a UMLS release.")
+release = typer.Typer(
+    cls=CommandGroup, no_args_is_help=True, help="Get, make or look into a UMLS release."
+)
 
 
-def register(app: typer.Typer) -> None:
-    """Add ``bali release`` to ``app``."""
-    app.add_typer(group, name="release", rich_help_panel=PANEL)
-
-
-@group.command("open")
+@release.command("open")
 def open_release(folder: Folder, as_json: JsonOption = False) -> None:
     """Make a release of open ontologies (HPO, MONDO, DOID, EFO, MeSH): no licence needed."""
     from bali_loaders.releases import open as open_ontologies
@@ -54,7 +50,7 @@ def open_release(folder: Folder, as_json: JsonOption = False) -> None:
     _made(folder, as_json)
 
 
-@group.command()
+@release.command()
 def synthetic(
     folder: Folder,
     concepts: Annotated[int, typer.Option(help="How many concepts (200 to 6,000,000).")] = 10_000,
@@ -71,7 +67,7 @@ def synthetic(
     _made(folder, as_json)
 
 
-@group.command()
+@release.command()
 def tables(
     nodes: Annotated[
         Path,
@@ -91,7 +87,7 @@ def tables(
     _made(folder, as_json)
 
 
-@group.command()
+@release.command()
 def info(
     release: Annotated[Path, typer.Argument(metavar="RELEASE", help="Folder, zip or .nlm files.")],
     preset: Annotated[
@@ -150,7 +146,7 @@ def _show(held: ReleaseInfo) -> None:
     out.print(table("Semantic groups", ("group", "concepts"), groups))
 
 
-@group.command()
+@release.command()
 def download(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put the zip.")] = Path(),
     release: Annotated[

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from bali.cli.common import JsonOption, out, print_json
 from bali_platform.base.errors import BaliError
@@ -91,6 +90,8 @@ def _ask(found: Review, concepts: Mapping[str, Concept]) -> None:
 
 
 def _show(doubt: Doubt, concepts: Mapping[str, Concept], place: str) -> None:
+    from rich.text import Text
+
     before, _, rest = doubt.context.partition("[[")
     marked, _, after = rest.partition("]]")
     out.print(Text.assemble("\n", (f"{place}, {doubt.place.document}: {KEYS}", "dim")))

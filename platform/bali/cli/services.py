@@ -14,15 +14,6 @@ if TYPE_CHECKING:
     from bali_platform import services
 
 
-PANEL = "Services"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the service commands to ``app``."""
-    for command in (up, down, status, doctor, logs, browser, backup, restore):
-        app.command(rich_help_panel=PANEL)(command)
-
-
 def up(
     workers: Annotated[
         bool, typer.Option("--workers", help="Also run a Celery worker for each queue.")

@@ -8,18 +8,15 @@ from typing import Annotated
 
 import typer
 
-from bali.cli.common import JsonOption, fields, out, print_json, reporter
+from bali.cli.common import CommandGroup, JsonOption, fields, out, print_json, reporter
 
 stream = typer.Typer(
-    no_args_is_help=True, help="Record a run's batches, replay them, measure them."
+    cls=CommandGroup,
+    no_args_is_help=True,
+    help="Record a run's batches, replay them, measure them.",
 )
 
 ConfigArgument = Annotated[Path, typer.Argument(help="A TOML file, or a shipped configuration.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the stream commands to ``app``."""
-    app.add_typer(stream, name="stream", rich_help_panel="Training and evidence")
 
 
 @stream.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bali.cli.common import (
+    CommandGroup,
     JsonOption,
     fields,
     job_store,
@@ -28,13 +29,10 @@ Config = Annotated[
 ]
 
 study = typer.Typer(
-    no_args_is_help=True, help="Compare objectives, encoders and controls, with statistics."
+    cls=CommandGroup,
+    no_args_is_help=True,
+    help="Compare objectives, encoders and controls, with statistics.",
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Add ``bali study`` to ``app``."""
-    app.add_typer(study, name="study", rich_help_panel="Training and evidence")
 
 
 @study.command()

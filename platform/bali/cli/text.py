@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bali.cli import evaluation
-from bali.cli.common import JsonOption, out, print_json, reporter, table
+from bali.cli.common import CommandGroup, JsonOption, out, print_json, reporter, table
 from bali.cli.corpus import export, show, stats
 from bali.cli.queued import workers_for
 from bali.cli.review import review
@@ -388,16 +387,10 @@ def score(
     out.print(table(f"Linking on {folder}", columns, shown))
 
 
-def register(app: typer.Typer) -> None:
-    """Add ``bali corpus`` and ``bali evaluate`` to ``app``."""
-    corpus = typer.Typer(no_args_is_help=True, help="Documents and definitions to linked corpora.")
-    corpus.command()(definitions)
-    corpus.command("import")(import_)
-    corpus.command()(export)
-    corpus.command()(link)
-    corpus.command()(review)
-    corpus.command()(score)
-    corpus.command()(split)
-    corpus.command()(stats)
-    app.add_typer(corpus, name="corpus", rich_help_panel="Text")
-    evaluation.register(app)
+corpus = typer.Typer(
+    cls=CommandGroup, no_args_is_help=True, help="Documents and definitions to linked corpora."
+)
+corpus.command()(definitions)
+corpus.command("import")(import_)
+for command in (export, link, review, score, split, stats):
+    corpus.command()(command)

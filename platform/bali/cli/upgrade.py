@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 BUSIEST = 15
 
 
-def register(app: typer.Typer) -> None:
-    """Add ``bali upgrade`` to ``app``."""
-    app.command(rich_help_panel="Graph: load, verify, explore")(upgrade)
-
-
 def upgrade(
     release: Annotated[
         Path,

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bali.cli.code import CsvOption, PageOption, SkipOption, open_terminology, write_members
-from bali.cli.common import JsonOption, err, out, print_json, table
+from bali.cli.common import CommandGroup, JsonOption, err, out, print_json, table
 
 if TYPE_CHECKING:
     from bali_platform.graph.records import Records
     from bali_platform.terminology.records import Member
     from bali_platform.terminology.saved import SavedSets
 
-values = typer.Typer(no_args_is_help=True, help="Value sets: codes by what they mean.")
+values = typer.Typer(
+    cls=CommandGroup, no_args_is_help=True, help="Value sets: codes by what they mean."
+)
 
 ExpressionArgument = Annotated[
     str,

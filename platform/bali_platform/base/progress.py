@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console
-
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 
@@ -71,8 +70,8 @@ class _BarStep:
 class ConsoleReporter:
     """Progress bars on a terminal, plain lines elsewhere."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+    def __init__(self, console: Console) -> None:
+        self._console = console
 
     def say(self, message: str) -> None:
         """Print one line on the console."""

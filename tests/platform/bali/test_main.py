@@ -35,3 +35,17 @@ def test_other_errors_keep_their_traceback() -> None:
     ended = run("raise RuntimeError('odd')")
     assert ended.returncode == 1
     assert "RuntimeError: odd" in ended.stderr
+
+
+def test_help_imports_nothing_that_takes_long() -> None:
+    heavy = "{'duckdb', 'httpx', 'neo4j', 'numpy', 'pyarrow', 'pydantic', 'rich', 'torch'}"
+    program = (
+        "import atexit, sys\n"
+        "from bali.cli import main\n"
+        f"atexit.register(lambda: print('heavy:', {heavy} & sys.modules.keys()))\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", program, "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told.endswith("heavy: set()\n")
+    assert "Text:\n  corpus " in told
