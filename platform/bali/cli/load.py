@@ -8,26 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bali.cli.common import JsonOption, fields, out, print_json, reporter, table
-from bali.cli.filters import (
-    Attributes,
-    Hierarchies,
-    Languages,
-    Licences,
-    Maps,
-    Memory,
-    Preset,
-    Siblings,
-    Sources,
-    Suppressible,
-    Threads,
-    given,
-)
+from bali.cli.filters import Filters, Memory, Preset, Threads, given_filters
+from bali.cli.shared_options import with_options
 from bali_platform.base.errors import BaliError, UsageError
 
 if TYPE_CHECKING:
     from bali_loaders.umls import Report, Verification
 
 
+@with_options(filters=given_filters)
 def load(
     release: Annotated[
         Path | None,
@@ -40,14 +29,8 @@ def load(
             "attributes, hierarchies, maps. full: everything. Options below change it.",
         ),
     ] = "training",
-    sources: Sources = None,
-    languages: Languages = None,
-    licences: Licences = None,
-    suppressible: Suppressible = None,
-    siblings: Siblings = None,
-    attributes: Attributes = None,
-    hierarchies: Hierarchies = None,
-    maps: Maps = None,
+    *,
+    filters: Filters,
     memory: Memory = "2500MB",
     threads: Threads = None,
     force: Annotated[bool, typer.Option("--force", help="Load again what is live.")] = False,
@@ -74,17 +57,7 @@ def load(
         return
     if release is None:
         raise UsageError("bali load: which RELEASE? Make an open one with `bali release open DIR`")
-    changes = given(
-        sources=sources,
-        languages=languages,
-        licences=licences,
-        suppressible=suppressible,
-        siblings=siblings,
-        attributes=attributes,
-        hierarchies=hierarchies,
-        maps=maps,
-    )
-    options = umls.LoadOptions(**umls.PRESETS[preset].model_dump() | changes)
+    options = umls.LoadOptions(**umls.PRESETS[preset].model_dump() | filters)
     limits = umls.Limits(memory, threads)
     settings = load_settings()
     if online and force:

@@ -9,20 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bali.cli.common import JsonOption, fields, out, print_json, reporter, table
-from bali.cli.filters import (
-    Attributes,
-    Hierarchies,
-    Languages,
-    Licences,
-    Maps,
-    Memory,
-    Preset,
-    Siblings,
-    Sources,
-    Suppressible,
-    Threads,
-    given,
-)
+from bali.cli.filters import Filters, Memory, Preset, Threads, given_filters
+from bali.cli.shared_options import with_options
 
 if TYPE_CHECKING:
     from bali_loaders.umls import UpgradeReport
@@ -31,6 +19,7 @@ if TYPE_CHECKING:
 BUSIEST = 15
 
 
+@with_options(filters=given_filters)
 def upgrade(
     release: Annotated[
         Path,
@@ -40,14 +29,8 @@ def upgrade(
         Preset | None,
         typer.Option(help="As for `bali load`; by default as the live graph was loaded."),
     ] = None,
-    sources: Sources = None,
-    languages: Languages = None,
-    licences: Licences = None,
-    suppressible: Suppressible = None,
-    siblings: Siblings = None,
-    attributes: Attributes = None,
-    hierarchies: Hierarchies = None,
-    maps: Maps = None,
+    *,
+    filters: Filters,
     memory: Memory = "2500MB",
     threads: Threads = None,
     as_json: JsonOption = False,
@@ -62,21 +45,11 @@ def upgrade(
 
     settings = load_settings()
     live = umls.live_options(settings)
-    changes = given(
-        sources=sources,
-        languages=languages,
-        licences=licences,
-        suppressible=suppressible,
-        siblings=siblings,
-        attributes=attributes,
-        hierarchies=hierarchies,
-        maps=maps,
-    )
     base = umls.PRESETS[preset] if preset else live
     done = umls.upgrade(
         release,
         settings,
-        options=umls.LoadOptions(**base.model_dump() | changes),
+        options=umls.LoadOptions(**base.model_dump() | filters),
         limits=umls.Limits(memory, threads),
         reporter=reporter(),
     )
