@@ -52,7 +52,7 @@ def dashboards(address: str) -> Iterator[list[int]]:
     over = threading.Event()
 
     def follow(number: int) -> None:
-        with httpx.stream("GET", f"{address}/events", timeout=None) as stream:  # noqa: S113
+        with httpx.stream("GET", f"{address}/events", timeout=None) as stream:
             for line in stream.iter_lines():
                 counts[number] += line.startswith("event")
                 if over.is_set():

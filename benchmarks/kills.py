@@ -143,7 +143,7 @@ class Trial:
     def __init__(self, settings: Settings, seed: int) -> None:
         self._settings, self._home = settings, Home(settings.home)
         self._stores = GraphStores(settings)
-        self._random = random.Random(seed)  # noqa: S311
+        self._random = random.Random(seed)
         self._paths = [self._release(edition) for edition in (0, 1)]
         self._cuis: list[set[str]] = [set(), set()]
         self._lasts: dict[tuple[str, str], float] = {}

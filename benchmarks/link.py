@@ -38,7 +38,7 @@ Write = Callable[[int], str]
 
 def writer(graph: Graph) -> Write:
     """Return what makes notes of so many characters."""
-    dice = random.Random(5)  # noqa: S311
+    dice = random.Random(5)
     named = [name for _, names in islice(graph.names(), 20_000) for name in names[:2]]
 
     def write(size: int) -> str:

@@ -91,7 +91,7 @@ def run(concepts: int, batch: int, rounds: int, seconds: float) -> dict[str, Any
     settings = load_settings()
     with Graph.connect(settings) as graph, graph.driver.session() as session:
         known = [cui for cui, _ in graph.names()]
-        cuis = random.Random(1).sample(known, min(concepts, len(known)))  # noqa: S311
+        cuis = random.Random(1).sample(known, min(concepts, len(known)))
         straight = GraphNeighbourhoods(graph)
         check(session, straight, cuis[:200])
         shared = CachedNeighbourhoods(straight, open_cache(settings), local=0)

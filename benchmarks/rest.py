@@ -113,7 +113,7 @@ class Crowd:
         self, port: int, choose: Choose, clients: int, rate: float, length_s: float
     ) -> None:
         self.seen = Seen()
-        self._dice = random.Random(3)  # noqa: S311
+        self._dice = random.Random(3)
         self._rate = rate / clients
         self._numbers = count()
         start = perf_counter()
@@ -200,7 +200,7 @@ def get(address: str) -> bytes:
 
 
 def _choices(cuis: list[str]) -> dict[str, Choose]:
-    dice = random.Random(7)  # noqa: S311
+    dice = random.Random(7)
     popular = dice.sample(cuis, min(POPULAR, len(cuis)))
     weights = list(accumulate(1 / rank for rank in range(1, len(popular) + 1)))
     fresh = cycle(dice.sample(cuis, len(cuis)))  # so long a round that no cache remembers it

@@ -68,7 +68,7 @@ def first_hits(graph: Graph, names: Sequence[str]) -> float:
 
 def run(seed: int = 1) -> dict[str, Any]:
     """Measure, and return the numbers by name."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     with Graph.connect() as graph:
         sample = drawn(graph, WARM_UP + QUERIES, chance)
         chance.shuffle(sample)

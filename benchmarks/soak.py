@@ -293,7 +293,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", action="store_true", help="keep it in benchmarks/results")
     options = parser.parse_args()
-    home, dice = options.home.absolute(), random.Random(options.seed)  # noqa: S311
+    home, dice = options.home.absolute(), random.Random(options.seed)
     settings = Settings(home=home, store=str(home / "store"), neo4j_memory_mb=256)
     os.environ["BALI_HOME"] = str(home)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

@@ -69,7 +69,7 @@ def make_corpus(settings: Settings, sentences: int) -> Path:
         if folder.exists():
             return folder
         concepts = [(cui, names[0]) for cui, names in graph.names()]
-    dice = random.Random(1)  # noqa: S311
+    dice = random.Random(1)
     rows = (_sentence(number, concepts, dice) for number in range(sentences))
     write_corpus(folder, rows, name=folder.name, graph_version=version, details={"withheld": 0.1})
     return folder

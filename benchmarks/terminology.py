@@ -13,6 +13,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import cycle, islice
 from typing import Any
 from urllib.parse import urlencode
@@ -41,7 +42,7 @@ def main() -> None:
         terms = Terminology(graph)
         source, target = terms.source(arguments.source), terms.source(arguments.target)
         codes = graph.query("code_all", source=source)[0]["codes"]
-        random.Random(1).shuffle(codes)  # noqa: S311
+        random.Random(1).shuffle(codes)
         result = {
             "release": terms.release,
             "source": source,
@@ -70,7 +71,7 @@ def singly(choices: dict[str, Choose], seconds: float) -> dict[str, dict[str, An
 def in_batches(terms: Terminology, source: str, target: str, codes: list[str]) -> dict[str, Any]:
     """Return codes a second in batches, and the seconds of what is large."""
     warm_up(terms)
-    rng = random.Random(2)  # noqa: S311
+    rng = random.Random(2)
     fresh = iter([f"{source}:{code}" for code in codes])
     first, second, third, fourth = ([*islice(fresh, 5 * BATCH)] for _ in range(4))
     pairs = [(a, rng.choice(third)) for a in third]
@@ -129,7 +130,7 @@ def _post(path: str, **body: Any) -> bytes:
 
 def _rate(ask: Callable[[Any], object], asked: Sequence[Any]) -> float:
     parts = [asked[at : at + BATCH] for at in range(0, len(asked), BATCH)]
-    return round(len(asked) / sum(_seconds(lambda part=part: ask(part)) for part in parts))  # type: ignore[misc]
+    return round(len(asked) / sum(_seconds(partial(ask, part)) for part in parts))
 
 
 def _seconds(work: Callable[[], object]) -> float:

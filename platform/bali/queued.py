@@ -68,7 +68,7 @@ def _run(folder: Path, job: str, settings: Settings) -> int:
     config: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
     words = [patiently(partial(here, word, settings)) for word in config["arguments"]]
     command = [sys.executable, "-m", "bali", *words, "--output", str(folder / REPORT)]
-    if code := subprocess.run(command, check=False).returncode:  # noqa: S603
+    if code := subprocess.run(command, check=False).returncode:
         return code
     if (store := open_store(settings, "jobs", job)) is not None:
         leave(store, folder, [REPORT])

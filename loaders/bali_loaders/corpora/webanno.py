@@ -13,7 +13,7 @@ from bali_platform.base.errors import BaliError
 
 _LAYER = re.compile(r"#T_(SP|CH|RL)=([^|]+)((?:\|[^|]*)*)")
 _TOKEN = re.compile(r"\d+-\d+(\.\d+)?")
-_STACKED = re.compile(r"(.*?)(?:(?<!\\)\[(\d+)\])?", re.DOTALL)
+_STACKED = re.compile(r"(?<!\\)\[(\d+)\]\Z")
 
 
 def is_webanno(header: str) -> bool:
@@ -68,7 +68,8 @@ def _marks(
         found: dict[str, list[str]] = defaultdict(list)
         for cell in own if kind == "SP" else ():
             for part in re.split(r"(?<!\\)\|", cell):
-                value, number = _STACKED.fullmatch(part).groups()  # type: ignore[union-attr]
+                stacked = _STACKED.search(part)
+                value, number = (part[: stacked.start()], stacked[1]) if stacked else (part, None)
                 if value != "_":
                     found[number or token].append(_unescaped(value))
         for number, values in found.items():

@@ -60,9 +60,7 @@ def _add_resources(server: MCPServer[Any], desk: Desk) -> None:
     def text(table: Table) -> str:
         graph = desk.graph
         told = to_result(table, str(graph.release["version"]), graph.version, RESOURCE_TOKENS)
-        (content,) = told.content
-        assert isinstance(content, TextContent)  # noqa: S101 (what to_result makes)
-        return content.text
+        return "".join(each.text for each in told.content if isinstance(each, TextContent))
 
     @server.resource("bali://sources", mime_type="text/plain")
     def sources() -> str:

@@ -85,7 +85,7 @@ def _tool(desk: Desk, function: Callable[..., Table]) -> Callable[..., CallToolR
             raise ToolError(str(error)) from error
 
     call.__name__, call.__doc__ = function.__name__, inspect.getdoc(function)
-    call.__signature__ = _signature(function)  # type: ignore[attr-defined]
+    call.__dict__["__signature__"] = _signature(function)
     return call
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -104,9 +105,9 @@ def token_for(settings: Settings, host: str) -> str | None:
 class _Server(uvicorn.Server):
     """Ends event streams at once when it is asked to stop."""
 
-    def __init__(self, app: object, backend: Backend) -> None:
+    def __init__(self, app: Any, backend: Backend) -> None:
         config = uvicorn.Config(
-            app,  # type: ignore[arg-type]
+            app,
             http=BoundedProtocol,
             log_level="warning",
             access_log=False,

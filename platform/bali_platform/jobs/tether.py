@@ -36,7 +36,7 @@ def _main() -> None:
     parent, *command = sys.argv[1:]
     if os.getppid() != int(parent):
         sys.exit("the starting process has ended")
-    os.execvp(command[0], command)  # noqa: S606
+    os.execvp(command[0], command)
 
 
 if __name__ == "__main__":

@@ -110,7 +110,8 @@ def near(code: str) -> Iterator[str]:
         yield f"{head}{local[:3]}.{local[3:]}"
     yield f"{head}{local.replace('O', '0')}"
     yield f"{head}{local[:1]}{local[1:].translate(str.maketrans('OIL', '011'))}"
-    letters, digits = re.fullmatch(r"(\D*)(.*)", local, re.S).groups()  # type: ignore[union-attr]
+    digits = re.sub(r"^\D+", "", local)
+    letters = local.removesuffix(digits)
     if digits.isdecimal():
         for width in range(len(digits.lstrip("0")) or 1, 11):
             yield f"{head}{letters}{digits.lstrip('0').zfill(width)}"

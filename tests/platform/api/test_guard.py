@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from bali_platform.api import problems
 from bali_platform.api.guard import MAX_BODY_BYTES, MAX_QUERY_BYTES, Access, Guard
 
-TOKEN = "a-token-of-some-length"  # noqa: S105
+TOKEN = "a-token-of-some-length"
 
 
 def guarded(access: Access) -> FastAPI:

@@ -236,7 +236,7 @@ def test_nothing_overflows_on_a_phone(page: Page, running: Job, facts) -> None:
 
 
 def test_the_token_is_asked_for_once(browser: Browser, settings, services, graph, serve) -> None:
-    token = "a-token-for-the-browser"  # noqa: S105
+    token = "a-token-for-the-browser"
     with serve(settings, BALI_API_TOKEN=token) as address:
         page = browser.new_page(base_url=f"{address}/ui/")
         page.goto("./")

@@ -19,10 +19,10 @@ from bali_platform.services.home import Home
 from bali_platform.services.workers import settings_environment
 
 pytestmark = pytest.mark.services
-TOKEN = "0123456789abcdef-of-the-test"  # noqa: S105
+TOKEN = "0123456789abcdef-of-the-test"
 PRIVATE = ["/status", "/concepts?q=heart", "/concepts/C0000001", "/jobs", "/metrics", "/events"]
 KEPT = "/subgraphs?cui=C0000001"
-EVERYWHERE = "0.0.0.0"  # noqa: S104
+EVERYWHERE = "0.0.0.0"
 PUBLIC = ["/ui/", "/openapi.json", "/"]
 
 
@@ -132,7 +132,7 @@ def test_many_idle_strangers_keep_nobody_out_who_has_the_token(services, setting
 
 
 def test_a_short_token_is_refused(services, settings) -> None:
-    result = bali(settings, "serve", BALI_API_TOKEN="short")  # noqa: S106
+    result = bali(settings, "serve", BALI_API_TOKEN="short")
     assert result.returncode == 2
     assert "BALI_API_TOKEN" in result.stderr
     assert "short" not in result.stderr

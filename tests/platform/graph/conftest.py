@@ -65,7 +65,7 @@ class Oracle:
 
 
 def make_oracle(seed: int = 7, concepts: int = 400) -> Oracle:
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     cuis = [f"C{number:07d}" for number in range(1, concepts + 1)]
     words = ("acute", "chronic", "cardiac", "renal", "failure", "infarction", "inflammation")
     names = {

@@ -24,7 +24,7 @@ class MemorySource:
         self.asked: list[str] = []
 
     def one(self, cui: str) -> Neighbourhood:
-        rng = random.Random(f"{self.graph_version} {cui}")  # noqa: S311
+        rng = random.Random(f"{self.graph_version} {cui}")
         names = tuple(f"name {rng.random()} of {cui}" for _ in range(rng.randint(1, 9)))
         edges = (Edge(f"C{rng.randint(0, 9999999):07d}", "ISA", rng.random() < 0.5),)
         return Neighbourhood(cui, names, edges)

@@ -155,7 +155,7 @@ def test_pyg_file(tmp_path: Path) -> None:
 def test_picture_shows_every_concept_and_is_valid(subgraph: Subgraph) -> None:
     svg = subgraph.to_svg()
     assert svg == subgraph.to_svg() == subgraph._repr_svg_()
-    root = ET.fromstring(svg)  # noqa: S314
+    root = ET.fromstring(svg)
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
     circles = [c for c in root.iter(f"{SVG}circle") if c.attrib.get("class", "").startswith("node")]
     assert len(circles) == len(subgraph.nodes)
@@ -172,7 +172,7 @@ def test_picture_shows_every_concept_and_is_valid(subgraph: Subgraph) -> None:
 def test_edges_are_drawn_by_their_weight() -> None:
     nodes = tuple(Node(cui, cui) for cui in ("C1", "C2", "C3"))
     light, heavy = Link("C1", "C2", "ISA"), Link("C2", "C3", "ISA")
-    root = ET.fromstring(draw(Subgraph(nodes, (light, heavy)), {light: 0.1, heavy: 0.9}))  # noqa: S314
+    root = ET.fromstring(draw(Subgraph(nodes, (light, heavy)), {light: 0.1, heavy: 0.9}))
     edges = [path for path in root.iter(f"{SVG}path") if path.attrib.get("class") == "edge"]
     widths = [float(edge.attrib["style"].split("px")[0].split(":")[1]) for edge in edges]
     assert widths[0] < widths[1]
@@ -182,7 +182,7 @@ def test_what_is_not_connected_stands_apart() -> None:
     nodes = tuple(Node(f"C{number}", "x", hop=number % 2) for number in range(9))
     ends = [(0, 1), (0, 3), (2, 5), (2, 7)]
     edges = tuple(Link(f"C{one}", f"C{two}", "ISA") for one, two in ends)
-    root = ET.fromstring(Subgraph(nodes, edges).to_svg())  # noqa: S314
+    root = ET.fromstring(Subgraph(nodes, edges).to_svg())
     places = {
         circle[0].text[3:5]: (float(circle.attrib["cx"]), float(circle.attrib["cy"]))
         for circle in root.iter(f"{SVG}circle")
@@ -206,7 +206,7 @@ def test_names_cannot_break_out_of_the_picture() -> None:
 def test_png_has_twice_the_pixels_of_the_drawing() -> None:
     disorder = Subgraph((Node("C1", "heart attack", (), ("Disorder",)),), ())
     anatomy = Subgraph((Node("C1", "heart attack", (), ("Anatomy",)),), ())
-    root = ET.fromstring(disorder.to_svg())  # noqa: S314
+    root = ET.fromstring(disorder.to_svg())
     png = disorder.to_png()
     assert png.startswith(b"\x89PNG")
     size = struct.unpack(">II", png[16:24])

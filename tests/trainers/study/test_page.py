@@ -81,7 +81,7 @@ def test_pictures_of_the_markdown_exist_and_show_every_trained_model(
 ) -> None:
     write_report(report, tmp_path)
     (file,) = re.findall(r"!\[.*\]\((.*)\)", (tmp_path / "report.md").read_text())
-    drawing = ET.parse(tmp_path / file).getroot()  # noqa: S314
+    drawing = ET.parse(tmp_path / file).getroot()
     texts = {element.text for element in drawing.iter(f"{SVG}text")}
     assert {"aligned", "neighbours 0", "names only", "links shuffled", "step"} <= texts
     assert "untouched" not in texts
@@ -119,7 +119,7 @@ VALUES = st.floats(-1e6, 1e6).filter(lambda value: value == 0 or abs(value) > 1e
 )
 def test_any_curves_are_drawn_within_the_picture(curves: dict[str, dict[float, float]]) -> None:
     drawn = draw_curves("loss <1>", {name: mean_curve([curve]) for name, curve in curves.items()})
-    drawing = ET.fromstring(drawn)  # noqa: S314
+    drawing = ET.fromstring(drawn)
     width, height = map(float, drawing.attrib["viewBox"].split()[2:])
     for kind in ("polyline", "polygon"):
         for element in drawing.iter(f"{SVG}{kind}"):
@@ -130,7 +130,7 @@ def test_any_curves_are_drawn_within_the_picture(curves: dict[str, dict[float, f
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (3.2, 3.9), (-5, 1200), (7, 7.00001)])
 def test_axes_have_a_few_round_numbers(low: float, high: float) -> None:
-    drawing = ET.fromstring(draw_curves("x", {"a": [(0, low, low, low), (10, high, high, high)]}))  # noqa: S314
+    drawing = ET.fromstring(draw_curves("x", {"a": [(0, low, low, low), (10, high, high, high)]}))
     marks = [t.text for t in drawing.iter(f"{SVG}text") if t.get("text-anchor") == "end"]
     assert 3 <= len(marks) <= 9
     assert all(low - 1e-9 <= float(mark or "nan") <= high + 1e-5 for mark in marks)

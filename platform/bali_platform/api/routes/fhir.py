@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib import import_module
 from typing import Annotated
 
 from anyio import to_thread
@@ -63,7 +64,7 @@ def _writer(request: Request) -> Write:
 
 def _xml_writer() -> Write:
     try:
-        import lxml  # noqa: F401
+        import_module("lxml")
         from fhir.resources.R4B import get_fhir_model_class
     except ImportError as error:
         raise FhirError(406, "not-supported", "XML needs `pip install 'bali[xml]'`") from error
