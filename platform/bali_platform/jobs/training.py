@@ -7,7 +7,6 @@ inherits, keeps a second trainer out even where a lost one still lives.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import math
@@ -28,6 +27,7 @@ from celery.worker import state
 from redis.exceptions import RedisError
 
 from bali_platform.base.files import write_atomically
+from bali_platform.base.locks import locked
 from bali_platform.base.logs import REQUEST_VARIABLE, about, keep_small
 from bali_platform.base.settings import load_settings
 from bali_platform.jobs.app import app, wake
@@ -114,13 +114,10 @@ def _settled(lease: Lease) -> Job:
 
 @contextmanager
 def _locked(job: Job) -> Iterator[int]:
-    job.folder.mkdir(parents=True, exist_ok=True)
-    with (job.folder / "lock").open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        lock.truncate(0)
-        lock.write(job.holder.encode())
-        lock.flush()
-        yield lock.fileno()
+    with locked(job.folder / "lock", BlockingIOError()) as lock:
+        os.ftruncate(lock, 0)
+        os.write(lock, job.holder.encode())
+        yield lock
 
 
 @contextmanager

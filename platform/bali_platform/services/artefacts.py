@@ -7,7 +7,6 @@ nobody sees half an upload, and what is fetched is compared with it.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -22,12 +21,12 @@ from secrets import token_hex
 from typing import TypeVar
 
 import fsspec
-from filelock import FileLock
 from fsspec.implementations.local import LocalFileSystem
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.files import digest_of, new_folder
+from bali_platform.base.locks import locked, take_lock
 from bali_platform.base.logs import say
 from bali_platform.base.settings import Settings
 
@@ -249,7 +248,7 @@ def fetched(name: str, settings: Settings) -> Path:
     place = settings.home / "cache" / "store" / name.replace("/", "-")
     place.parent.mkdir(parents=True, exist_ok=True)
     _keep(place)
-    with FileLock(place.with_name(f".{place.name}.fetched")):
+    with locked(place.with_name(f".{place.name}.fetched")):
         if not place.is_dir():
             store.get(name, place)
             _trim(place.parent, settings.store_cache_gb * 2**30)
@@ -260,17 +259,11 @@ def fetched(name: str, settings: Settings) -> Path:
 @cache
 def _keep(place: Path) -> int:
     """Let nobody remove a copy while this process lives."""
-    return _lock(place, fcntl.LOCK_SH)
+    return take_lock(_use_of(place), shared=True)
 
 
-def _lock(place: Path, how: int) -> int:
-    lock = os.open(place.with_name(f".{place.name}.used"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, how)
-    except BlockingIOError:
-        os.close(lock)
-        raise
-    return lock
+def _use_of(place: Path) -> Path:
+    return place.with_name(f".{place.name}.used")
 
 
 def _trim(folder: Path, most: float) -> None:
@@ -280,8 +273,7 @@ def _trim(folder: Path, most: float) -> None:
     for path in sorted(copies, key=lambda path: path.stat().st_mtime):
         if total <= most:
             return
-        with suppress(BlockingIOError):
-            lock = _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        used = BlockingIOError()
+        with suppress(BlockingIOError), locked(_use_of(path), used):
             shutil.rmtree(path)
-            os.close(lock)
             total -= sizes[path]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,9 +17,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from bali_platform.base.errors import BaliError
+from bali_platform.base.locks import take_lock
 from bali_platform.base.progress import QUIET, Reporter
 
 BROWSER = "neo4j-browser"
@@ -117,17 +117,16 @@ def _folder_name(jars: Sequence[Jar]) -> str:
 
 @contextmanager
 def _exclusive(cache_folder: Path, reporter: Reporter) -> Iterator[None]:
-    cache_folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(cache_folder / "neo4j.lock")
+    file = cache_folder / "neo4j.lock"
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        lock = take_lock(file, wait=False)
+    except BlockingIOError:
         reporter.say("Another bali is fetching Neo4j; waiting for it.")
-        lock.acquire()
+        lock = take_lock(file)
     try:
         yield
     finally:
-        lock.release()
+        os.close(lock)
 
 
 def _fetch_all(

@@ -18,10 +18,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.files import write_atomically
+from bali_platform.base.locks import locked
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
 from bali_platform.services.distribution import provide
@@ -88,15 +87,9 @@ class GraphStores:
             BaliError: another load is under way.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._folder.parent / "loading.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise BaliError("another load is under way in this home; wait for it") from error
-        try:
+        taken = BaliError("another load is under way in this home; wait for it")
+        with locked(self._folder.parent / "loading.lock", taken):
             yield
-        finally:
-            lock.release()
 
     def create(self, name: str) -> GraphStore:
         """Make a fresh, empty store; what a killed load left under this name goes first.

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from bali_platform.base.errors import BaliError
 from bali_platform.base.files import write_atomically
+from bali_platform.base.locks import locked
 from bali_platform.services.machine import free_port
 from bali_platform.services.process import ManagedProcess
 
@@ -35,7 +34,7 @@ class Home:
         try:
             self._make()
             (self.root / "run").mkdir(exist_ok=True)
-            with FileLock(self.root / "run" / "services.lock"):
+            with locked(self.root / "run" / "services.lock"):
                 yield
         except OSError as error:
             place = error.filename or self.root

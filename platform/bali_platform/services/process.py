@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import psutil
 
 from bali_platform.base.errors import BaliError
 from bali_platform.base.files import write_atomically
+from bali_platform.base.locks import locked
 from bali_platform.base.logs import keep_small
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -50,7 +50,10 @@ class ManagedProcess:
             LockedError: another process holds ``lock``.
             BaliError: the program cannot be run.
         """
-        with _inherited(lock):
+        with ExitStack() as held:
+            if lock:
+                taken = LockedError(f"{lock.parent}: another process works on it")
+                os.set_inheritable(held.enter_context(locked(lock, taken)), True)
             self._spawn(command, environment)
 
     def _spawn(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -148,22 +151,6 @@ def _is_recorded(process: psutil.Process, entry: Mapping[str, str | float]) -> b
 
 class LockedError(BaliError):
     """Another process holds the lock."""
-
-
-@contextmanager
-def _inherited(lock: Path | None) -> Iterator[None]:
-    """Lock a file, with a lock that whoever is started meanwhile holds on to."""
-    if lock is None:
-        yield
-        return
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise LockedError(f"{lock.parent}: another process works on it") from error
-        os.set_inheritable(file.fileno(), True)
-        yield
 
 
 def holder_of(lock: Path) -> int | None:

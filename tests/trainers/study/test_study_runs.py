@@ -15,12 +15,12 @@ from typing import Any
 import neo4j
 import pytest
 import redis
-from filelock import FileLock
 from typer.testing import CliRunner
 
 from bali.cli.main import app
 from bali_platform import services as local_services
 from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.locks import locked
 from bali_platform.base.settings import Settings
 from bali_platform.jobs import Job, JobState, JobStore
 from bali_platform.services.workers import settings_environment
@@ -210,7 +210,7 @@ def test_a_study_runs_once_at_a_time(study: Path, settings: Settings, store: Job
     checked = load_study(study)
     folder = study_folder(checked, settings).path
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"), pytest.raises(UsageError, match="is running already"):
+    with locked(folder / "lock"), pytest.raises(UsageError, match="is running already"):
         run_study(checked, settings, store)
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from filelock import FileLock, Timeout
 from redis.exceptions import RedisError
 
 from bali_platform import __version__
 from bali_platform.base.errors import UsageError
+from bali_platform.base.locks import locked
 from bali_platform.base.machine import machine
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
@@ -69,7 +68,8 @@ def run_study(
     """
     models = expand(study)
     folder = study_folder(study, settings)
-    with _alone(folder.path):
+    taken = UsageError(f"the study in {folder.path} is running already")
+    with locked(folder.path / "lock", taken):
         tasks = read_tasks(study, settings)
         runs = list(_runs(study, models, tasks, settings))
         folder.write_plan(_plan(study, tasks, runs), tasks.groups())
@@ -147,21 +147,6 @@ class _Runner:
         self._reporter.say(
             f"{self._done}/{self._total}  {run}: tested in {time.monotonic() - started:.0f} s"
         )
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep a second call away; whoever is killed lets go."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UsageError(f"the study in {folder} is running already") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _runs(

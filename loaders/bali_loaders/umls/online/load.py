@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import neo4j
-from filelock import FileLock, Timeout
 
 from bali_loaders.releases import Release
 from bali_loaders.umls.load import Loaded
@@ -23,6 +21,7 @@ from bali_loaders.umls.transform import Limits, graph_version
 from bali_loaders.umls.transform.tables import check_complete
 from bali_loaders.umls.verification.verify import collect, examine, read_report
 from bali_platform.base.errors import BaliError, UsageError
+from bali_platform.base.locks import locked
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
 from bali_platform.services import neo4j_login
@@ -57,8 +56,10 @@ def load_online(
         )
     clock, limits = Stopwatch(reporter), limits or Limits()
     at, folder = neo4j_login(settings), settings.home / "online"
+    folder.mkdir(parents=True, exist_ok=True)
+    taken = BaliError("another import is under way in this home; wait for it")
     with (
-        _alone(folder),
+        locked(folder.with_suffix(".lock"), taken),
         neo4j_errors(at.neo4j_uri),
         connect_neo4j(at.neo4j_uri, at.neo4j_user, at.neo4j_password, at.neo4j_database) as driver,
     ):
@@ -131,17 +132,3 @@ def _import(
             bolt.begin(driver, batches, report)
         bolt.import_batches(driver, batches, report, clock)
     create_schema(driver, clock)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_suffix(".lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise BaliError("another import is under way in this home; wait for it") from error
-    try:
-        yield
-    finally:
-        lock.release()
