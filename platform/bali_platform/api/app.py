@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -49,6 +50,12 @@ token is needed it goes into the header `Authorization: Bearer TOKEN`."""
 
 class Pages(StaticFiles):
     """The pages, which browsers ask about each time: scripts of two versions do not mix."""
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """Find a file; NAME.html is index.html wherever there is a NAME.js, which it runs."""
+        name, dot, ending = path.rpartition(".html")
+        script = super().lookup_path(f"{name}.js") if dot and not ending else ("", None)
+        return super().lookup_path("index.html" if script[1] else path)
 
     def file_response(self, *arguments: Any, **options: Any) -> Response:
         """Return one file."""

@@ -17,6 +17,7 @@ const CHARTS = {
 let charts = [];
 
 shell("Jobs");
+document.title = "Runs side by side · BALI";
 $("main").append(
   h("div", { class: "head" }, h("h1", { class: "grow" }, "Runs side by side")),
   h("div", { class: "stack" },

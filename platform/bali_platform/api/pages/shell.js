@@ -13,6 +13,7 @@ function mark() {
 }
 
 export function shell(current) {
+  document.title = `${current} · BALI`;
   const links = PAGES.map(([href, name]) =>
     h("a", { href, "aria-current": name === current && "page" }, name));
   document.body.prepend(h("header", { class: "bar" },
