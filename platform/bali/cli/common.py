@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from bali_platform.jobs import JobStore
 
 
-class _Console:
-    """A console of which rich is imported when something is printed."""
+class _Printer:
+    """Prints by a console of rich, which is imported for the first thing that is printed."""
 
-    def __init__(self, **options: Any) -> None:
-        self._options = options
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._console, name)
+    def __init__(self, *, stderr: bool) -> None:
+        self._stderr = stderr
 
     @cached_property
-    def _console(self) -> Console:
+    def console(self) -> Console:
         from rich.console import Console
 
         # Names such as ":Eye:" are data, not pictures.
-        return Console(emoji=False, **self._options)
+        return Console(emoji=False, stderr=self._stderr)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        self.console.print(*objects, **options)
 
 
-out = cast("Console", _Console())
-err = cast("Console", _Console(stderr=True))
+out = _Printer(stderr=False)
+err = _Printer(stderr=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
 DeviceOption = Annotated[
@@ -66,7 +66,7 @@ def reporter() -> Reporter:
     """Progress on standard error, so that standard output stays clean for ``--json``."""
     from bali_platform.base.progress import ConsoleReporter
 
-    return ConsoleReporter(err)
+    return ConsoleReporter(err.console)
 
 
 def print_json(data: Any) -> None:

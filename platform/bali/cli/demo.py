@@ -94,7 +94,7 @@ class _Demo:
         _show_addresses(self._settings)
 
     def _stage(self, title: str, work: Callable[[], T]) -> T:
-        out.rule(f"{len(self._times) + 1}/{STAGES}  {title}", align="left")
+        out.console.rule(f"{len(self._times) + 1}/{STAGES}  {title}", align="left")
         started = time.monotonic()
         result = work()
         self._times[title] = f"{time.monotonic() - started:.0f} s"
@@ -165,7 +165,7 @@ class _Demo:
             return job
         wake()
         with kept_up(self._settings):
-            job = watch(store, job.id, out)
+            job = watch(store, job.id, out.console)
         if job.state != JobState.SUCCEEDED:
             raise BaliError(f"job {job.id} {job.state}: {job.message}; `bali jobs logs {job.id}`")
         return job

@@ -346,7 +346,7 @@ def _watch(store: JobStore, job_id: str) -> None:
 
     if store.get(job_id).state == JobState.QUEUED:
         _tell_if_nobody_trains(store)
-    ended = show_live(store, job_id, out)
+    ended = show_live(store, job_id, out.console)
     if ended.state != JobState.SUCCEEDED:
         raise BaliError(f"job {job_id} {ended.state}: {ended.message or 'as asked'}")
 
