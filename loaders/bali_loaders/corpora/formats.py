@@ -42,7 +42,10 @@ def require_reader(path: Path) -> Reader:
     reader = READERS.get(format_of(path))
     if reader is None:
         known = ", ".join(READERS)
-        raise UsageError(f"{path}: unknown format '{format_of(path)}': one of {known} (.gz)")
+        raise UsageError(
+            f"{path}: unknown format '{format_of(path)}': one of {known} (.gz); "
+            "save other texts as .txt, tables as .csv"
+        )
     return reader
 
 

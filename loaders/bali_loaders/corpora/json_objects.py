@@ -32,13 +32,18 @@ ID_KEYS = (
 )
 TEXT_KEYS = ("text", "data", "note_text")
 _MARKS = ("mentions", "entities", "annotations", "spans", "labels", "label", "ents", "denotations")
-_START = ("start", "start_offset", "begin", "start_char", "startoffset", "beginoffset", "offset")
-_END = ("end", "end_offset", "end_char", "endoffset", "stop")
-_KINDS = ("type", "label", "obj", "labels", "category", "entity_group", "entity_type", "semtype")
+STARTS = ("start", "start_offset", "begin", "start_char", "startoffset", "beginoffset", "offset")
+ENDS = ("end", "end_offset", "end_char", "endoffset", "stop")
+KINDS = ("type", "label", "obj", "labels", "category", "entity_group", "entity_type", "semtype")
 _SURFACES = ("text", "mention", "value", "surface", "source_value", "word")
 _TAGS = frozenset({"ner_tags", "ner", "tags", "bio", "iob"})
 # Lists of things with a place that are no marks.
 _PARTS = frozenset({"tokens", "sents", "sentences", "sections", "paragraphs", "relations", "cats"})
+_NO_DOCUMENTS = {
+    "%FEATURE_STRUCTURES": "a CAS of UIMA: export it as WebAnno TSV",
+    "resourceType": "a resource of FHIR: write the texts that it holds, one a line",
+}
+"""Keys that show what is no document, and what to do about it."""
 _COLLECTIONS = ("documents", "PubTator3", "projects")
 
 
@@ -88,24 +93,34 @@ def _from_object(row: Json, name: str) -> Document:
     name = str(first_of(row, ID_KEYS) or name)
     marks = _marks_of(row)
     tokens = row.get("tokens")
-    if isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
+    if tokens and isinstance(tokens, list) and all(isinstance(token, str) for token in tokens):
         return _from_tokens(name, tokens, marks)
-    text = first_of(row, TEXT_KEYS)
+    text = first_of(row, TEXT_KEYS) or _abstract(row)
     if text is None and not {str(key).lower() for key in row}.intersection(TEXT_KEYS):
-        raise MalformedError(f"no 'text' among its keys: {', '.join(map(str, row)) or 'none'}")
+        what = next((what for key, what in _NO_DOCUMENTS.items() if key in row), None)
+        keys = ", ".join(map(str, row)) or "none"
+        raise MalformedError(what or f"no 'text' among its keys: {keys}")
     if not isinstance(text, str | None):
         raise MalformedError(f"its text is {type(text).__name__}, not text")
     return _with_marks(name, text or "", marks)
 
 
+def _abstract(row: Json) -> str | None:
+    """Return title and abstract, parted by one character as PubTator counts."""
+    parts = [part for key in ("title", "abstract") if isinstance(part := row.get(key), str)]
+    return "\n".join(parts) if len(parts) == 2 else None
+
+
 def _marks_of(row: Json) -> list[Any]:
     """Return what is marked; raises :class:`MalformedError` for marks under an unknown key."""
+    if tracks := list(objects(row, "tracks")):  # one of PubAnnotation's projects each
+        return [mark for track in tracks for mark in _marks_of(track)]
     for key in _MARKS:
         found = row.get(key)
         if isinstance(found, dict):
             found = list(found.values())
         if isinstance(found, list) and found:
-            return found
+            return [_attributed(mark, row) for mark in found]
     for key, value in row.items():
         if key not in _PARTS and isinstance(value, list) and _holds_marks(key, value):
             remedy = "give the tokens that each has under" if key in _TAGS else "rename it to"
@@ -113,6 +128,15 @@ def _marks_of(row: Json) -> list[Any]:
                 f"marks under the unknown key '{key}': {remedy} one of {', '.join(_MARKS)}"
             )
     return []
+
+
+def _attributed(mark: Any, row: Json) -> Any:
+    """Add to one of PubAnnotation's denotations the identifiers that attributes give it."""
+    if not isinstance(mark, dict) or "attributes" not in row:
+        return mark
+    own = [a.get("obj") for a in objects(row, "attributes") if a.get("subj") == mark.get("id")]
+    found = [value for value in own if isinstance(value, str) and is_identifier(value)]
+    return {**mark, "identifiers": found} if found else mark
 
 
 def _holds_marks(key: str, values: Sequence[Any]) -> bool:
@@ -127,7 +151,7 @@ def _holds_marks(key: str, values: Sequence[Any]) -> bool:
 def _is_mark(value: Any) -> bool:
     if isinstance(value, dict):
         return bool({"offsets", "span"}.intersection(value)) or (
-            first_of(value, _START) is not None and first_of(value, (*_END, "length")) is not None
+            first_of(value, STARTS) is not None and first_of(value, (*ENDS, "length")) is not None
         )
     return (
         isinstance(value, list)
@@ -180,20 +204,21 @@ def _mention(mark: Any, text: str) -> Annotation | str:
 
 
 def _place(mark: Json, text: str) -> tuple[int, int, bool] | None:
-    spots = mark.get("offsets") or mark.get("span")
+    spots = mark.get("offsets") or mark.get("span") or mark.get("offset")
     if isinstance(spots, dict):
         return _place(spots, text)
     if isinstance(spots, list) and spots:
-        pairs = spots if isinstance(spots[0], list) else [spots]
+        pairs = spots if isinstance(spots[0], list | dict) else [spots]
+        pairs = [_ends(pair) if isinstance(pair, dict) else pair for pair in pairs]
         if any(len(pair) != 2 for pair in pairs):
             raise MalformedError(f"{spots} is no pair of offsets")
         return hull([(whole_number(start), whole_number(end)) for start, end in pairs], text)
-    start, end = first_of(mark, _START), first_of(mark, _END)
+    start, end = first_of(mark, STARTS), first_of(mark, ENDS)
     if end is None and start is not None and (length := first_of(mark, ("length",))) is not None:
         end = whole_number(start) + whole_number(length)
     if start is not None and end is not None:
         return whole_number(start), whole_number(end), False
-    if mark.keys() & {*_START, *_END, "offsets", "span", "locations"} or not mark:
+    if mark.keys() & {*STARTS, *ENDS, "offsets", "span", "locations"} or not mark:
         return None
     raise MalformedError(
         f"a mention has the keys {', '.join(map(str, mark))}, and none that says where it starts "
@@ -201,8 +226,12 @@ def _place(mark: Json, text: str) -> tuple[int, int, bool] | None:
     )
 
 
+def _ends(spot: Json) -> list[Any]:
+    return [first_of(spot, STARTS), first_of(spot, ENDS)]
+
+
 def _described(mark: Json, start: int, end: int, parted: bool) -> Annotation:
-    labels = [label for key in _KINDS for label in texts_in(mark.get(key) or [])]
+    labels = [label for key in KINDS for label in texts_in(mark.get(key) or [])]
     kind = next((label for label in labels if not is_identifier(label)), "")
     identifiers = identifiers_under(_without(mark, _SURFACES), kind)
     if not identifiers:

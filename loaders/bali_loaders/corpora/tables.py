@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 
 from bali_loaders.corpora.documents import Document
-from bali_loaders.corpora.json_objects import ID_KEYS, first_of
+from bali_loaders.corpora.json_objects import ENDS, ID_KEYS, KINDS, STARTS, first_of
 from bali_loaders.corpora.sources import LONGEST, Source, lines_of
 from bali_loaders.corpora.webanno import is_webanno, read_webanno
 from bali_loaders.releases.quoting import Quoting, quoting_of
@@ -53,6 +53,7 @@ def _rows(source: Source, delimiter: str, quoting: Quoting) -> Iterator[Document
     rows = csv.reader(_lines(source), delimiter=delimiter, quoting=quoting, strict=True)
     try:
         columns = [column.strip() for column in next(row for row in rows if row)]
+        _without_marks(columns, source)
         for number, row in enumerate((row for row in rows if row), 1):
             if len(row) > len(columns):
                 raise csv.Error("more columns than the header: quote texts with commas")
@@ -61,6 +62,16 @@ def _rows(source: Source, delimiter: str, quoting: Quoting) -> Iterator[Document
             yield Document(str(first_of(cells, ID_KEYS) or number), text)
     except csv.Error as error:
         raise BaliError(f"{source.path}, line {rows.line_num}: {error}") from None
+
+
+def _without_marks(columns: list[str], source: Source) -> None:
+    """Refuse a table of mentions: its rows are no documents."""
+    there = dict.fromkeys(columns, True)
+    if all(first_of(there, keys) for keys in (STARTS, ENDS, (*KINDS, "cui", "mention"))):
+        raise BaliError(
+            f"{source.path}: a table of mentions, one a row: write JSON lines instead, each with "
+            "the text and its mentions"
+        )
 
 
 def _lines(source: Source) -> Iterator[str]:

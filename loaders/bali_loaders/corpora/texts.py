@@ -14,6 +14,18 @@ from bali_loaders.corpora.pubtator import is_pubtator, read_pubtator
 from bali_loaders.corpora.sources import Source, lines_of, text_of
 from bali_platform.base.errors import BaliError
 
+_NO_TEXT = {
+    r"\{\\rtf": "RTF of a word processor: save it as plain text",
+    r"%PDF-": "a PDF: take its text out of it, as pdftotext does",
+    r"(?i:<!doctype html|<html)": "a web page: save it as plain text",
+    r"<\?xml": "XML: name it .xml",
+    r"MSH\|": "HL7 messages: write the texts of their OBX segments, one a file or a row",
+    r"PMID-\s": "PubMed's text format: fetch the citations as XML",
+    r"-DOCSTART-|\S+(?:\t\S+)*\t(?:O|[BIES]-\w+)$": (
+        "tags of tokens: write JSON lines of tokens, and marks with the tokens that each has"
+    ),
+}
+"""How files begin that are often called ``.txt`` and are no notes, and what to do about it."""
 _MARKED = re.compile(r"(\S+) (\d+ \d+(?:;\d+ \d+)*)")
 
 
@@ -21,12 +33,16 @@ def read_text(source: Source) -> Iterator[Document]:
     """Yield the document that a text is, as it is; with its marks, if there is an ``.ann``.
 
     Corpora in PubTator's format are often called ``.txt``: they are known by their first line.
+    Raises :class:`BaliError` for what the first line shows to be of another format.
     """
-    lines = (line for _, line in lines_of(source) if line.strip())
-    if is_pubtator(next(lines, "")):
+    first = next((line for _, line in lines_of(source) if line.strip()), "").lstrip("\ufeff")
+    if is_pubtator(first):
         yield from read_pubtator(source)
-    else:
-        yield _document(source)
+        return
+    for begins, what in _NO_TEXT.items():
+        if re.match(begins, first):
+            raise BaliError(f"{source.path}: no plain text, but {what}")
+    yield _document(source)
 
 
 def read_brat(source: Source) -> Iterator[Document]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import compress
 from operator import attrgetter
 from pathlib import Path
 from typing import Literal, TypeVar
+
+from filelock import FileLock
 
 from bali_loaders.linking.dictionary import (
     FORMAT,
@@ -155,12 +157,15 @@ def graph_dictionary(
 ) -> Dictionary:
     """Open the dictionary of the live graph, compiling it under ``cache`` when it is not there."""
     folder = cache / f"dictionary-{FORMAT}-{graph.version}-{withheld:g}"
-    if folder.is_dir():
-        return open_dictionary(folder)
-    with reporter.step("compile the dictionary of names"):
-        return compile_dictionary(
-            graph.names(), folder, graph_version=graph.version, withheld=withheld
-        )
+
+    def compile_it() -> None:
+        with reporter.step("compile the dictionary of names"):
+            compile_dictionary(
+                graph.names(), folder, graph_version=graph.version, withheld=withheld
+            )
+
+    _once(folder, compile_it)
+    return open_dictionary(folder)
 
 
 def graph_linker(
@@ -174,10 +179,22 @@ def graph_linker(
 def graph_facts(graph: Graph, cache: Path, reporter: Reporter = QUIET) -> Path:
     """Return the folder of what is known of the live graph's concepts, compiled where it is new."""
     folder = cache / f"facts-{FACTS_FORMAT}-{graph.version}"
-    if not folder.is_dir():
+
+    def compile_them() -> None:
         with reporter.step("compile what is known of concepts"):
             compile_facts(graph.stream("concept_facts"), folder)
+
+    _once(folder, compile_them)
     return folder
+
+
+def _once(folder: Path, compile_: Callable[[], None]) -> None:
+    """Let one of several processes compile a folder, and the others wait for it."""
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if not folder.is_dir():
+                compile_()
 
 
 def _overlap(one: Match, other: Match) -> bool:

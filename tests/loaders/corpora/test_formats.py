@@ -363,6 +363,15 @@ def test_the_schema_of_bigbio(tmp_path: Path) -> None:
         ("a.csv", b'text\n"open\n', "line 2: unexpected end"),
         ("a.csv", b"id,txet\n1,x\n", r"no column 'text' \(did you mean 'txet'\?\)"),
         ("a.txt.gz", b"not gzip", "damaged after line 0"),
+        ("a.txt", b"{\\rtf1\\ansi gout}", "no plain text, but RTF .*: save it as plain text"),
+        ("a.txt", b"%PDF-1.4\n", "a PDF: .* pdftotext"),
+        ("a.txt", b"\n<!DOCTYPE html>\n<html>", "a web page"),
+        ("a.txt", b"MSH|^~\\&|LAB\rOBX|1|TX|||gout", "HL7 messages"),
+        ("a.txt", b"PMID- 1\nTI  - Gout", "PubMed's text format: fetch"),
+        ("a.txt", b"Gout\tNN\tB-Disease\ncame\tV\tO\n", "tags of tokens"),
+        ("a.csv", b"text,start,end,label\nGout,0,4,X\n", "a table of mentions, one a row"),
+        ("a.json", b'{"resourceType": "Composition"}', "a resource of FHIR"),
+        ("a.json", b'{"%TYPES": {}, "%FEATURE_STRUCTURES": []}', "export it as WebAnno TSV"),
     ],
 )
 def test_bad_files_are_named_with_the_line(

@@ -113,6 +113,15 @@ def test_bioc_is_read_at_every_level(tmp_path: Path) -> None:
         {"entities": {"0": {**GOUT, "cui": "C0018099", "source_value": "Gout"}}},
         {"denotations": [{"id": "T1", "span": {"begin": 0, "end": 4}, "obj": "C0018099"}]},
         {"annotations": [{"offset": 0, "length": 4, "umls_cui": ["C0018099"]}]},
+        {"annotations": [{"offset": [0, 4], "cui": "C0018099"}]},
+        {"entities": {"0": {**GOUT, "cui": "C0018099"}}, "tokens": []},
+        {"tracks": [{"denotations": [{"id": "T1", "span": [0, 4], "obj": "C0018099"}]}]},
+        {
+            "denotations": [
+                {"id": "T1", "span": [{"begin": 0, "end": 2}, {"begin": 2, "end": 4}], "obj": "X"}
+            ],
+            "attributes": [{"subj": "T1", "pred": "umls", "obj": "C0018099"}],
+        },
     ],
 )
 def test_marks_in_the_shapes_of_tools(row: dict[str, Any], tmp_path: Path) -> None:
@@ -251,6 +260,7 @@ def test_webanno(tmp_path: Path) -> None:
         ("a.tsv", 'id\ttext\n1\t"two\nlines"\n', {"1": "two\nlines"}),
         ("a.csv", f"text\n{'cough ' * 40_000}\n", {"1": "cough " * 40_000}),
         ("a.json", '{"text": "a"}\n{"text": "b"}\n', {"1": "a", "2": "b"}),
+        ("a.json", {"pmid": 3, "title": "Gout.", "abstract": "Cough."}, {"3": "Gout.\nCough."}),
         ("a.json", [["Gout", {"entities": [[0, 4, "C0018099"]]}]], {"1": "Gout"}),
         ("a.json", {"annotations": [["Gout", {"entities": []}], None]}, {"1": "Gout"}),
         ("a.txt", "doc-7.a/b|t|Fever\ndoc-7.a/b|a|None.\n", {"doc-7.a/b": "Fever None."}),

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bali_loaders.linking import Matcher, compile_dictionary, open_dictionary
+from bali_loaders.linking.linker import graph_dictionary
 from bali_platform.base.errors import BaliError
+from bali_platform.graph import Graph
 from bali_platform.graph.names import is_withheld
 
 Names = list[tuple[str, tuple[str, ...]]]
@@ -285,3 +289,19 @@ def test_a_folder_that_is_no_dictionary_is_named(tmp_path: Path) -> None:
     with pytest.raises(BaliError, match="the graph has no names"):
         compile_dictionary([], tmp_path / "d", graph_version="g")
     assert not (tmp_path / "d").exists()
+
+
+def test_a_dictionary_is_compiled_once_however_many_ask_for_it(tmp_path: Path) -> None:
+    class Names:
+        version = "g"
+        asked = 0
+
+        def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+            self.asked += 1
+            yield "C0000001", ("Gout",)
+
+    graph = Names()
+    with ThreadPoolExecutor() as pool:
+        asks = [pool.submit(graph_dictionary, cast(Graph, graph), tmp_path) for _ in range(4)]
+    assert {len(ask.result().cuis) for ask in asks} == {1}
+    assert graph.asked == 1
