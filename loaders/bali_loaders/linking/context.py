@@ -111,6 +111,7 @@ def find_attributes(
     missed = np.array([match.end() for match in signs], dtype=np.int64)
     said["negated"] |= _covered(start, missed, missed + 2)
     since = np.maximum(_previous(scene.commas, notes.times), notes.times - _NARROW)
+    since = np.maximum(since, _previous(scene.ends, notes.times))
     said["then"] = _covered(start, since, notes.times)
     said["historical"] = _historical(said, course)
     drug = (course & Course.DRUG) > 0
@@ -187,11 +188,12 @@ def _cells(plain: Joined) -> Positions:
     """Return where cells of a table end, and where something is said to be there ("+ cough")."""
     spaces = plain.at(" ")
     third = spaces[2:][spaces[2:] - spaces[:-2] == 2]
-    gaps = np.concatenate([third[~plain.has(" ", third - 3)], plain.at("\t") + 2])
-    gaps = gaps[~plain.has(f"{LINE_BREAKS}\0", gaps - 3)]
+    gaps = third[~plain.has(f" {LINE_BREAKS}\0", third - 3)]
+    tabs = plain.at("\t")
+    tabs = tabs[~plain.has(f"{LINE_BREAKS}\0", tabs - 1)]
     pluses = plain.at("+")
     pluses = pluses[plain.has(SPACES, pluses - 1) & ~plain.has("0123456789", pluses + 1)]
-    return np.concatenate([gaps, pluses, plain.at("|")])
+    return np.concatenate([gaps, tabs, pluses, plain.at("|")])
 
 
 def _scopes(

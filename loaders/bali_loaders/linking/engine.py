@@ -121,7 +121,8 @@ class TextLinker:
         corrected = np.zeros(len(words), dtype=bool)
         if self.options.clinical:  # articles spell well, and rare substances one letter apart
             words, corrected = self._spelling.correct(words)
-        spans = Spans.joined(self._found(notes.plain, words)).disjoint()
+        spans = Spans.joined(self._found(notes.plain, words))
+        spans = spans[~_across_items(notes.plain, spans)].disjoint()
         _doubt(spans, words.start[corrected])
         real, course = spans.answer.astype(bool), np.zeros(len(spans), dtype=np.uint8)
         course[real] = [answer.course for answer in spans.answer[real]]
@@ -296,6 +297,22 @@ _NAMES_OF = [
     tuple(name for bit, name in enumerate(ATTRIBUTES) if flags >> bit & 1)
     for flags in range(1 << len(ATTRIBUTES))
 ]
+
+
+def _across_items(plain: Joined, spans: Spans) -> Flags:
+    """Tell which spans take items of a list for a name: "fracture, rib" before "fractures".
+
+    Of what such a span holds after its last comma, another name goes on beyond it.
+    """
+    commas = np.append(-1, plain.at(","))
+    comma = commas[np.searchsorted(commas, spans.end) - 1]
+    order = np.argsort(spans.start)
+    start, end = spans.start[order], spans.end[order]
+    across = np.zeros(len(spans), dtype=bool)
+    for at in np.flatnonzero(comma > spans.start).tolist():
+        low, high = np.searchsorted(start, [comma[at], spans.end[at]])
+        across[at] = (end[low:high] > spans.end[at]).any()
+    return across
 
 
 def _doubt(spans: Spans, corrected: Positions) -> None:

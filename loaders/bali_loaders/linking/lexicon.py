@@ -16,7 +16,7 @@ NOTHING = "-"
 """The meaning of what is no finding, drug or substance."""
 SAID_BY_SECTIONS = {
     "family": "family",
-    "instructions": "hypothetical",
+    "instructions": "prevented",
     "differential": "uncertain",
     "birth": "over",
     "resolved": "over",

@@ -38,6 +38,7 @@ CONCEPTS: list[tuple[str, tuple[str, ...], str, str, list[str]]] = [
     ("C15", ("Asthma",), "Disease", "Disorder", []),
     ("C16", ("Lung",), "Organ", "Anatomy", []),
     ("C17", ("lung neoplasm", "lung"), "Disease", "Disorder", []),
+    ("C19", ("Rib fracture", "Fracture, rib"), "Disease", "Disorder", []),
     ("C18", ("Suicidal ideation",), "Behavior", "Activity", []),
 ]
 
@@ -103,6 +104,8 @@ def test_no_name_goes_across_blocks(linker: TextLinker, text: str) -> None:
         ("Asthma Foundation; asthma clinic", ["C15"]),
         ("Lung clear, lungs too, LUNG NEOPLASM", ["C17"]),
         ("denies SI", ["C18"]),
+        ("clavicle fracture, rib fractures", ["C19"]),
+        ("fracture, rib; ASA 3", ["C19"]),
     ],
 )
 def test_abbreviations_mean_what_the_note_says(
@@ -113,7 +116,8 @@ def test_abbreviations_mean_what_the_note_says(
 
 PIECES = (
     "heart attack", "Heart\n", "attack", "- ", "No ", "asthma", ": no", "?", ".", "\n", "\r", "-\n",
-    "Dr", "fever", "FAMILY HISTORY:", "(", ")", "[ ]", "[**", "**]", "RA", "joint", " ", "Feverr",
+    "Dr", "fever", "no\t", ", rib ", "+ ",
+    "FAMILY HISTORY:", "(", ")", "[ ]", "[**", "**]", "RA", "joint", " ", "Feverr",
     "since ", "2015", "\u3000", "\ufeff", "\xad", "room air (RA)", "癌", "x" * 200,
 )  # fmt: skip
 
@@ -193,6 +197,8 @@ def test_filters_leave_out_what_they_name(linker: TextLinker) -> None:
         ("VS T 38, fever", "-"),
         ("Continue?\nAspirin ?cough ? fever", "- uncertain uncertain"),
         ("Aspirin if fever", "hypothetical hypothetical"),
+        ("INSTRUCTIONS: aspirin. Call for fever", "- hypothetical"),
+        ("No fever if you have asthma", "negated hypothetical"),
         ("Pneumonia ppx aspirin", "hypothetical -"),
         ("RESOLVED PROBLEMS\npneumonia\nPLAN: aspirin", "historical -"),
         ("Did not tolerate aspirin; pmh pneumonia", "historical historical"),
