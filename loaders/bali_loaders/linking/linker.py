@@ -10,8 +10,6 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from filelock import FileLock
-
 from bali_loaders.linking.dictionary import (
     FORMAT,
     Dictionary,
@@ -25,6 +23,7 @@ from bali_loaders.linking.matcher import Match, Matcher
 from bali_loaders.linking.options import LinkOptions
 from bali_loaders.linking.reranking import Question, Reranker
 from bali_loaders.linking.words import chunks
+from bali_platform.base.locks import locked
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.graph.client import Graph
 from bali_platform.text.abbreviations import occurrences
@@ -191,8 +190,7 @@ def graph_facts(graph: Graph, cache: Path, reporter: Reporter = QUIET) -> Path:
 def _once(folder: Path, compile_: Callable[[], None]) -> None:
     """Let one of several processes compile a folder, and the others wait for it."""
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
+        with locked(folder.with_name(f".{folder.name}.lock")):
             if not folder.is_dir():
                 compile_()
 
