@@ -10,11 +10,11 @@ megabytes of text (UTF-8) that are matched and linked in a second of processor t
 memory that it ever held. Made names have two to six words, drawn evenly from those of the text and
 as many that are not in it, a quarter by how often the text has them, so that many begin alike.
 
-With the names of the graph alone, F1 of exact spans and of spans with the right concept, on BC5CDR
-and on every tenth document of MedMentions, by sorted id; ``--codes`` is a table of MeSH and CUI for
-the former, as for ``bali corpus import``. With ``--quickumls PYTHON``, one that has
-``quickumls_simstring``, the same of the algorithm of QuickUMLS (:mod:`benchmarks.quickumls`), and
-its speed on the same sentences. Prints JSON.
+With the names of the graph alone, F1 of exact spans and of spans with the right concept, of whole
+documents read as literature, on BC5CDR and on every tenth document of MedMentions, by sorted id;
+``--codes`` is a table of MeSH and CUI for the former, as for ``bali corpus import``. With
+``--quickumls PYTHON``, one that has ``quickumls_simstring``, the same of the algorithm of QuickUMLS
+(:mod:`benchmarks.quickumls`) sentence by sentence, and its speed. Prints JSON.
 """
 
 from __future__ import annotations
@@ -36,9 +36,17 @@ from typing import Any
 import numpy as np
 
 from bali_loaders.corpora import ImportAnnotations, build_corpus, read_documents
-from bali_loaders.linking import Linker, Matcher, compile_dictionary, open_dictionary, score_linker
+from bali_loaders.linking import (
+    PRESETS,
+    Linker,
+    Matcher,
+    TextLinker,
+    compile_dictionary,
+    compile_facts,
+    open_dictionary,
+)
 from bali_loaders.linking.linker import Unlinked
-from bali_loaders.linking.scoring import Score
+from bali_loaders.linking.scoring import Score, score_documents
 from bali_loaders.linking.words import chunks
 from bali_platform.base.settings import load_settings
 from bali_platform.graph import Graph
@@ -201,18 +209,21 @@ def compiled(concepts: Iterable[Concept], folder: Path) -> Path:
 
 
 def side_by_side(
+    graph: Graph,
     concepts: Sequence[Concept],
     gold: dict[str, list[Sentence]],
     python: str | None,
     folder: Path,
 ) -> dict[str, Any]:
-    """Compare with the names of the graph alone, on the sentences of the marked corpora."""
+    """Compare with the names of the graph alone, on the documents of the marked corpora."""
     whole = compiled(concepts, folder / "dictionary")
     texts = [sentence.text for own in gold.values() for sentence in own]
     (folder / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
     ours = in_own_process("linking", whole, folder / "texts.json")
+    facts = compile_facts(graph.stream("concept_facts"), folder / "facts")
+    linker = TextLinker(open_dictionary(whole), facts, PRESETS["literature"])
     for corpus, sentences in gold.items():
-        ours[corpus] = both(*score_linker(Linker(open_dictionary(whole)), sentences))
+        ours[corpus] = both(*score_documents(linker, sentences))
     if python is None:
         return {"bali": ours}
     theirs = compare(python, concepts, gold, folder)
@@ -234,7 +245,7 @@ def run(
             results[f"{size} names"] = in_own_process("linking", whole, folder / "texts.json")
         if corpora is not None:
             gold = gold_sentences(corpora, codes, folder, version)
-            results["side by side"] = side_by_side(concepts, gold, python, folder)
+            results["side by side"] = side_by_side(graph, concepts, gold, python, folder)
         return results
 
 
