@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from itertools import islice, zip_longest
 from typing import Any, TypeVar
@@ -252,7 +253,9 @@ class Codes:
         if lacking:
             message = f"'{text}': this graph ({self.release}) does not hold {lacking}"
             return Resolved(text, "unknown", (), (), message)
-        suggestions = tuple(map(str, self._suggestions(text, sab)))[:MAX_SUGGESTIONS]
+        suggestions: tuple[str, ...] = ()
+        with suppress(BaliError):  # if it takes too long others are not to go without an answer
+            suggestions = tuple(map(str, self._suggestions(text, sab)))[:MAX_SUGGESTIONS]
         hint = f": did you mean {', '.join(suggestions)}?" if suggestions else ""
         return Resolved(text, "unknown", (), suggestions, f"no code '{text}'{hint}")
 

@@ -23,6 +23,8 @@ _GENERIC = (
     re.compile(r"https?://(?:www\.)?bioregistry\.io/([\w.]+):(.+)", re.I),
     re.compile(r"https?://purl\.bioontology\.org/ontology/([\w.-]+)/(.+)", re.I),
 )
+_PAGE = re.compile(r"https?://.+[/#=]([A-Za-z][\w.]*?)[:_](\w[^/#?&=]*)", re.I)
+_ODD_MARKS = ("/", "#", ";", "-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,13 @@ def readings(text: str) -> Iterator[Reading]:
     """Yield what a text may mean, the likeliest first.
 
     >>> next(readings("http://purl.obolibrary.org/obo/HP_0001658"))
-    Reading(vocabulary='HP', spellings=('0001658', 'HP:0001658'))
+    Reading(vocabulary='HPO', spellings=('0001658', 'HP:0001658', 'hp:0001658'))
     >>> [reading.vocabulary for reading in readings("MSH: D009203")]
     ['MSH', None]
+    >>> next(readings("https://hpo.jax.org/browse/term/HP:0001658")).vocabulary
+    'HP'
     """
-    text = tidy(text)[:MAX_LENGTH]
+    text = re.sub("^obo:", "", tidy(text)[:MAX_LENGTH], flags=re.I)
     if "|" in text:
         vocabulary, _, code = (part.strip() for part in text.partition("|"))
         yield _named(vocabulary, code)
@@ -67,6 +71,10 @@ def readings(text: str) -> Iterator[Reading]:
         if vocabulary and code and (mark == ":" or fold(vocabulary) in by_name()):
             yield _named(vocabulary, code)
     yield Reading(None, spellings(text, re.sub(r"\s*:\s*", ":", text), text.replace("_", ":")))
+    for mark in _ODD_MARKS:
+        vocabulary, _, code = (part.strip() for part in text.partition(mark))
+        if code and fold(vocabulary) in by_name():
+            yield _named(vocabulary, code)
 
 
 def _of_uri(text: str) -> Iterator[Reading]:
@@ -80,6 +88,8 @@ def _of_uri(text: str) -> Iterator[Reading]:
     for pattern in _GENERIC:
         if found := pattern.fullmatch(text):
             yield _named(found[1], unquote(found[2]))
+    if (found := _PAGE.fullmatch(text)) and fold(found[1]) in by_name():
+        yield _named(found[1], unquote(found[2]))
     yield Reading(None, (text,))
 
 
