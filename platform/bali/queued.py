@@ -17,7 +17,7 @@ from typing import Any
 from bali_platform.base.errors import BaliError
 from bali_platform.base.logs import say
 from bali_platform.base.settings import Settings, load_settings
-from bali_platform.jobs import Job, JobReporter, JobStore, connect
+from bali_platform.jobs import Job, JobReporter, JobState, JobStore, code_version, connect
 from bali_platform.services.artefacts import here, open_store, patiently, shared
 from bali_trainers.training.following import leave
 
@@ -33,10 +33,36 @@ def queue(
     cards: int,
 ) -> Job:
     """Queue a command; the paths in ``read`` that its arguments name are found from anywhere."""
+    config = {"arguments": _found_anywhere(arguments, read, settings)}
+    name, folder = " ".join(arguments[:2]), settings.home / "jobs"
+    return store.submit("command", name, config, {}, folder, cards=cards)
+
+
+def queue_once(
+    store: JobStore,
+    arguments: list[str],
+    read: Iterable[Path],
+    settings: Settings,
+    *,
+    cards: int,
+) -> Job:
+    """Return the job of a command, as :func:`queue` does; the same twice is one job.
+
+    One that failed or was cancelled is queued again. It goes before jobs that train: whoever waits
+    for it has trained already.
+    """
+    config = {"arguments": _found_anywhere(arguments, read, settings)}
+    for job in store.list():
+        if (job.kind, job.config, job.code_version) == ("command", config, code_version()):
+            lost = job.state.ended and job.state != JobState.SUCCEEDED
+            return store.resume(job.id) if lost else job
+    name, folder = " ".join(arguments[:2]), settings.home / "jobs"
+    return store.submit("command", name, config, {}, folder, cards=cards, priority=1)
+
+
+def _found_anywhere(arguments: list[str], read: Iterable[Path], settings: Settings) -> list[str]:
     places = {str(path): _place(path, settings) for path in read}
-    words = [each for word in arguments for each in _placed(word, places)]
-    config, folder = {"arguments": words}, settings.home / "jobs"
-    return store.submit("command", " ".join(arguments[:2]), config, {}, folder, cards=cards)
+    return [each for word in arguments for each in _placed(word, places)]
 
 
 def _place(path: Path, settings: Settings) -> str:

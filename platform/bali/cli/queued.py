@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bali_loaders.corpora.handing_out import Workers
     from bali_loaders.linking import LinkOptions
     from bali_loaders.linking.linker import Ambiguous
+    from bali_platform.jobs import Job
 
 
 def queue_evaluation(
@@ -33,6 +34,21 @@ def queue_evaluation(
     job = queue(job_store(), ["evaluate", *words], read, load_settings(), cards=cards)
     wake()
     out.print(f"queued job {job.id}: `bali evaluate report {job.id}` shows what it finds")
+
+
+def queue_test(asked: Path, model: str, trained: Job | None) -> Job:
+    """Queue ``bali study test``, unless it is; where no store brings a job's model, by its path."""
+    from bali.queued import queue_once
+    from bali_platform.base.settings import load_settings
+
+    settings = load_settings()
+    words = ["study", "test", str(asked)]
+    if trained is not None:
+        words += ["--trained-by", trained.id if settings.store else str(trained.folder)]
+    else:
+        words += ["--model", model]
+    read = [asked, *([Path(model)] if model and Path(model).is_dir() else [])]
+    return queue_once(job_store(), words, read, settings, cards=1)
 
 
 def _each(value: Any) -> Sequence[Any]:

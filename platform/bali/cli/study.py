@@ -18,6 +18,7 @@ from bali.cli.common import (
     reporter,
     table,
 )
+from bali.cli.queued import queue_test
 from bali_platform.base.errors import BaliError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def run(
     ] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Train every model as a queued job, test it, and report.
+    """Have workers train and test every model, and report.
 
     Stopped at any point, the same command goes on: finished runs are not made again.
     """
@@ -79,13 +80,30 @@ def run(
     if workers:
         services.up(settings, reporter(), workers=True)
     with services.kept_up(settings) if workers else nullcontext():
-        failed = run_study(checked, settings, job_store(), reporter=reporter())
+        failed = run_study(checked, settings, job_store(), queue_test, reporter=reporter())
     _report(study_folder(checked, settings).path, None, as_json)
     if failed:
         run, reason = next(iter(failed.items()))
         raise BaliError(
             f"{len(failed)} runs failed, such as {run} ({reason}): run the study again to go on"
         )
+
+
+@study.command(hidden=True)
+def test(
+    asked: Annotated[Path, typer.Argument(help="What `bali study run` wrote.")],
+    output: Annotated[Path, typer.Option(help="File for the scores.")],
+    model: Annotated[str, typer.Option(help="A model to take as it is.")] = "",
+    job: Annotated[str, typer.Option("--trained-by", help="Or the job that trained it.")] = "",
+) -> None:
+    """Test a model, for `bali study run`."""
+    from bali_platform.base.settings import load_settings
+    from bali_trainers.export import find_run
+    from bali_trainers.study import run_tests
+
+    settings = load_settings()
+    source = str(find_run(job, settings) / "model") if job else model
+    run_tests(asked, source, output, settings)
 
 
 @study.command()

@@ -7,6 +7,7 @@ from bali_trainers.study.report import write_report
 from bali_trainers.study.results import StudyReport, report_study
 from bali_trainers.study.run import run_study, study_folder
 from bali_trainers.study.summary import summarise
+from bali_trainers.study.testing import run_tests
 
 __all__ = [
     "Model",
@@ -17,6 +18,7 @@ __all__ = [
     "load_study",
     "report_study",
     "run_study",
+    "run_tests",
     "study_folder",
     "summarise",
     "training_config",

@@ -141,12 +141,12 @@ def queue_once(prepared: PreparedJob, store: JobStore, folder: Path) -> Job:
 
 
 def find_corpus(name: str | None, settings: Settings) -> Path:
-    """Look for a corpus as a folder, then by name among the corpora of this installation."""
+    """Look for a corpus as a folder, or in the store, then by name among those of this home."""
     if name is None:
         raise UsageError(
             "no corpus to train on: name one with [data] corpus, or make one with `bali corpus`"
         )
-    folder = Path(name)
+    folder = Path(here(name, settings))
     named = settings.home / "corpora" / name
     return named if named.is_dir() and not folder.is_dir() else folder
 
