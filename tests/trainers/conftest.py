@@ -29,6 +29,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "bert": {},
     "roberta": {"type_vocab_size": 1},
     "deberta-v2": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
+    "squeezebert": {"embedding_size": 16},
     "modernbert": {"global_attn_every_n_layers": 2, "local_attention": 8, "cls_token_id": 2,
                    "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3},
 }  # fmt: skip
@@ -52,7 +53,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     def make(family: str = "bert", *, headless: bool = False, **options: Any) -> Path:
         folder = tmp_path_factory.mktemp(family)
         config = transformers.AutoConfig.for_model(
-            family, **{**SIZES, **FAMILIES[family], **options}
+            family, **{**SIZES, **FAMILIES.get(family, {}), **options}
         )
         torch.manual_seed(0)
         kind = transformers.AutoModel if headless else transformers.AutoModelForMaskedLM

@@ -9,6 +9,7 @@ from torch._dynamo.utils import counters
 from transformers import AutoModelForMaskedLM
 
 from bali_platform.base.errors import BaliError
+from bali_trainers.models.bases import ENCODERS
 from bali_trainers.models.packing import pack
 from bali_trainers.models.text import load_text_encoder
 
@@ -161,3 +162,16 @@ def test_a_damaged_weight_file_is_one_line(tiny_model, tmp_path):
     with pytest.raises(BaliError, match="could not be loaded") as error:
         load_text_encoder(str(tmp_path))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("family", sorted(ENCODERS))
+def test_every_family_reads_padded_texts_as_it_reads_them_alone(tiny_model, family):
+    encoder = load_text_encoder(str(tiny_model(family))).eval()
+    ids, mask = inputs()
+    with torch.no_grad():
+        states = encoder(ids, mask)
+        alone = encoder(ids[1:2, :4], None)
+        whole = encoder.model(input_ids=ids, attention_mask=mask).logits
+        head = encoder.vocabulary_logits(states[0])
+    torch.testing.assert_close(states[1, :4], alone[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(head, whole[0], rtol=1e-4, atol=1e-4)

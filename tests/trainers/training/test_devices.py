@@ -16,6 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from bali_platform.base.errors import UsageError
 from bali_platform.streaming import InlineSource, encode
 from bali_platform.subgraphs import Edge, Lookup, Neighbourhood
 from bali_trainers.batches.layout import Layout
@@ -169,6 +170,7 @@ def train(
     def run(config: Config, layout: Layout, steps: int) -> Listener:
         task = build_task(config, 3)
         listener = Listener()
+        facts = {"identity": {}, "config": config.model_dump(mode="json")}
         with gpu.used():
             task = carried(task)
             trained = [p for p in task.parameters() if p.requires_grad]
@@ -187,7 +189,7 @@ def train(
                 source=InlineSource(
                     lambda key: encode(make_arrays(key.index % 8, sentences=6, further=3))
                 ),
-                checkpoints=Checkpoints(tmp_path, keep=1, facts={"identity": {}}, say=print),
+                checkpoints=Checkpoints(tmp_path, keep=1, facts=facts, say=print),
                 reporter=listener,
                 device=GPU,
                 run=config.run,
@@ -222,6 +224,9 @@ def test_a_run_stays_on_its_device(kind, packed, settings_text, train):
     again = train(config, layout, 3)
     assert (again.resumes, again.saves) == ([2], [3])
     assert again.rows[-1]["memory_mib"] == 1
+    settings["run"]["precision"] = "fp16"
+    with pytest.raises(UsageError, match=r"with .* 'bf16', which does not go on as 'fp16'"):
+        train(parse_config(settings, "test"), layout, 4)
 
 
 def test_an_evaluation_stays_on_its_device(gpu, evaluated, tiny_model):

@@ -54,8 +54,7 @@ runpy.run_module("benchmarks.gpu", run_name="__main__")
 
 def test_the_benchmark_runs_on_a_bare_machine(tmp_path: Path) -> None:
     root = Path(__file__).parents[3]
-    rooms = [root, root / "platform", root / "loaders", root / "trainers"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, rooms))}
+    environment = {**os.environ, "PYTHONPATH": str(root)}
     environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     results = tmp_path / "results.json"
     done = subprocess.run(

@@ -24,18 +24,19 @@ Pooling = Literal["mean", "cls"]
 PACKABLE = ("bert", "modernbert", "roberta", "xlm-roberta")
 """Families whose encoders take positions and any mask; those of relative positions do not."""
 
-_VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.vocab", "*.tiktoken")
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-_ENCODERS = frozenset(
-    {"albert", "bert", "camembert", "convbert", "data2vec-text", "deberta", "deberta-v2"}
-    | {"distilbert", "electra", "ernie", "esm", "eurobert", "ibert", "longformer"}
-    | {"luke", "megatron-bert", "modernbert", "mpnet", "nomic_bert", "rembert", "roberta"}
+ENCODERS = frozenset(
+    {"albert", "bert", "big_bird", "camembert", "data2vec-text", "deberta", "deberta-v2"}
+    | {"distilbert", "electra", "ernie", "esm", "eurobert", "gte", "ibert", "jina_embeddings_v3"}
+    | {"megatron-bert", "modernbert", "mpnet", "nomic_bert", "rembert", "roberta"}
     | {"roberta-prelayernorm", "roformer", "squeezebert", "xlm-roberta", "xlm-roberta-xl"}
 )
-"""Families that read text in both directions and have masked language modelling."""
+"""Families with masked language modelling that read a text alike whatever it is padded with."""
+
+_VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.vocab", "*.tiktoken")
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _SHIFTED_POSITIONS = frozenset(
-    {"camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet", "roberta"}
-    | {"roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"}
+    {"camembert", "data2vec-text", "esm", "ibert", "mpnet", "roberta", "roberta-prelayernorm"}
+    | {"xlm-roberta", "xlm-roberta-xl"}
 )
 """Families that count positions from the padding token's id + 1, like RoBERTa."""
 
@@ -114,7 +115,7 @@ def _require_weights(base: str, folder: Path) -> None:
 def _require_encoder(base: str, config: dict[str, Any]) -> None:
     """Refuse a model that does not encode text in both directions."""
     family = config.get("model_type")
-    if family not in _ENCODERS or config.get("is_decoder"):
+    if family not in ENCODERS or config.get("is_decoder"):
         raise UsageError(
             f"model '{base}' is of the family {family}, no encoder with masked language modelling "
             "that is known here: use one such as BERT, RoBERTa, DeBERTa or ModernBERT"
