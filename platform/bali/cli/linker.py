@@ -14,6 +14,7 @@ from bali_platform.base.errors import UsageError
 if TYPE_CHECKING:
     from bali_platform.graph import Graph
     from bali_trainers.evaluation import KnownNames, MentionTask, Scored, Setup
+    from bali_trainers.linker import Knowledge, Mentions
 
 
 def train(
@@ -87,8 +88,11 @@ def ask_linkers(
     from bali_trainers.linker import evaluate_linker, know
 
     outcomes = []
+    read: dict[str, tuple[Knowledge, list[Mentions]]] = {}
     for folder in folders:
         linker, encoder = open_trained(folder, known.number, setup)
-        knowledge, (mentions,) = know(graph, known.table, [task], encoder, setup.reporter)
+        if encoder.digest not in read:
+            read[encoder.digest] = know(graph, known.table, [task], encoder, setup.reporter)
+        knowledge, (mentions,) = read[encoder.digest]
         outcomes += evaluate_linker(str(folder), linker, knowledge, mentions, task)
     return outcomes
