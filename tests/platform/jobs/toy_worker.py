@@ -26,7 +26,7 @@ from bali_platform.streaming import BatchKey, answer
 app.conf.include = ["bali_platform.jobs.training"]
 training.PROGRAMS["toy"] = "toy_trainer"
 lease.TIME_TO_LIVE_S, lease.GRACE_S, training.HEARTBEAT_S = 6.0, 3.0, 0.5
-worker.SWEEP_EVERY_S, worker.HUNG_AFTER_S = 0.5, 8.0
+worker.SWEEP_EVERY_S, worker.HUNG_AFTER_S = 0.5, 15.0
 pulse.INTERVAL_S, pulse.STALLED_AFTER_S = 1.0, 3.0
 training.STOP_WITHIN_S = 5.0
 training.inventory = worker.inventory = lambda: tuple(
