@@ -17,7 +17,6 @@ from bali_platform.base.settings import Settings
 from bali_platform.graph import Graph
 from bali_trainers.evaluation import Setup, read_names
 from bali_trainers.inference.embedding import NameEncoder, Spans
-from bali_trainers.inference.precision import settle_device, settle_precision
 from bali_trainers.linker import (
     Candidates,
     Knowledge,
@@ -121,13 +120,15 @@ class TrainedDecisions:
 
 def load_decider(folder: Path, settings: Settings, reporter: Reporter = QUIET) -> TrainedDecisions:
     """Open a trained linker, and read what it knows of the concepts of the live graph."""
-    device = settle_device("auto")
-    precision = settle_precision("auto", device.partition(":")[0])
-    setup = Setup(precision, device, settings.home / "cache" / "vectors", reporter)
-    with Graph.connect(settings) as graph:
+    # One step for all of it: the encoder would tell its own of every text, too, later on.
+    setup = Setup("auto", cache=settings.home / "cache" / "vectors")
+    with (
+        reporter.step("read what the trained linker knows of concepts"),
+        Graph.connect(settings) as graph,
+    ):
         known = read_names(graph.names())
         linker, encoder = open_trained(folder, known.number, setup)
-        knowledge, _ = know(graph, known.table, [], encoder, reporter)
+        knowledge, _ = know(graph, known.table, [], encoder)
     return TrainedDecisions(linker, encoder, knowledge, known.number)
 
 

@@ -33,9 +33,7 @@ def queue(
     cards: int,
 ) -> Job:
     """Queue a command; the paths in ``read`` that its arguments name are found from anywhere."""
-    config = {"arguments": _found_anywhere(arguments, read, settings)}
-    name, folder = " ".join(arguments[:2]), settings.home / "jobs"
-    return store.submit("command", name, config, {}, folder, cards=cards)
+    return _submit(store, _found_anywhere(arguments, read, settings), settings, cards)
 
 
 def queue_once(
@@ -51,13 +49,20 @@ def queue_once(
     One that failed or was cancelled is queued again. It goes before jobs that train: whoever waits
     for it has trained already.
     """
-    config = {"arguments": _found_anywhere(arguments, read, settings)}
+    words = _found_anywhere(arguments, read, settings)
+    wanted = "command", {"arguments": words}, code_version()
     for job in store.list():
-        if (job.kind, job.config, job.code_version) == ("command", config, code_version()):
+        if (job.kind, job.config, job.code_version) == wanted:
             lost = job.state.ended and job.state != JobState.SUCCEEDED
             return store.resume(job.id) if lost else job
-    name, folder = " ".join(arguments[:2]), settings.home / "jobs"
-    return store.submit("command", name, config, {}, folder, cards=cards, priority=1)
+    return _submit(store, words, settings, cards, priority=1)
+
+
+def _submit(
+    store: JobStore, words: list[str], settings: Settings, cards: int, priority: int = 0
+) -> Job:
+    name, config, folder = " ".join(words[:2]), {"arguments": words}, settings.home / "jobs"
+    return store.submit("command", name, config, {}, folder, cards=cards, priority=priority)
 
 
 def _found_anywhere(arguments: list[str], read: Iterable[Path], settings: Settings) -> list[str]:
