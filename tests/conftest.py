@@ -17,7 +17,7 @@ import hypothesis
 import neo4j
 import pytest
 import redis
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from redis.exceptions import RedisError
 
 from bali_platform import services as local_services
@@ -124,6 +124,7 @@ def browser() -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
         pytest.skip("no Chromium on this machine: install Debian's package chromium")
+    expect.set_options(timeout=60_000)  # a server's first answer may take many seconds
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser

@@ -136,7 +136,6 @@ def page(browser: Browser, services, seeded: None) -> Iterator[Page]:
     assert services.neo4j_browser is not None
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
     page.goto(services.neo4j_browser)
     expect(page.get_by_test_id("username")).to_have_value("neo4j")
     page.get_by_test_id("password").fill(services.neo4j_password)

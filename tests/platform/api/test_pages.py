@@ -26,7 +26,7 @@ def page(browser: Browser, server: str, api) -> Iterator[Page]:
     What the server refuses (422) is no failure: the page tells it.
     """
     page = browser.new_page(base_url=f"{server}/ui/", viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda m: faults.append(m.text) if is_fault(m) else None)
@@ -102,7 +102,7 @@ def test_runs_are_compared(page: Page, store: JobStore, running: Job, tmp_path) 
     expect(table).to_contain_text("2, best 2 at 50")
     expect(table).not_to_contain_text("graph_version")
     report(store, running, 80)
-    expect(table).to_contain_text("best 1.25 at 80", timeout=15_000)
+    expect(table).to_contain_text("best 1.25 at 80")
     chart = page.locator("#charts .card", has_text="Loss").first
     expect(chart.locator("path.smooth")).to_have_count(6)
     expect(chart).to_contain_text(f"other-4 {others[4].id}")
@@ -198,10 +198,10 @@ def test_a_note_is_pasted_and_its_marks_explained(page: Page) -> None:
     )
     page.get_by_label("Preset").select_option("literature")
     page.get_by_role("button", name="Link").click()
-    expect(page.locator("#marked mark")).to_have_text(["heart attack"], timeout=30_000)
+    expect(page.locator("#marked mark")).to_have_text(["heart attack"])
     expect(page.locator("#marked")).to_contain_text("<img src=x onerror=alert(1)> No heart attack.")
     page.locator("#marked mark").click()
-    expect(page.locator("#mention")).to_contain_text("Heart attack", timeout=30_000)
+    expect(page.locator("#mention")).to_contain_text("Heart attack")
     expect(page.locator("#mention")).to_contain_text("negated")
 
 
