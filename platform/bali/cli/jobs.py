@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import socket
 import sys
@@ -133,11 +134,15 @@ def _trained_here(config: Config) -> bool:
         return False
     hosts = hosts_serving(GPU)
     if wants and not hosts:
-        told = (
-            "no training worker answers, and this machine has too few GPUs: the job waits for one"
-        )
-        err.print(told, style="yellow", soft_wrap=True)
-    return hosts == {socket.gethostname()}
+        _warn("no training worker answers and this machine has too few GPUs: the job waits for one")
+    elsewhere = hosts - {socket.gethostname()}
+    if not (wants or there or elsewhere) and run.processes > (cores := os.cpu_count() or 1):
+        _warn(f"no GPU here: {run.processes} processes would share the machine's {cores} cores")
+    return bool(hosts) and not elsewhere
+
+
+def _warn(text: str) -> None:
+    err.print(text, style="yellow", soft_wrap=True)
 
 
 def _write_run(prepared: PreparedJob, folder: Path) -> None:
@@ -358,7 +363,7 @@ def _tell_if_nobody_trains(store: JobStore) -> None:
 
     busy = any(job.state == JobState.RUNNING for job in store.list())
     if not busy and not hosts_serving(GPU):
-        err.print("no worker trains yet: `bali up --workers` starts one", style="yellow")
+        _warn("no worker trains yet: `bali up --workers` starts one")
 
 
 def _print_from(log: Path, position: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,9 @@ def test_a_job_from_the_command_line(farm: Any) -> None:
     config = farm.home / "gpu.toml"
     config.write_text('name = "x"\n[run]\ndevice = "cuda:99"')
     assert "device 'cuda:99': torch sees" in bali(farm, "train", str(config), code=2)
+    config.write_text('name = "x"\n[run]\nprocesses = 99')
+    many = bali(farm, "train", str(config), code=2)
+    assert re.search("no GPU here: 99 processes would share|processes = 99: torch sees", many)
     assert len(farm.store.ids()) == 1, "what this machine's workers could not do is not queued"
     assert "submitted" in watched
     assert "step 30" in watched
