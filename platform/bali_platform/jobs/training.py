@@ -88,6 +88,7 @@ def _run(lease: Lease, hold: Hold, stopping: threading.Event) -> None:
         with _locked(job) as lock, _log(job) as log:
             code = _watch(_start(job, hold, lock, log), lease, stopping)
     except BlockingIOError:
+        stopping.wait(HEARTBEAT_S)  # at once, this worker would claim it again, and again
         _insist(lambda: lease.give_back("a trainer still works in its folder", fault=False))
     except (OSError, KeyError) as error:
         reason = f"its trainer cannot start: {error}"

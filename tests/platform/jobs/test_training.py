@@ -188,7 +188,10 @@ def test_a_folder_in_use_keeps_a_second_trainer_out(farm: Any) -> None:
     with (job.folder / "lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         farm.wait_for(lambda: "a trainer still works in its folder" in farm.now(job).message)
+        farm.wait_for(lambda: farm.events(job).count("given back") == 2)
         assert not (job.folder / "weights").exists()
+    first, second = [event for event in farm.store.events(job.id) if event.type == "given back"]
+    assert second.time - first.time > 0.4, "it is not claimed again and again meanwhile"
     assert farm.wait(job).state == JobState.SUCCEEDED
 
 
