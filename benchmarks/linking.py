@@ -14,7 +14,8 @@ With the names of the graph alone, F1 of exact spans and of spans with the right
 documents read as literature, on BC5CDR and on every tenth document of MedMentions, by sorted id;
 ``--codes`` is a table of MeSH and CUI for the former, as for ``bali corpus import``. With
 ``--quickumls PYTHON``, one that has ``quickumls_simstring``, the same of the algorithm of QuickUMLS
-(:mod:`benchmarks.quickumls`) sentence by sentence, and its speed. Prints JSON.
+(:mod:`benchmarks.quickumls`) sentence by sentence, and its speed; with ``--metamaplite PYTHON``,
+one that has ``pymetamaplite``, of that (:mod:`benchmarks.metamaplite`). Prints JSON.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ BC5CDR, MEDMENTIONS = "bc5cdr_dev.pubtator", "medmentions_st21pv_train.jsonl.gz"
 HELD_OUT = 10
 NAMES_A_CONCEPT = 3
 REPEATS = 3
+OTHERS = {"quickumls": "quickumls_simstring", "metamaplite": "pymetamaplite"}
 MEGABYTE = 1_000_000
 Concept = tuple[str, tuple[str, ...]]
 
@@ -137,16 +139,19 @@ def peak_mb() -> int:
 
 
 def compare(
-    python: str, concepts: Sequence[Concept], gold: dict[str, list[Sentence]], folder: Path
+    name: str,
+    python: str,
+    concepts: Sequence[Concept],
+    gold: dict[str, list[Sentence]],
+    folder: Path,
 ) -> dict[str, Any]:
-    """Let the algorithm of QuickUMLS find the same names in the same sentences."""
+    """Let another linker find the same names in the same sentences."""
     names, asked, answers = folder / "names.json", folder / "asked.json", folder / "answers.json"
     names.write_text(json.dumps(concepts), encoding="utf-8")
     texts = {corpus: [sentence.text for sentence in own] for corpus, own in gold.items()}
     asked.write_text(json.dumps(texts), encoding="utf-8")
-    script = Path(__file__).with_name("quickumls.py")
-    command = [python, str(script), str(names), str(asked), str(answers)]
-    subprocess.run(command, check=True)
+    command = [python, "-m", f"benchmarks.{name}", *map(str, (names, asked, answers))]
+    subprocess.run(command, cwd=Path(__file__).parents[1], check=True)
     found = json.loads(answers.read_text(encoding="utf-8"))
     return {
         "mb_s": round(found["bytes"] / found["seconds"] / MEGABYTE, 4),
@@ -212,7 +217,7 @@ def side_by_side(
     graph: Graph,
     concepts: Sequence[Concept],
     gold: dict[str, list[Sentence]],
-    python: str | None,
+    others: dict[str, str],
     folder: Path,
 ) -> dict[str, Any]:
     """Compare with the names of the graph alone, on the documents of the marked corpora."""
@@ -224,15 +229,15 @@ def side_by_side(
     linker = TextLinker(open_dictionary(whole), facts, PRESETS["literature"])
     for corpus, sentences in gold.items():
         ours[corpus] = both(*score_documents(linker, sentences))
-    if python is None:
-        return {"bali": ours}
-    theirs = compare(python, concepts, gold, folder)
-    ratio = round(ours["link_mb_s"] / theirs["mb_s"], 1)
-    return {"bali": ours, "QuickUMLS": theirs, "times_faster": ratio}
+    found = {"bali": ours}
+    for name, python in others.items():
+        theirs = compare(name, python, concepts, gold, folder)
+        found[name] = theirs | {"times_faster": round(ours["link_mb_s"] / theirs["mb_s"], 1)}
+    return found
 
 
 def run(
-    corpora: Path | None, codes: Path | None, python: str | None, sizes: Sequence[int]
+    corpora: Path | None, codes: Path | None, others: dict[str, str], sizes: Sequence[int]
 ) -> dict[str, Any]:
     """Measure, and return the numbers by name."""
     with Graph.connect() as graph, tempfile.TemporaryDirectory() as temporary:
@@ -245,7 +250,7 @@ def run(
             results[f"{size} names"] = in_own_process("linking", whole, folder / "texts.json")
         if corpora is not None:
             gold = gold_sentences(corpora, codes, folder, version)
-            results["side by side"] = side_by_side(graph, concepts, gold, python, folder)
+            results["side by side"] = side_by_side(graph, concepts, gold, others, folder)
         return results
 
 
@@ -253,7 +258,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.linking")
     parser.add_argument("--corpora", type=Path, help="folder with the two corpora")
     parser.add_argument("--codes", type=Path, help="table of MeSH, tab, CUI")
-    parser.add_argument("--quickumls", metavar="PYTHON", help="a Python with quickumls_simstring")
+    for name, needed in OTHERS.items():
+        parser.add_argument(f"--{name}", metavar="PYTHON", help=f"a Python with {needed}")
     parser.add_argument("--names", type=int, nargs="*", default=SIZES, help="dictionary sizes")
     parser.add_argument("--record", action="store_true", help="keep it in benchmarks/results")
     parser.add_argument("--one", type=Path, nargs=2, help=argparse.SUPPRESS)
@@ -261,7 +267,9 @@ if __name__ == "__main__":
     if options.one:
         measure_here(*options.one)
     else:
-        found = run(options.corpora, options.codes, options.quickumls, options.names)
+        pythons = {name: getattr(options, name) for name in OTHERS}
+        others = {name: python for name, python in pythons.items() if python}
+        found = run(options.corpora, options.codes, others, options.names)
         if options.record:
             record("linking", found)
         print(json.dumps(found, indent=2))

@@ -1,4 +1,4 @@
-"""The algorithm of QuickUMLS, for comparison: ``python benchmarks/quickumls.py NAMES TEXTS OUT``.
+"""The algorithm of QuickUMLS, for comparison: ``python -m benchmarks.quickumls NAMES TEXTS OUT``.
 
 Soldaini and Goharian, QuickUMLS: a fast, unsupervised approach for medical concept extraction,
 MedIR at SIGIR 2016: every run of up to five words that begins and ends with a word that means
@@ -8,22 +8,19 @@ matches the most similar, then longest. Written anew from that description, with
 SimString (``quickumls_simstring``) and its defaults. Unlike the package, it cuts words by a regular
 expression where that runs spaCy's tagger, keeps the names' concepts in memory where that asks
 LevelDB, and remembers the answers for words that come again: all of which make it faster.
-
-Runs in a Python of its own, without BALI.
+Files: see :func:`benchmarks.others.answer`.
 """
 
-import json
 import re
-import sys
-import tempfile
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from time import perf_counter, process_time
 
 from quickumls_simstring import simstring
+
+from benchmarks.others import Concept, Match, answer
 
 WINDOW, SHORTEST, THRESHOLD = 5, 3, 0.7
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -41,13 +38,13 @@ STOP = frozenset(_STOP.split())
 class Names:
     """The names of concepts in a SimString database."""
 
-    def __init__(self, concepts: Iterable[tuple[str, Sequence[str]]], folder: str) -> None:
+    def __init__(self, concepts: Iterable[Concept], folder: Path) -> None:
         self.concepts: defaultdict[str, dict[str, bool]] = defaultdict(dict)
         for cui, names in concepts:
             for place, name in enumerate(names):
                 preferred = self.concepts[plain(name)].get(cui, False) or place == 0
                 self.concepts[plain(name)][cui] = preferred
-        path = str(Path(folder) / "names.simstring")
+        path = str(folder / "names.simstring")
         writer = simstring.writer(path, 3, False, True)
         for name in self.concepts:
             writer.insert(name)
@@ -94,38 +91,19 @@ def candidates(text: str) -> Iterator[tuple[int, int]]:
                 yield start, end
 
 
-def match(names: Names, text: str) -> list[tuple[int, int, str]]:
+def match(names: Names, text: str) -> list[Match]:
     """Return (start, end, concept) of what is found in a sentence."""
     found = []
     for start, end in candidates(text):
         best = names.best(plain(text[start:end]))
         if best:
             found.append((best[0], end - start, start, end, best[1]))
-    chosen: list[tuple[int, int, str]] = []
+    chosen: list[Match] = []
     for _, _, start, end, cui in sorted(found, reverse=True):
         if all(end <= low or high <= start for low, high, _ in chosen):
             chosen.append((start, end, cui))
     return sorted(chosen)
 
 
-def main(names_file: str, texts_file: str, target: str) -> None:
-    """Find names in texts, and write what was found and how long it took."""
-    concepts = json.loads(Path(names_file).read_text(encoding="utf-8"))
-    texts = json.loads(Path(texts_file).read_text(encoding="utf-8"))
-    with tempfile.TemporaryDirectory() as folder:
-        started = perf_counter()
-        names = Names(concepts, folder)
-        ready, working = perf_counter(), process_time()
-        matches = {corpus: [match(names, text) for text in own] for corpus, own in texts.items()}
-        worked = process_time() - working
-    found = {
-        "start_s": round(ready - started, 2),
-        "seconds": worked,
-        "bytes": sum(len(text.encode()) for own in texts.values() for text in own),
-        "matches": matches,
-    }
-    Path(target).write_text(json.dumps(found), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    answer(Names, match)
