@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from functools import cache
+from string import ascii_letters, ascii_uppercase
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,8 @@ ATTRIBUTES = ("negated", "uncertain", "historical", "family", "hypothetical")
 """What can hold of a mention; bit ``i`` of a mention's flags is the ``i``-th."""
 
 _NO_END = re.compile(
-    r"\.(?:(?<=\bDr\.)|(?<=\bM[rs]\.)|(?<=\bMrs\.)|(?<=\bvs\.)|(?<=e\.g\.)|(?<=i\.e\.))"
+    r"\.(?:(?<=\bDr\.)|(?<=\bM[rs]\.)|(?<=\bMrs\.)|(?<=\bvs\.)|(?<=e\.g\.)|(?<=i\.e\.)"
+    r"|(?<=\bincl\.)|(?<=\b[A-Z]\.)(?= [a-z]))"
 )
 """Stops that end no sentence."""
 _AFTER_ENDS = f"{SPACES}\0)]\"'"
@@ -40,10 +42,19 @@ _DENIED = re.compile(
 )
 """What answers the item before it, as in "asthma: no" or "fever (-)"."""
 _UNTICKED = re.compile(r"\[[ _]?\](?=\s?\w)[^\[\n\0]*")
+_NEAR = 80
+"""Characters at most from what is over to the drug that was given for it."""
+_TREATED = re.compile(r"(?:\b(?:with|w|by|(?:months|weeks|course) of) |w/ ?|\()(?:[^\W\d]+ )?$")
+_STOPPED = re.compile(
+    r"\b(?:because of|b/c(?: of)?|due to|owing to|2/2|secondary to) (?:[^\W\d]+ )?$"
+)
+_OF_YEAR = re.compile(r"\d{4}\)?,? (?:for|with|due to|because of|after) ")
 _WIDEST = 400
 """Characters at most from a cue to what it speaks of."""
 _NARROW = 30
 """The same from what was wrong to when that was."""
+_INDENT = 4
+"""Characters at most between the beginning of an item and its first word."""
 _OF_SEVERAL = ("are ", "were ", "have ", "is ", "was ", "remains ", "has ")
 _OF_LISTS = (" of", "/o")
 _OF_ITEMS = ("historical", "over", "event", "past")
@@ -66,6 +77,7 @@ class _Table(NamedTuple):
 class _Scene(NamedTuple):
     """All documents as one text: sorted positions of what scopes end at."""
 
+    plain: Joined
     ends: Positions
     cells: Positions
     commas: Positions
@@ -110,10 +122,9 @@ def find_attributes(
     signs = notes.plain.matches(_MINUS, notes.plain.at("-"))
     missed = np.array([match.end() for match in signs], dtype=np.int64)
     said["negated"] |= _covered(start, missed, missed + 2)
-    since = np.maximum(_previous(scene.commas, notes.times), notes.times - _NARROW)
-    since = np.maximum(since, _previous(scene.ends, notes.times))
-    said["then"] = _covered(start, since, notes.times)
+    said["then"] |= _covered(start, *_dated(notes.times, scene))
     said["historical"] = _historical(said, course)
+    _hand_on(said["historical"], notes.plain, start, course)
     drug = (course & Course.DRUG) > 0
     said["hypothetical"] |= np.where(drug, said["conditional"], said["prevented"])
     flags = np.zeros(len(start), dtype=np.uint8)
@@ -133,6 +144,17 @@ def _historical(said: dict[str, Flags], course: NDArray[np.uint8]) -> Flags:
     was |= said["then"] & episode
     historical: Flags = (said["over"] | (was & ~lasting)) & ~said["negated"] & ~said["family"]
     return historical
+
+
+def _hand_on(historical: Flags, plain: Joined, start: Positions, course: NDArray[np.uint8]) -> None:
+    """Mark the drugs that what is over was treated with, and the reasons why drugs were stopped."""
+    drug = (course & Course.DRUG) > 0
+    with_drug = drug[1:] | drug[:-1]
+    near = (np.diff(start) <= _NEAR) & with_drug & ~historical[1:]
+    for at in (np.flatnonzero(near) + 1).tolist():
+        if historical[at - 1]:
+            link = _TREATED if drug[at] else _STOPPED
+            historical[at] = link.search(plain.text[start[at - 1] : start[at]]) is not None
 
 
 @cache
@@ -162,6 +184,7 @@ def _scene(
     ends = np.concatenate(borders)
     after_comma = plain.has(",", np.maximum(start - 2, 0)) | plain.has(",", start - 1)
     return _Scene(
+        plain,
         ends=np.sort(ends),
         cells=np.sort(np.concatenate([ends, _cells(plain)])),
         commas=plain.at(","),
@@ -179,7 +202,7 @@ def _scene(
 def _sentence_ends(plain: Joined) -> Positions:
     marks = plain.at(".!?;")
     marks = marks[plain.has(_AFTER_ENDS, marks + 1)]
-    doubtful = marks[plain.has(".", marks) & plain.has("rsge", marks - 1)]
+    doubtful = marks[plain.has(".", marks) & plain.has(f"rsgel{ascii_uppercase}", marks - 1)]
     none = [match.start() for match in plain.matches(_NO_END, doubtful)]
     return np.delete(marks, np.searchsorted(marks, none))
 
@@ -206,24 +229,48 @@ def _scopes(
 ) -> tuple[Positions, Positions]:
     """Return where the scopes of an attribute's cues begin and end."""
     forward = table.kinds[attribute, "forward"][phrase]
-    backward = table.kinds[attribute, "backward"][phrase]
+    if attribute == "negated":  # "cultures neg, ampicillin": what was before it
+        forward = forward & ~scene.plain.has(",", end)
+    closes = _closes_item(scene.plain, end)
+    closing = table.kinds[attribute, "closing"][phrase] & closes
+    backward = table.kinds[attribute, "backward"][phrase] | closing
     origin, target = end[forward], start[backward]
     stop_starts, stop_ends = scene.stops.get(attribute) or scene.stops[""]
     # A row of a table speaks of one relative, but of many findings.
     ends = scene.cells if attribute == "negated" else scene.ends
     until = np.minimum(_next(ends, origin), _next(stop_starts, origin))
-    opening, closing = (_next(bracket, origin) for bracket in scene.brackets)
-    until = np.minimum(until, np.where(closing < opening, closing, until))
+    opened, closed = (_next(bracket, origin) for bracket in scene.brackets)
+    until = np.minimum(until, np.where(closed < opened, closed, until))
     if attribute in _OF_ITEMS:
         lists = table.of_lists[phrase[forward]] | np.isin(origin, scene.colons)
         until = np.where(lists, until, np.minimum(until, _next(scene.item_ends, origin + 1)))
     since = np.maximum(_previous(ends, target), _previous(stop_ends, target))
-    comma = target - 3 if attribute == "over" else target  # "flu, resolved" is one item
+    near = closes[backward] | (attribute == "over")
+    comma = target - 3 * near  # "flu, resolved" is one item
     item = np.maximum(since, _previous(scene.commas, comma))
+    if attribute == "negated":  # "ulcer, 2 cm: odor none", but "odor: none"
+        item = np.maximum(item, _previous(scene.colons, target - 3))
     since = np.where(table.of_several[phrase[backward]], since, item)
     width = _NARROW if attribute == "then" else _WIDEST
     low = np.append(origin, np.maximum(since, target - width))
     return low, np.append(np.minimum(until, origin + _WIDEST), target)
+
+
+def _closes_item(plain: Joined, end: Positions) -> Flags:
+    """Tell after which cues no word follows."""
+    return ~plain.has(ascii_letters, end + plain.has(" ", end))
+
+
+def _dated(times: Positions, scene: _Scene) -> tuple[Positions, Positions]:
+    """Return where begins and ends what was at some times.
+
+    It is before them, or after one that leads: "2009: stroke", "in hospital in 2009 for a stroke".
+    """
+    begins = _previous(scene.ends, times)
+    since = np.maximum(np.maximum(_previous(scene.commas, times), times - _NARROW), begins)
+    cause = [match.start() for match in scene.plain.matches(_OF_YEAR, times)]
+    leading = times[(times - begins <= _INDENT) | np.isin(times, cause)]
+    return np.append(since, leading), np.append(times, _next(scene.ends, leading + 1))
 
 
 def _denied(plain: Joined, scene: _Scene) -> tuple[Positions, Positions]:

@@ -89,10 +89,12 @@ def sections() -> dict[str, str]:
 @cache
 def cues() -> tuple[Cue, ...]:
     """Return the cues of the ConText algorithm."""
-    return tuple(
+    rows = (
         Cue(phrase, "" if attribute == NOTHING else attribute, way)
-        for phrase, attribute, way in _rows("cues.tsv")
+        for written, attribute, way in _rows("cues.tsv")
+        for phrase in _alternatives(written)
     )
+    return tuple(dict.fromkeys(rows))
 
 
 def course(name: str) -> Course:
@@ -116,6 +118,16 @@ def _courses() -> tuple[re.Pattern[str], re.Pattern[str]]:
     )
     lasting, episode = (re.compile(pattern, re.IGNORECASE) for pattern in patterns)
     return lasting, episode
+
+
+def _alternatives(written: str) -> Iterator[str]:
+    """Yield what a phrase with alternatives in brackets stands for.
+
+    >>> list(_alternatives("[is|] not [seen|found]"))
+    ['is not seen', 'is not found', 'not seen', 'not found']
+    """
+    parts = (part.split("|") for part in re.split(r"[\[\]]", written))
+    return (" ".join("".join(chosen).split()) for chosen in product(*parts))
 
 
 def _rows(table: str) -> Iterator[list[str]]:

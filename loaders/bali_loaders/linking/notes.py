@@ -150,11 +150,17 @@ def _heading(written: str) -> tuple[int, int, str] | None:
     if not kind and (later := _kind(last)) and later not in SAID_BY_SECTIONS:
         kind = later
         start += len(words) - len(last)
-    if not match["colon"] and not words.isupper():
+    if not match["colon"] and not words.isupper() and not _is_history(words):
         return None
     if kind:
         return start, len(written), kind
     return (start, start, "") if written[0] in "\n\r" else None
+
+
+def _is_history(heading: str) -> bool:
+    """Tell whether words alone on a line, as "Past medical history", are a heading of the past."""
+    known = {"past", "family", "birth"} & {_kind(heading)}
+    return bool(known) and heading[0].isupper() and heading.lower().split()[-1] in _HISTORY
 
 
 @lru_cache(maxsize=10_000)

@@ -202,6 +202,15 @@ def test_filters_leave_out_what_they_name(linker: TextLinker) -> None:
         ("Pneumonia ppx aspirin", "hypothetical -"),
         ("RESOLVED PROBLEMS\npneumonia\nPLAN: aspirin", "historical -"),
         ("Did not tolerate aspirin; pmh pneumonia", "historical historical"),
+        ("Past history\n2011  pneumonia\n2013 asthma", "historical -"),
+        ("In hospital in 2014 for pneumonia; two week history of cough", "historical -"),
+        ("Pneumonia in July treated with aspirin", "historical historical"),
+        ("Aspirin was stopped due to cough", "historical historical"),
+        ("Pneumonia is not entirely excluded. Asthma, possible.", "uncertain uncertain"),
+        ("Cultures neg, aspirin. Cough 2 days: fever none.", "- - negated"),
+        ("Without aspirin there is fever; nobody with asthma", "negated - negated"),
+        ("Asthma (father), cough told to parents. Her sister has CHF.", "family - family"),
+        ("Risks incl. fever. Come to the ER for cough", "hypothetical hypothetical"),
     ],
 )
 def test_what_is_said_of_a_mention(linker: TextLinker, text: str, expected: str) -> None:
