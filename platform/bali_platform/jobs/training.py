@@ -7,6 +7,7 @@ inherits, keeps a second trainer out even where a lost one still lives.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import math
@@ -49,6 +50,7 @@ Whoever brings a program says so in the entry points of its distribution."""
 CANCELLED = 3  # the exit code of a trainer that stopped after a checkpoint because it was asked to
 UNUSABLE = 2  # ... of one that cannot do what its configuration says: no use trying again
 STOP_WITHIN_S = 30.0  # between asking a trainer to stop and killing it
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 logger = logging.getLogger(__name__)
 _stopping = threading.Event()
@@ -88,15 +90,23 @@ def _run(lease: Lease, hold: Hold, stopping: threading.Event) -> None:
         with _locked(job) as lock, _log(job) as log:
             code = _watch(_start(job, hold, lock, log), lease, stopping)
     except BlockingIOError:
-        stopping.wait(HEARTBEAT_S)  # at once, this worker would claim it again, and again
-        _insist(lambda: lease.give_back("a trainer still works in its folder", fault=False))
+        _leave(lease, "a trainer still works in its folder", stopping)
     except (OSError, KeyError) as error:
         reason = f"its trainer cannot start: {error}"
-        _insist(lambda: lease.give_back(reason))
+        if isinstance(error, OSError) and error.errno in FULL:
+            _leave(lease, reason, stopping)
+        else:
+            _insist(lambda: lease.give_back(reason))
     else:
         _insist(lambda: _conclude(lease, code, stopping.is_set()))
     finally:
         hold.release()
+
+
+def _leave(lease: Lease, reason: str, stopping: threading.Event) -> None:
+    """Give a job back that cannot run here at this moment, which is no fault of its own."""
+    stopping.wait(HEARTBEAT_S)  # at once, this worker would claim it again, and again
+    _insist(lambda: lease.give_back(reason, fault=False))
 
 
 def _settled(lease: Lease) -> Job:

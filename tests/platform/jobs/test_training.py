@@ -195,6 +195,16 @@ def test_a_folder_in_use_keeps_a_second_trainer_out(farm: Any) -> None:
     assert farm.wait(job).state == JobState.SUCCEEDED
 
 
+def test_a_full_disk_is_no_fault_of_a_job(farm: Any) -> None:
+    job = farm.submit(steps=20, retries=2)
+    job.log.symlink_to("/dev/full")
+    farm.start_worker()
+    farm.wait_for(lambda: farm.events(job).count("given back") > 2)
+    assert "No space left on device" in farm.now(job).message
+    job.log.unlink()
+    assert farm.wait(job).state == JobState.SUCCEEDED
+
+
 def test_workers_of_old_code_are_replaced_once_no_job_needs_them(farm: Any) -> None:
     farm.start_worker()
     job = farm.submit(steps=80, pace=0.05)
