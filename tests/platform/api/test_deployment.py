@@ -7,6 +7,7 @@ KEDA's resources, for which no package has schemas, against what their documenta
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -118,6 +119,34 @@ def test_manifests_follow_kubernetes_schemas(manifest: dict[str, Any]) -> None:
         return
     for version in ("1.33", kubernetes_validate.latest_version()):
         kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_an_overlay_says_what_differs(tmp_path: Path) -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("no kubectl on this machine, which renders overlays")
+    shutil.copytree(DEPLOY, tmp_path, dirs_exist_ok=True)
+    keys = ("neo4j-password", "redis-password", "api-token")
+    secrets = tmp_path / "kubernetes" / "secrets.env"
+    secrets.write_text("".join(f"{key}=0123456789abcdef\n" for key in keys))
+    overlay = tmp_path / "overlays" / "example"
+    command = ["kubectl", "kustomize", str(overlay)]
+    rendered = [*yaml.safe_load_all(subprocess.check_output(command, text=True))]
+    for manifest in rendered:
+        test_manifests_follow_kubernetes_schemas(manifest)
+    found = {(m["kind"], m["metadata"]["name"]): m for m in rendered}
+    stores = [kind for kind, name in found if name in ("neo4j", "redis")]
+    assert stores == ["TriggerAuthentication"]
+    addresses = found["ConfigMap", "addresses"]["data"]
+    assert known_variables(list(addresses))
+    Settings(**{name.removeprefix("BALI_").lower(): text for name, text in addresses.items()})
+    trigger = found["ScaledObject", "subgraphs"]["spec"]["triggers"][0]["metadata"]
+    assert trigger["address"] == f"{addresses['BALI_REDIS_HOST']}:{addresses['BALI_REDIS_PORT']}"
+    assert trigger["enableTLS"] == addresses["BALI_REDIS_TLS"]
+    assert found["PersistentVolumeClaim", "home"]["spec"]["storageClassName"] == "shared"
+    trainer = found["Deployment", "trainer"]["spec"]
+    assert trainer["replicas"] == 2
+    resources = trainer["template"]["spec"]["containers"][0]["resources"]
+    assert resources["limits"]["nvidia.com/gpu"] == 4
 
 
 def test_the_schemas_would_notice_a_misspelt_key() -> None:
