@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from bali.changes import Changes, CodeChange
 from bali_loaders.umls import CodeChanges
-from bali_platform.api.manners import known_parameters
+from bali_platform.api.manners import StrictRoute
 from bali_platform.api.models import INT64
 from bali_platform.api.problems import documented
 
@@ -23,7 +23,7 @@ class ListedChanges(BaseModel):
 
 def change_routes(changes: Changes) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(tags=["terminology"], dependencies=[Depends(known_parameters)])
+    router = APIRouter(tags=["terminology"], route_class=StrictRoute)
 
     @router.get("/changes", responses=documented())
     def count_changes() -> CodeChanges:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from anyio import to_thread
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
@@ -21,7 +21,7 @@ from bali_platform.api.answers import TaggedAnswers
 from bali_platform.api.audit import Identified
 from bali_platform.api.backend import Backend, Extension
 from bali_platform.api.guard import BODY_LIMIT, MAX_BODY_BYTES, Access, Guard
-from bali_platform.api.manners import VERSION, Manners, known_parameters
+from bali_platform.api.manners import VERSION, Manners
 from bali_platform.api.methods import flat
 from bali_platform.api.metrics import Measured
 from bali_platform.api.routes import (
@@ -101,14 +101,11 @@ def create_app(backend: Backend, access: Access, extensions: Sequence[Extension]
     )
     app.state.backend = backend
     app.router.routes.append(OneHopRoute(backend))
-    strict = [Depends(known_parameters)]
-    for routes in (terminology, graph, cypher, jobs, streams):
-        app.include_router(routes.router, dependencies=strict)
-    for routes in (fhir, service):
+    for routes in (terminology, graph, cypher, jobs, streams, fhir, service):
         app.include_router(routes.router)
     for extension in extensions:
         app.include_router(extension(backend))
-    app.include_router(graph.ids, dependencies=strict)
+    app.include_router(graph.ids)
     app.add_api_route("/", _to_pages, include_in_schema=False)
     app.mount(PAGES, Pages(packages=[("bali_platform.api", "pages")], html=True))
     problems.install(app)

@@ -18,6 +18,8 @@ from bali_platform.terminology.records import MapRow, Validation
 
 Reply = TypeVar("Reply")
 AT_ONCE = 2
+APART_S = 0.004
+"""Neo4j and its driver take longer for a batch than for some more codes in it."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ Questions = Together[Question, Any]
 
 def questions() -> Questions:
     """Return what collects questions; of no more codes than a batch explains if all are unknown."""
-    return Together(_answer, at_once=AT_ONCE, most=EXPLAINED)
+    return Together(_answer, at_once=AT_ONCE, most=EXPLAINED, apart_s=APART_S)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from fastapi import Request
@@ -68,16 +68,24 @@ async def _gone() -> Message:
     return {"type": "http.disconnect"}
 
 
-async def known_parameters(request: Request) -> None:
-    """Refuse a query parameter that the route does not have; a dependency of routes."""
-    route: Any = request.scope.get("route")
-    if not isinstance(route, APIRoute):
-        return
-    known = list(dict.fromkeys(_parameters(route.dependant)))
-    for name in request.query_params:
-        if name not in known:
-            hint = did_you_mean(name, known) or (f": {', '.join(known)}" if known else "")
-            raise ProblemError("invalid-request", f"no query parameter '{name[:100]}'{hint}")
+class StrictRoute(APIRoute):
+    """A route that refuses a query parameter which it does not have."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        answer = super().get_route_handler()
+        known = list(dict.fromkeys(_parameters(self.dependant)))
+
+        async def answer_known(request: Request) -> Response:
+            for name in request.query_params:
+                if name not in known:
+                    hint = did_you_mean(name, known) or (f": {', '.join(known)}" if known else "")
+                    raise ProblemError(
+                        "invalid-request", f"no query parameter '{name[:100]}'{hint}"
+                    )
+            return await answer(request)
+
+        return answer_known
 
 
 def _parameters(dependant: Dependant) -> Iterator[str]:

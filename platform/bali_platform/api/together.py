@@ -24,6 +24,7 @@ class Together(Generic[Question, Reply]):
             for who asked that question.
         at_once: batches under way.
         most: questions of a batch, so few that none waits long for the answers to others.
+        apart_s: seconds from one batch to the next, for more questions to come together.
     """
 
     def __init__(
@@ -32,8 +33,10 @@ class Together(Generic[Question, Reply]):
         *,
         at_once: int,
         most: int,
+        apart_s: float = 0.0,
     ) -> None:
-        self._answer, self._at_once, self._most = answer, at_once, most
+        self._answer, self._at_once, self._most, self._apart_s = answer, at_once, most, apart_s
+        self._next = 0.0
         self._waiting: list[tuple[Question, asyncio.Future[Reply]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy = 0
@@ -50,9 +53,13 @@ class Together(Generic[Question, Reply]):
         return await reply
 
     async def _answer_waiting(self) -> None:
+        clock = asyncio.get_running_loop().time
         while self._waiting:
+            await asyncio.sleep(max(0.0, self._next - clock()))
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            await self._answer_batch(batch)
+            if batch:  # or another task has taken it meanwhile
+                self._next = clock() + self._apart_s
+                await self._answer_batch(batch)
         self._busy -= 1  # before anything else can happen, or a late question would wait for ever
 
     async def _answer_batch(self, batch: list[tuple[Question, asyncio.Future[Reply]]]) -> None:

@@ -65,17 +65,22 @@ class Hierarchies(Codes):
         return Hierarchy(start, start.source, self.basis(start.source), members)
 
     def next_to(
-        self, source: str, codes: Collection[CodedConcept], direction: Direction
-    ) -> dict[str, list[str]]:
-        """Return the codes just above or below each of a vocabulary's codes, in order."""
-        edges = self._edges(source, list({self.node(code) for code in codes}), direction)
+        self, source: str, codes: Collection[CodedConcept]
+    ) -> dict[str, tuple[list[str], list[str]]]:
+        """Return the codes just above and just below each of a vocabulary's codes, in order."""
+        nodes = list({self.node(code) for code in codes})
+        rows = self.graph.rows(f"hierarchy_{self._kind(source)}_beside", nodes, source=source)
+        near = {node: (above, below) for node, above, below in rows}
         at: dict[str, list[str]] = defaultdict(list)
-        for found in self.codes_at(source, set(chain.from_iterable(edges.values()))):
+        for found in self.codes_at(source, {n for both in near.values() for n in chain(*both)}):
             at[self.node(found)].append(found.code)
-        return {
-            code.code: sorted({near for node in edges[self.node(code)] for near in at[node]})
-            for code in codes
-        }
+
+        def codes_of(beside: list[str]) -> list[str]:
+            return sorted({code for node in beside for code in at[node]})
+
+        nothing: tuple[list[str], list[str]] = [], []
+        found_near = {code.code: near.get(self.node(code), nothing) for code in codes}
+        return {code: (codes_of(a), codes_of(b)) for code, (a, b) in found_near.items()}
 
     def subsumes(self, a: str, b: str, source: str | None = None) -> Subsumption:
         """Return how code A stands to code B: above it, below it, the same, or neither."""
@@ -145,10 +150,12 @@ class Hierarchies(Codes):
         return {node: parents for (_, node), parents in above.items()}
 
     def _read_edges(self, source: str, nodes: list[str], direction: Direction) -> Edges:
-        kind = "atoms" if self.basis(source) == "MRHIER" else "relations"
-        rows = self.graph.rows(f"hierarchy_{kind}_{direction}", nodes, source=source)
+        rows = self.graph.rows(f"hierarchy_{self._kind(source)}_{direction}", nodes, source=source)
         edges: Edges = {node: [] for node in nodes}
         return edges | dict(rows)
+
+    def _kind(self, source: str) -> str:
+        return "atoms" if self.basis(source) == "MRHIER" else "relations"
 
     def members(self, source: str, steps: Mapping[str, int]) -> Records[Member]:
         """Return the codes of a vocabulary at some nodes, nearest first."""

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from bali_platform.api.asking import Desk, questions
+from bali_platform.api.together import Together
 from bali_platform.base.errors import BaliError, NotFoundError
 from bali_platform.terminology import Terminology
 
@@ -51,6 +52,24 @@ def test_single_questions_of_a_kind_share_a_batch(verb: Verb) -> None:
     assert len(verb.batches) < 15
     assert all({2 + n % 2 for n in numbers} == {by} for by, numbers in verb.batches)
     assert max(len(numbers) for _, numbers in verb.batches) <= 20
+
+
+def test_questions_come_together_while_a_batch_has_just_left() -> None:
+    batches: list[list[int]] = []
+
+    def doubled(asked: list[int]) -> list[int]:
+        batches.append(asked)
+        return [2 * n for n in asked]
+
+    async def stream() -> list[int]:
+        together = Together(doubled, at_once=2, most=20, apart_s=0.5)
+        answered = [await together.ask(0)]
+        late = [asyncio.ensure_future(together.ask(n)) for n in (1, 2)]
+        await asyncio.sleep(0.01)
+        return answered + await asyncio.gather(*late, together.ask(3))
+
+    assert asyncio.run(stream()) == [0, 2, 4, 6]
+    assert batches == [[0], [1, 2, 3]]
 
 
 def test_an_error_reaches_only_who_asked_for_it(verb: Verb) -> None:

@@ -54,6 +54,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "chunks": [[HUB, BARE_HUB], [RETIRED]], "whole": False, "types": ["ISA"],
         "sources": ["MSH"], "groups": ["Disorder"], "outgoing": None,
     },
+    "hierarchy_relations_beside": {"chunks": [[HUB]], "source": "MSH"},
     "hierarchy_relations_down": {"chunks": [[HUB]], "source": "MSH"},
     "hierarchy_relations_up": {"chunks": [[HUB, "C0000050"]], "source": "MSH"},
     "history": {"cuis": [HUB, RETIRED]},
@@ -89,6 +90,7 @@ OF_VECTORS = (
 OF_TERMINOLOGY: dict[str, dict[str, Any]] = {
     "code_sources": {},
     "code_types": {"cui": HUB},
+    "hierarchy_atoms_beside": {"chunks": [["1"]], "source": "MSH"},
     "hierarchy_atoms_down": {"chunks": [["1"]], "source": "MSH"},
     "hierarchy_atoms_up": {"chunks": [["1"]], "source": "MSH"},
     "hierarchy_basis": {"source": "MSH"},

@@ -174,13 +174,11 @@ def _shown(terms: Terminology, texts: list[str], sab: str) -> list[Shown | BaliE
     codes = [code for code in resolved if not isinstance(code, BaliError)]
     sources = None if sab == UMLS else [sab]
     atoms = terms.terms_of({code.cui for code in codes}, sources)
-    nothing = dict.fromkeys((code.code for code in codes), ())
-    above = nothing if sab == UMLS else terms.next_to(sab, codes, "up")
-    below = nothing if sab == UMLS else terms.next_to(sab, codes, "down")
+    near = {} if sab == UMLS else terms.next_to(sab, codes)
     return [
         code
         if isinstance(code, BaliError)
-        else Shown(code, atoms.get(code.cui, []), above[code.code], below[code.code])
+        else Shown(code, atoms.get(code.cui, []), *near.get(code.code, ((), ())))
         for code in resolved
     ]
 

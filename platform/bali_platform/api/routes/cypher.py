@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from bali_platform.api.audit import audited
 from bali_platform.api.cypher import to_answer
+from bali_platform.api.manners import StrictRoute
 from bali_platform.api.models import CypherAnswer, CypherRequest
 from bali_platform.api.problems import ProblemError, documented
 from bali_platform.api.routes.graph import LiveGraph
@@ -18,7 +19,7 @@ from bali_platform.graph.cypher import run_cypher
 AT_ONCE = 4
 TIME_LIMIT_S = 10.0
 GRACE_S = 2.0
-router = APIRouter(tags=["graph"])
+router = APIRouter(tags=["graph"], route_class=StrictRoute)
 _slots = asyncio.Semaphore(AT_ONCE)
 
 

@@ -13,6 +13,7 @@ from bali_platform.api.answers import TAG, entity_tag
 from bali_platform.api.asking import Desk
 from bali_platform.api.backend import Backend, backend_of
 from bali_platform.api.coalescing import CoalescingGraph
+from bali_platform.api.manners import StrictRoute
 from bali_platform.api.models import (
     INT64,
     Concepts,
@@ -36,31 +37,27 @@ from bali_platform.subgraphs.subgraph import Subgraph
 from bali_platform.terminology import Terminology
 
 MAX_FOUND = 1_000
-router = APIRouter(tags=["graph"])
-ids = APIRouter(tags=["graph"])
+router = APIRouter(tags=["graph"], route_class=StrictRoute)
+ids = APIRouter(tags=["graph"], route_class=StrictRoute)
 """The route that an id with a slash in it might take from others: it must be the last."""
 
 
-async def _live_graph(
-    request: Request, backend: Annotated[Backend, Depends(backend_of)]
-) -> CoalescingGraph:
-    graph = backend.graph
-    request.scope[TAG] = entity_tag(graph.version)
-    return graph
+async def _live_graph(request: Request) -> CoalescingGraph:
+    return (await _tagged(request)).graph
 
 
-async def _live_terms(
-    _: Annotated[CoalescingGraph, Depends(_live_graph)],
-    backend: Annotated[Backend, Depends(backend_of)],
-) -> Terminology:
-    return backend.terms
+async def _live_terms(request: Request) -> Terminology:
+    return (await _tagged(request)).terms
 
 
-async def _live_desk(
-    _: Annotated[CoalescingGraph, Depends(_live_graph)],
-    backend: Annotated[Backend, Depends(backend_of)],
-) -> Desk:
-    return backend.desk
+async def _live_desk(request: Request) -> Desk:
+    return (await _tagged(request)).desk
+
+
+async def _tagged(request: Request) -> Backend:
+    backend = await backend_of(request)  # called, for FastAPI takes long over each dependency
+    request.scope[TAG] = entity_tag(backend.graph.version)
+    return backend
 
 
 LiveGraph = Annotated[CoalescingGraph, Depends(_live_graph)]

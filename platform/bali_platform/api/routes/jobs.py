@@ -11,6 +11,7 @@ from starlette.datastructures import URL
 
 from bali_platform.api.audit import audited
 from bali_platform.api.backend import Backend, backend_of
+from bali_platform.api.manners import StrictRoute
 from bali_platform.api.models import (
     JobId,
     JobRecord,
@@ -26,7 +27,7 @@ from bali_platform.jobs import Job, JobState
 from bali_platform.jobs.app import wake
 from bali_platform.jobs.comparison import Comparison, compare
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=StrictRoute)
 
 
 Connected = Annotated[Backend, Depends(backend_of)]

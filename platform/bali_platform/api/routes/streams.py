@@ -13,6 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 from redis.exceptions import RedisError
 
 from bali_platform.api.backend import Backend, backend_of
+from bali_platform.api.manners import StrictRoute
 from bali_platform.api.models import JobId, JobSummary
 from bali_platform.api.problems import ProblemError, documented
 from bali_platform.api.routes.service import read_status
@@ -24,7 +25,7 @@ MAX_STREAMS = 200
 START = "-_-"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 Connected = Annotated[Backend, Depends(backend_of)]
 Position = Annotated[
     str,

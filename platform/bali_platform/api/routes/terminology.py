@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from bali_platform.api.asking import Desk, mapped, validated
 from bali_platform.api.audit import audited
 from bali_platform.api.backend import Backend, backend_of
+from bali_platform.api.manners import StrictRoute
 from bali_platform.api.models import INT64, Cui, Term, Terms
 from bali_platform.api.models_terminology import (
     CodesRequest,
@@ -44,7 +45,7 @@ from bali_platform.terminology.codes import with_displays
 from bali_platform.terminology.records import Hierarchy
 from bali_platform.terminology.saved import SavedSet, SavedSets, SetUpdate
 
-router = APIRouter(tags=["terminology"])
+router = APIRouter(tags=["terminology"], route_class=StrictRoute)
 
 
 class Direction(StrEnum):
