@@ -101,7 +101,8 @@ def create_app(backend: Backend, access: Access, extensions: Sequence[Extension]
     )
     app.state.backend = backend
     app.router.routes.append(OneHopRoute(backend))
-    for routes in (terminology, graph, cypher, jobs, streams, fhir, service):
+    # FastAPI tries one route after another: those that are asked most come first.
+    for routes in (fhir, terminology, graph, cypher, jobs, streams, service):
         app.include_router(routes.router)
     for extension in extensions:
         app.include_router(extension(backend))
