@@ -143,8 +143,8 @@ def test_an_overlay_says_what_differs(tmp_path: Path) -> None:
     assert trigger["address"] == f"{addresses['BALI_REDIS_HOST']}:{addresses['BALI_REDIS_PORT']}"
     assert trigger["enableTLS"] == addresses["BALI_REDIS_TLS"]
     assert found["PersistentVolumeClaim", "home"]["spec"]["storageClassName"] == "shared"
+    assert found["ScaledObject", "trainer"]["spec"]["maxReplicaCount"] == 2
     trainer = found["Deployment", "trainer"]["spec"]
-    assert trainer["replicas"] == 2
     resources = trainer["template"]["spec"]["containers"][0]["resources"]
     assert resources["limits"]["nvidia.com/gpu"] == 4
 
@@ -169,6 +169,21 @@ def test_workers_are_scaled_on_the_length_of_their_queue() -> None:
     assert int(trigger["metadata"]["listLength"]) > 0
     secret = named("TriggerAuthentication")[trigger["authenticationRef"]["name"]]["spec"]
     assert [s["parameter"] for s in secret["secretTargetRef"]] == ["password"]
+
+
+@pytest.mark.services
+def test_trainers_are_scaled_on_the_jobs_that_wait_or_run(api) -> None:
+    scaled = named("ScaledObject")["trainer"]["spec"]
+    assert "replicas" not in named("Deployment")[scaled["scaleTargetRef"]["name"]]["spec"]
+    (trigger,) = scaled["triggers"]
+    assert (trigger["type"], trigger["metadata"]["authMode"]) == ("metrics-api", "bearer")
+    server, path = trigger["metadata"]["url"].removeprefix("http://").split("/", 1)
+    assert server == f"api.{CUSTOMISATION['namespace']}:8000"
+    assert isinstance(api.get(f"/{path}").json()[trigger["metadata"]["valueLocation"]], int)
+    secret = named("TriggerAuthentication")[trigger["authenticationRef"]["name"]]["spec"]
+    assert [(s["parameter"], s["key"]) for s in secret["secretTargetRef"]] == [
+        ("token", "api-token")
+    ]
 
 
 @pytest.mark.parametrize(("workload", "container"), CONTAINERS, ids=lambda v: str(v)[:20])
