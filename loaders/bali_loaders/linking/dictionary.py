@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bali_loaders.linking.names import is_acronym, is_linkable, name_variants
+from bali_loaders.linking.names import is_acronym, is_linkable, is_short_form, name_variants
 from bali_loaders.linking.spelling import compile_spelling, words_of
 from bali_loaders.linking.words import Words, read_words
 from bali_platform.base.errors import BaliError
@@ -26,7 +26,7 @@ from bali_platform.base.files import new_folder
 from bali_platform.base.mixing import mix
 from bali_platform.graph.names import is_withheld, name_key
 
-FORMAT = 4
+FORMAT = 5
 """Changes whenever the same names would compile to other arrays."""
 
 Hashes = NDArray[np.uint64]
@@ -226,11 +226,13 @@ def _entries(
             if not is_linkable(name):
                 continue
             rank = min(place, _MAX_RANK)
-            exact = Flag.EXACT_CASE if is_acronym(name) else 0
+            short = is_short_form(name, synonyms)
+            written = name.upper() if short else name
+            exact = Flag.EXACT_CASE if short or is_acronym(name) else 0
             if place and is_withheld(name, withheld):
-                yield _Entry(name, concept, rank, exact | Flag.WITHHELD)
+                yield _Entry(written, concept, rank, exact | Flag.WITHHELD)
                 continue
-            yield _Entry(name, concept, rank, exact)
+            yield _Entry(written, concept, rank, exact)
             for variant in name_variants(name):
                 if name_key(variant) not in known and not is_acronym(variant):
                     yield _Entry(variant, concept, rank, Flag.VARIANT)

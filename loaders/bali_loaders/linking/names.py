@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from bali_platform.graph.names import name_key
 
@@ -21,6 +22,8 @@ _EVERYDAY_WORDS = """
     will with within without would year yes yet you your
 """
 _COMMON = frozenset(_EVERYDAY_WORDS.split())
+_LONGEST_SHORT_FORM = 6
+_INITIAL = re.compile(r"\b[^\W\d_]")
 _TAIL = re.compile(r"(?:\s*\([^()]*\)|,?\s+NOS|,?\s+unspecified)\s*$")
 
 
@@ -42,6 +45,25 @@ def is_acronym(name: str) -> bool:
     ['ALL', 'HbA1', 'AIDS', 'IL-6']
     """
     return len(name) <= 4 and sum(map(str.isupper, name)) > 1
+
+
+def is_short_form(name: str, names: Sequence[str]) -> bool:
+    """Tell whether a word of a concept's names is one of its acronyms, in whatever case.
+
+    It is written in capitals only, or spelled by the initials of another name.
+
+    >>> names = ("gastric antral vascular ectasia", "gave", "MARCH")
+    >>> [name for name in names if is_short_form(name, names)]
+    ['gave', 'MARCH']
+    """
+    if not 2 < len(name) <= _LONGEST_SHORT_FORM or not name.isalpha():
+        return False
+    if name.isupper():
+        return sum(name.lower() == other.lower() for other in names) == 1
+    return name.islower() and any(
+        len(other) > 2 * len(name) and name == "".join(_INITIAL.findall(other.lower()))
+        for other in names
+    )
 
 
 def name_variants(name: str) -> list[str]:

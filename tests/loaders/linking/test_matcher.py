@@ -224,6 +224,16 @@ def test_what_must_not_match(name: str, text: str, tmp_path: Path) -> None:
     assert found(matcher_of(names, tmp_path), text) == []
 
 
+@pytest.mark.parametrize("name", ["gave", "GAVE", "MARCH"])
+def test_acronyms_are_no_ordinary_words_however_a_source_writes_them(
+    name: str, tmp_path: Path
+) -> None:
+    spelled = "gastric antral vascular ectasia"
+    matcher = matcher_of([("C0000001", (spelled, name))], tmp_path)
+    assert found(matcher, f"She {name.lower()} up.") == []
+    assert found(matcher, f"With {name.upper()}.") == [(name.upper(), ("C0000001",))]
+
+
 def test_names_do_not_run_from_one_text_into_the_next(tmp_path: Path) -> None:
     matcher = matcher_of([("C0000001", ("heart attack",))], tmp_path)
     assert matcher.match(["his heart", "attack", ""]).by_text == [[], [], []]
