@@ -128,7 +128,8 @@ def load_decider(folder: Path, settings: Settings, reporter: Reporter = QUIET) -
     ):
         known = read_names(graph.names())
         linker, encoder = open_trained(folder, known.number, setup)
-        knowledge, _ = know(graph, known.table, [], encoder)
+        edges = linker.facts.reads_edges
+        knowledge, _ = know(graph, known.table, [], encoder, edges=edges)
     return TrainedDecisions(linker, encoder, knowledge, known.number)
 
 

@@ -34,7 +34,7 @@ def train(
     edges: Annotated[
         Literal["real", "shuffled", "none"],
         typer.Option(help="Edges of the graph to look at; those of other concepts are a control."),
-    ] = "real",
+    ] = "none",
     documents: Annotated[
         int | None, typer.Option(min=10, help="Learn from so many documents of each corpus.")
     ] = None,
@@ -55,7 +55,6 @@ def train(
     with Graph.connect(settings) as live:
         known = read_names(live.names())
         tasks = [build_mention_task(known, corpus, documents=documents) for corpus in corpora]
-        knowledge, mentions = know(live, known.table, tasks, encoder, reporter())
         facts = LinkerFacts(
             model=str(Path(model).resolve()) if Path(model).is_dir() else model,
             digest=encoder.digest,
@@ -63,6 +62,9 @@ def train(
             corpora=tuple(task.corpus for task in tasks),
             edges=edges,
             seed=seed,
+        )
+        knowledge, mentions = know(
+            live, known.table, tasks, encoder, reporter(), edges=facts.reads_edges
         )
     gold = [own for task in tasks for own in task.gold]
     linker = train_linker(knowledge, joined(mentions), gold, facts, reporter=reporter())
@@ -88,11 +90,14 @@ def ask_linkers(
     from bali_trainers.linker import evaluate_linker, know
 
     outcomes = []
-    read: dict[str, tuple[Knowledge, list[Mentions]]] = {}
+    read: dict[tuple[str, bool], tuple[Knowledge, list[Mentions]]] = {}
     for folder in folders:
         linker, encoder = open_trained(folder, known.number, setup)
-        if encoder.digest not in read:
-            read[encoder.digest] = know(graph, known.table, [task], encoder, setup.reporter)
-        knowledge, (mentions,) = read[encoder.digest]
+        needs = encoder.digest, linker.facts.reads_edges
+        if needs not in read:
+            read[needs] = know(
+                graph, known.table, [task], encoder, setup.reporter, edges=linker.facts.reads_edges
+            )
+        knowledge, (mentions,) = read[needs]
         outcomes += evaluate_linker(str(folder), linker, knowledge, mentions, task)
     return outcomes

@@ -116,15 +116,20 @@ def test_a_linker_is_trained_asked_beside_the_model_below_it_and_decides_from_th
         "\n\n".join(f"{n}|t|w3 w4 of w{n}\n{n}\t0\t5\tw3 w4\tDisease\tD000001" for n in range(30))
     )
     run("corpus", "import", file, "--codes", codes, "-o", tmp_path / "train")
-    trained = CliRunner().invoke(
-        app, ["train", "linker", str(tmp_path / "train"), "--model", str(tiny_model())]
-    )
+    train = ["train", "linker", str(tmp_path / "train"), "--model", str(tiny_model())]
+    trained = CliRunner().invoke(app, train)
     assert "links what 30 mentions of 1 corpora taught it" in " ".join(trained.stdout.split())
-    found = run("evaluate", "mentions", "--corpus", file, "--codes", codes, "--linker", linker)
-    model, own, general = found["sections"]["all"]["models"].values()
+    looks = tmp_path / "looks at edges"
+    CliRunner().invoke(app, [*train, "--edges", "real", "--output", str(looks)])
+    linkers = "--linker", linker, "--linker", looks
+    found = run("evaluate", "mentions", "--corpus", file, "--codes", codes, *linkers)
+    model, own, general, *with_edges = found["sections"]["all"]["models"].values()
     assert model["acc@1"]["value"] == 0, "the rule prefers the smaller CUI"
     assert own["acc@1"]["value"] == 1, "this corpus means the other one"
     assert general["acc@5"]["value"] == 1
+    assert [each["acc@5"]["value"] for each in with_edges] == [1, 1]
+    weighed = json.loads((looks / "linker.json").read_bytes())["weights"]["own"]
+    assert "neighbours in the document" in json.dumps(weighed)
     assert found["notes"][f"{linker}, own"]["among the candidates"] == 1
     with pytest.raises(BaliError, match="name a model, or a linker"):
         run("evaluate", "mentions", "--corpus", file, "--codes", codes)

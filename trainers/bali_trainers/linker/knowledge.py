@@ -124,6 +124,11 @@ def read_edges(source: NeighbourhoodSource, cuis: Sequence[str]) -> csr_array:
     return neighbours(np.array([heads, tails], dtype=np.int64).reshape(2, -1), len(cuis))
 
 
+def no_edges(concepts: int) -> csr_array:
+    """Return that no concepts are neighbours, [C, C]."""
+    return neighbours(np.empty((2, 0), dtype=np.int64), concepts)
+
+
 def neighbours(pairs: NDArray[np.int64], concepts: int) -> csr_array:
     """Return the symmetric matrix of pairs [2, E], without loops, ones where there is an edge."""
     head, tail = pairs[:, pairs[0] != pairs[1]]

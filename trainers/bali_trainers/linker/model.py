@@ -29,7 +29,7 @@ Convention = Literal["own", "general"]
 """``own``: what mentions of the training corpora meant is remembered; ``general``: it is not."""
 
 Edges = Literal["real", "shuffled", "none"]
-"""Which edges a linker looks at: with those of other concepts, or none, it is a control."""
+"""Which edges of the graph a linker looks at; those of other concepts (shuffled) are a control."""
 
 CONVENTIONS: tuple[Convention, ...] = ("own", "general")
 _SAME = 1e-6
@@ -57,6 +57,11 @@ class LinkerFacts(BaseModel):
     corpora: tuple[str, ...]
     edges: Edges
     seed: int
+
+    @property
+    def reads_edges(self) -> bool:
+        """Whether it looks at any."""
+        return self.edges != "none"
 
 
 class _Saved(BaseModel):
@@ -214,6 +219,6 @@ def describe(
     around = knowledge.with_shuffled_edges(facts.seed) if shuffled else knowledge
     itself, near = coherence(around, mentions, pairs, likely)
     found |= itself | memory.features(mentions, pairs, own=own)
-    if facts.edges != "none":
+    if facts.reads_edges:
         found |= near | graph_features(around, mentions, pairs)
     return found

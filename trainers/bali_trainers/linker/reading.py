@@ -14,7 +14,7 @@ from bali_platform.subgraphs import GraphNeighbourhoods
 from bali_trainers.evaluation import MentionTask, NameTable
 from bali_trainers.inference.embedding import NameEncoder
 from bali_trainers.linker.candidates import Mentions
-from bali_trainers.linker.knowledge import Knowledge, read_edges
+from bali_trainers.linker.knowledge import Knowledge, no_edges, read_edges
 
 _AT_ONCE = 2000
 
@@ -25,17 +25,23 @@ def know(
     tasks: Sequence[MentionTask],
     encoder: NameEncoder,
     reporter: Reporter = QUIET,
+    *,
+    edges: bool,
 ) -> tuple[Knowledge, list[Mentions]]:
     """Return what the live graph says of the concepts of a dictionary, and the tasks' mentions.
 
-    ``table`` is the dictionary, which the tasks share.
+    ``table`` is the dictionary, which the tasks share; without ``edges``, which take long to read,
+    nobody has neighbours.
     """
     names, asked = encoder.encode_both(table.names, [name for task in tasks for name in task.names])
-    with reporter.step("read neighbours"):
-        edges = read_edges(GraphNeighbourhoods(graph), table.cuis)
+    linked = no_edges(len(table.cuis))
+    if edges:
+        with reporter.step("read neighbours"):
+            linked = read_edges(GraphNeighbourhoods(graph), table.cuis)
+    with reporter.step("read vocabularies"):
         sources = [own for some in _chunks(table.cuis) for own in _sources(graph, some)]
     vectors = names.vectors[names.row].astype(np.float32)
-    knowledge = Knowledge(table, vectors, _marked(sources), edges)
+    knowledge = Knowledge(table, vectors, _marked(sources), linked)
     by_name = asked.vectors[asked.row].astype(np.float32)
     ends = list(accumulate(len(task.names) for task in tasks))
     own = np.split(by_name, ends)[: len(tasks)]
