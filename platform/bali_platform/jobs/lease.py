@@ -23,6 +23,7 @@ from bali_platform.jobs.store import JobNotFoundError, JobStore
 
 TIME_TO_LIVE_S = 10.0
 HEARTBEAT_S = 2.0
+SEEN_LAPSING_S = 5.0  # a lease that has less left was not renewed twice
 GRACE_S = 6.0  # after an outage of Redis a living holder needs a moment to renew its lease
 
 
@@ -164,25 +165,23 @@ class Reaper:
         self._lapsed: dict[tuple[str, int], float] = {}
 
     def sweep(self, now: float) -> bool:
-        """Look once at all jobs; return whether to look again soon, for a lease has lapsed.
+        """Look once at all jobs; return whether to look again soon, for a lease lapses.
 
         ``now`` is any clock, in seconds, that never goes back.
         """
         self._store.recover(self._folder)
         states = self._store.states()
         running = [job_id for job_id, state in states.items() if state == JobState.RUNNING]
-        lapsed = {
-            (job.id, job.attempt): job
-            for job in self._store.read(running)
-            if job.state == JobState.RUNNING and not self._store.leased(job.id)
-        }
+        jobs = [job for job in self._store.read(running) if job.state == JobState.RUNNING]
+        left = {job.id: self._store.lease_left_s(job.id) for job in jobs}
+        lapsed = {(job.id, job.attempt): job for job in jobs if not left[job.id]}
         self._lapsed = {key: self._lapsed.get(key, now) for key in lapsed}
         lost = [lapsed[key] for key, since in self._lapsed.items() if now - since >= GRACE_S]
         for job in lost:
             _give_back(self._store, job, "its worker was lost", free=True)
         if (lost or JobState.QUEUED in states.values()) and not self._waiting():
             self._wake()
-        return bool(lapsed)
+        return any(each < SEEN_LAPSING_S for each in left.values())
 
     def forget(self) -> None:
         """Start counting anew: during an outage nobody could have renewed a lease."""

@@ -308,9 +308,10 @@ class JobStore:
 
     # -- keeping and losing
 
-    def leased(self, job_id: str) -> bool:
-        """Whether somebody runs the job at this moment."""
-        return bool(self.redis.exists(keys(job_id)[1]))
+    def lease_left_s(self, job_id: str) -> float:
+        """Return how long a job's lease lasts unless it is renewed; 0 where nobody has one."""
+        left: Any = self.redis.pttl(keys(job_id)[1])
+        return float(max(left, 0)) / 1000
 
     def installation(self, folder: Path) -> str:
         """Return the random name of this Redis as a place of jobs.

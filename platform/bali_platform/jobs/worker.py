@@ -36,7 +36,7 @@ from bali_platform.services.redis_server import redis_concerns
 
 QUEUES = (SUBGRAPHS, GPU)
 SWEEP_EVERY_S = 5.0
-SWEEP_SOON_S = 1.0  # while a lease has lapsed
+SWEEP_SOON_S = 1.0  # while a lease lapses, or has lapsed
 HUNG_AFTER_S = 90.0  # without a sign of life, while Redis answers
 STOP_WITHIN_S = 60.0
 

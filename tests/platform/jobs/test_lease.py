@@ -62,7 +62,7 @@ def test_a_claim_starts_the_job(queue: Queue) -> None:
     running = queue.store.get(job.id)
     assert lease.job == running
     assert (running.state, running.attempt) == (JobState.RUNNING, 1)
-    assert queue.store.leased(job.id)
+    assert queue.store.lease_left_s(job.id)
     assert claim_job(queue.store) is None
 
 
@@ -129,6 +129,15 @@ def test_a_lapsed_lease_gives_the_job_to_the_next(queue: Queue) -> None:
     assert second.end(JobState.SUCCEEDED)
 
 
+def test_a_lease_that_is_not_renewed_is_looked_at_again_soon(queue: Queue) -> None:
+    queue.submit()
+    lease = queue.claim()
+    for left, soon in ((lease_module.TIME_TO_LIVE_S, False), (2.0, True)):
+        queue.store.change(lease.job.id, lease_s=left, holder=lease.job.holder)
+        assert queue.reaper.sweep(0.0) == soon
+    assert queue.store.get(lease.job.id).state == JobState.RUNNING
+
+
 def test_a_holder_has_time_to_renew_after_an_outage(queue: Queue) -> None:
     queue.submit()
     lease = queue.claim()
@@ -155,7 +164,7 @@ def test_a_holder_restores_a_lost_record(queue: Queue) -> None:
     lease = queue.claim()
     queue.store.redis.flushall()
     assert lease.renew()
-    assert queue.store.leased(job.id)
+    assert queue.store.lease_left_s(job.id)
     assert lease.end(JobState.SUCCEEDED)
     assert queue.store.get(job.id).state == JobState.SUCCEEDED
 
