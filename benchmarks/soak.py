@@ -43,8 +43,9 @@ from bali_platform.base.settings import Settings, load_settings
 from bali_platform.graph import Graph
 from bali_platform.jobs import Job, JobNotFoundError, JobStore, connect
 from bali_platform.jobs.reporter import HOLDER_VARIABLE
-from bali_platform.services.artefacts import Artefacts, StoreError
+from bali_platform.services.artefacts import StoreError
 from bali_trainers.models.bases import resolve_base
+from bali_trainers.training.following import bring_run
 from bali_trainers.training.submission import PreparedJob, prepare
 from benchmarks.farm import Farm
 from benchmarks.record import record
@@ -257,8 +258,8 @@ class Soak:
     def _weights(self, job: Job) -> str:
         """Return a digest of a job's model, which the store has."""
         brought = self._home / "brought" / job.id
-        with suppress(StoreError):
-            Artefacts(f"{self._farm.settings.store}/jobs/{job.id}").get("run", brought)
+        with suppress(StoreError, FileNotFoundError):
+            bring_run(brought, self._farm.settings)
             return sha256((brought / "model" / "model.safetensors").read_bytes()).hexdigest()
         return "none"
 
@@ -267,9 +268,11 @@ class Soak:
         job = run.job
         weights = self._weights(job)
         if job.state == "succeeded":
-            for place in ("one/jobs", "two/jobs", "store/jobs", "brought"):
-                for part in ("checkpoints", "model", "objects"):
+            for place in ("one/jobs", "two/jobs"):
+                for part in ("checkpoints", "model"):
                     shutil.rmtree(self._home / place / job.id / part, ignore_errors=True)
+            for place in ("store/jobs", "brought"):
+                shutil.rmtree(self._home / place / job.id, ignore_errors=True)
         return {
             "job": job.id,
             "fault": run.fault,

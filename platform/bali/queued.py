@@ -19,7 +19,7 @@ from bali_platform.base.logs import say
 from bali_platform.base.settings import Settings, load_settings
 from bali_platform.jobs import Job, JobReporter, JobState, JobStore, code_version, connect
 from bali_platform.services.artefacts import here, open_store, patiently, shared
-from bali_trainers.training.following import leave
+from bali_trainers.training.following import leave, own_part
 
 REPORT = "report.json"
 
@@ -101,7 +101,7 @@ def _run(folder: Path, job: str, settings: Settings) -> int:
     command = [sys.executable, "-m", "bali", *words, "--output", str(folder / REPORT)]
     if code := subprocess.run(command, check=False).returncode:
         return code
-    if (store := open_store(settings, "jobs", job)) is not None:
+    if (store := own_part(settings, job)) is not None:
         leave(store, folder, [REPORT])
     with JobReporter(JobStore(connect()), job) as reporter:
         reporter.artefact("report", folder / REPORT)

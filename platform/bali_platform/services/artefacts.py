@@ -63,6 +63,19 @@ class Artefacts:
             hint = _EXTRAS.get(url.partition(":")[0], "see docs/deployment.md")
             raise UsageError(f"BALI_STORE = {url}: {error}: {hint}") from None
 
+    def part(self, name: str) -> Artefacts:
+        """Return a part of it that has files of its own."""
+        return Artefacts(f"{self._url}/{name}")
+
+    def parts(self) -> list[str]:
+        """Return the names of the parts of a store that holds nothing else."""
+        with self._telling():
+            try:
+                found = self._fs.ls(self._root, detail=True)
+            except FileNotFoundError:
+                return []
+        return sorted(PurePosixPath(each["name"]).name for each in found)
+
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder of them, sorted."""
         with self._telling():

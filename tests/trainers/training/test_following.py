@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from bali_platform.services.artefacts import Artefacts
 from bali_platform.streaming import BatchKey, InlineSource, Recorder, encode
 from bali_trainers.batches.places import tokenizer_sha
 from bali_trainers.export import export_run, find_run
+from bali_trainers.training.following import bring_checkpoints, open_uploads
 from bali_trainers.training.start import main
 from bali_trainers.training.submission import prepare
 
@@ -128,7 +130,7 @@ def test_another_machine_goes_on_from_the_store(
     job: Job = prepare(configuration, first).queue(jobs, first.home / "jobs", retries=2)
     copied = Artefacts(f"{store}/jobs/{job.id}")
     with worker(first) as lost:
-        wait_for(lambda: copied.names("checkpoints"))
+        wait_for(lambda: checkpoints(copied))
         kill(lost)
     assert jobs.get(job.id).step < STEPS
     shutil.move(first.home, tmp_path / "lost")
@@ -147,7 +149,59 @@ def test_another_machine_goes_on_from_the_store(
     export_run(brought, tmp_path / "out" / "model")
     assert weights(tmp_path / "out") == wanted
     assert metrics(brought) == metrics(ended.folder)
-    assert copied.names("checkpoints") == []
+    assert checkpoints(copied) == []
+
+
+def checkpoints(store: Artefacts) -> list[str]:
+    """Which ones the holders of a job have left in its part of the store."""
+    parts = [store.part(holder) for holder in store.parts()]
+    return sorted(name for part in parts for name in part.names("checkpoints"))
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "folder":
+        return f"file://{tmp_path}/shared"
+    bucket: str = request.getfixturevalue("s3")
+    return f"{bucket}/{tmp_path.name}"
+
+
+def test_who_was_taken_for_lost_harms_nothing_of_its_successor(
+    shared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders, uploads = [tmp_path / "lost", tmp_path / "next"], []
+    settings = Settings(home=tmp_path, store=shared)
+    stored = Artefacts(f"{shared}/jobs/j")
+
+    def train(holder: int, step: int) -> None:
+        folder = folders[holder] / "checkpoints" / f"step-{step:08d}"
+        folder.mkdir(parents=True)
+        (folder / "state.json").write_text(json.dumps({"facts": {"best": {"step": 0}}}))
+        (folder / "weights").write_text(f"after {step}")
+        (folders[holder] / "metrics.jsonl").write_text(f"of {holder} until {step}\n")
+        uploads[holder].offer(step)
+        wait_for(lambda: not [*folders[holder].glob(".upload-*")])
+
+    for holder, folder in enumerate(folders):
+        monkeypatch.setenv("BALI_HOLDER", "ba"[holder])  # the names say nothing of their order
+        found = open_uploads(settings, "j", folder)
+        assert found is not None
+        uploads.append(found)
+        train(holder, 10 + 10 * holder)
+    assert checkpoints(stored) == ["checkpoints/step-00000020"]
+    train(0, 20)  # the same step, with metrics of its own
+    train(0, 15)
+    assert checkpoints(stored) == [f"checkpoints/step-000000{step}" for step in (15, 20)]
+    third = tmp_path / "third"
+    third.mkdir()
+    bring_checkpoints(third, "j", settings)
+    assert sorted(path.name for path in (third / "checkpoints").iterdir()) == [
+        "step-00000015", "step-00000020",
+    ]  # fmt: skip
+    assert (third / "checkpoints" / "step-00000020" / "weights").read_text() == "after 20"
+    assert (third / "metrics.jsonl").read_text() == "of 1 until 20\n"
+    train(1, 30)
+    assert checkpoints(stored) == ["checkpoints/step-00000030"]
 
 
 def metrics(folder: Path) -> list[str]:

@@ -1,8 +1,9 @@
 """What follows a job from machine to machine through the store: checkpoints, at last its model.
 
-In the job's part of the store, ``checkpoints/step-00000050`` holds a checkpoint and the metrics up
-to then, and ``run`` what the finished run left; their files have the paths that they have in the
-job's folder.
+The job's part of the store has a part for each who held the job: one that was taken for lost and
+still writes touches nothing of its successor's. There ``checkpoints/step-00000050`` holds a
+checkpoint and the metrics up to then, and ``run`` what the finished run left; their files have the
+paths that they have in the job's folder.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from operator import itemgetter
 from pathlib import Path
 
 from bali_platform.base.logs import say
 from bali_platform.base.settings import Settings
+from bali_platform.jobs.reporter import HOLDER_VARIABLE
 from bali_platform.services.artefacts import (
     Artefacts,
     NotInStoreError,
@@ -39,11 +42,11 @@ class Uploads:
     """Copies whole checkpoints to the store, beside training: the newest one, and the best.
 
     While an upload lasts, of those that follow the newest waits; a failed one is said, and the next
-    one tries again.
+    one tries again. What ``earlier`` holders of the job have left goes, once this one's is there.
     """
 
-    def __init__(self, store: Artefacts, folder: Path) -> None:
-        self._store, self._folder = store, folder
+    def __init__(self, store: Artefacts, folder: Path, earlier: Sequence[Artefacts] = ()) -> None:
+        self._store, self._folder, self._earlier = store, folder, earlier
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="upload")
         self._last: Future[None] | None = None
         for left in folder.glob(f"{_STAGED}*"):
@@ -102,20 +105,34 @@ class Uploads:
         for other in self._store.names(_CHECKPOINTS):
             if other not in names:
                 self._store.drop(other, kept=names)
+        for store in self._earlier:
+            for other in store.names(_CHECKPOINTS):
+                store.drop(other, kept=[])
 
 
 def open_uploads(settings: Settings, job: str | None, folder: Path) -> Uploads | None:
     """Return where a job's checkpoints go, if there is a store."""
-    store = open_store(settings, "jobs", job) if job else None
-    return Uploads(store, folder) if store else None
+    store = own_part(settings, job) if job else None
+    if store is None or job is None:
+        return None
+    return Uploads(store, folder, patiently(lambda: _left_by_all(settings, job)))
+
+
+def own_part(settings: Settings, job: str) -> Artefacts | None:
+    """Return where the process that holds a job leaves what it makes, if there is a store."""
+    return open_store(settings, "jobs", job, os.environ[HOLDER_VARIABLE])
+
+
+def _left_by_all(settings: Settings, job: str) -> list[Artefacts]:
+    store = open_store(settings, "jobs", job)
+    return [store.part(holder) for holder in store.parts()] if store else []
 
 
 def bring_all(folder: Path, job: str, config: Config, spec: DataSpec, settings: Settings) -> None:
     """Bring what a run needs here from the store, if there is one: last checkpoint, model, text."""
-    store = open_store(settings, "jobs", job)
-    if store is None:
+    if not settings.store:
         return
-    patiently(lambda: _bring_checkpoints(store, folder))
+    patiently(lambda: bring_checkpoints(folder, job, settings))
     patiently(lambda: here(config.model.base, settings))
     if config.data.replay is None:
         patiently(lambda: locate(spec, settings))
@@ -136,20 +153,22 @@ def leave(store: Artefacts, folder: Path, parts: Iterable[str]) -> None:
 
 def bring_run(folder: Path, settings: Settings) -> bool:
     """Bring what the finished run of a job's folder left; False where the store has no such run."""
-    store = open_store(settings, "jobs", folder.name)
-    if store is None or not store.has(_RUN):
-        return False
-    _bring(store, _RUN, folder)
-    return True
+    for store in _left_by_all(settings, folder.name):
+        if store.has(_RUN):
+            _bring(store, _RUN, folder)
+            return True
+    return False
 
 
-def _bring_checkpoints(store: Artefacts, folder: Path) -> None:
-    """Bring the checkpoints in the store, unless this machine has one of a later step."""
+def bring_checkpoints(folder: Path, job: str, settings: Settings) -> None:
+    """Bring a job's checkpoints in the store, unless this machine has one of a later step."""
     own = max((path.name for path in (folder / _CHECKPOINTS).glob("step-*")), default="")
-    names = store.names(_CHECKPOINTS)
-    if not names or names[-1] <= f"{_CHECKPOINTS}/{own}":
+    stores = _left_by_all(settings, job)
+    left = [(name, store) for store in stores for name in store.names(_CHECKPOINTS)]
+    left.sort(key=itemgetter(0))
+    if not left or left[-1][0] <= f"{_CHECKPOINTS}/{own}":
         return
-    for name in names:
+    for name, store in left:
         try:
             _bring(store, name, folder)
             say(f"{name} comes from the store")
