@@ -13,8 +13,11 @@ from contextlib import contextmanager, nullcontext, suppress
 from hashlib import sha256
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
+from tests.collector import Collector, attributes, collecting
+from tests.serving import run_server
 from typer.testing import CliRunner
 
 from bali.cli.main import app
@@ -40,6 +43,7 @@ from bali_trainers.training.submission import prepare
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
 STEPS = 12
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 CONFIG = f"""
 name = "spine"
 seed = 7
@@ -81,12 +85,21 @@ for _, payload in source.batches(BatchKey(*key) for key in keys):
 
 
 @pytest.fixture(scope="module")
-def spine(module_settings: Settings) -> Settings:
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def spine(module_settings: Settings, collector: Collector) -> Settings:
     """A home with a graph, a linked corpus and running workers."""
     own = module_settings
     synthetic.write(own.home / "release", concepts=400, seed=1)
     umls.load(own.home / "release", umls.LoadOptions(), own)
-    services.up(own, workers=True)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in traced(collector).items():
+            patch.setenv(name, value)
+        services.up(own, workers=True)
     with Graph.connect(own) as graph:
         dictionary = graph_dictionary(graph, own.home / "cache", withheld=0.1)
         write_definitions(graph, Linker(dictionary), own.home / "corpora" / "definitions")
@@ -95,9 +108,18 @@ def spine(module_settings: Settings) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(spine: Settings) -> Job:
-    """A streamed run that nobody interferes with."""
-    return finish(spine, submit(spine))
+def undisturbed(spine: Settings, collector: Collector) -> Job:
+    """A streamed run that nobody interferes with, queued through the API."""
+    with run_server(spine, **traced(collector)) as address:
+        headers = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+        asked = {"json": {"toml": CONFIG}, "headers": headers, "timeout": 120}
+        answer = httpx.post(f"{address}/v1/jobs", **asked)
+    return finish(spine, JobStore(connect(spine)).get(answer.json()["id"]))
+
+
+def traced(collector: Collector) -> dict[str, str]:
+    """What users of OpenTelemetry set."""
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.address, "OTEL_BSP_SCHEDULE_DELAY": "300"}
 
 
 def submit(spine: Settings) -> Job:
@@ -143,6 +165,38 @@ def victims(spine: Settings, job: Job, name: str) -> list[psutil.Process]:
             if ours and all(word in " ".join(process.cmdline()) for word in words):
                 found.append(process)
     return found
+
+
+def test_a_job_is_one_trace_from_the_request_to_the_trainer(
+    undisturbed: Job, collector: Collector
+) -> None:
+    parts = {
+        "POST /jobs": None,
+        "queue a job": "POST /jobs",
+        "wait in the queue": "queue a job",
+        "run a job": "queue a job",
+        "train": "run a job",
+        "steps to a checkpoint": "train",
+        "bali.build_batch": "train",
+    }
+    deadline = time.monotonic() + 60
+    while not all(map(collector.named, parts)):
+        assert time.monotonic() < deadline, set(parts) - {span.name for span in collector.spans}
+        time.sleep(0.1)
+    ids = {span.span_id: span for span in collector.spans}
+    for part, whole in parts.items():
+        for span in collector.named(part):
+            assert span.trace_id.hex() == TRACE
+            assert whole is None or ids[span.parent_span_id].name == whole
+    (run,) = collector.named("run a job")
+    told = attributes(run)
+    assert (told["bali.job"], told["bali.attempt"]) == (undisturbed.id, 1)
+    assert (told["bali.holder"], told["process.exit.code"]) == (undisturbed.holder, 0)
+    saved = [attributes(span)["bali.step"] for span in collector.named("steps to a checkpoint")]
+    assert saved == [3, 6, 9, 12]
+    assert len(collector.named("bali.build_batch")) >= STEPS
+    statements = [span for span in collector.spans if span.name.startswith("neo4j ")]
+    assert {span.trace_id.hex() for span in statements} == {TRACE}
 
 
 def test_three_sources_give_the_same_bytes(
@@ -198,24 +252,12 @@ def test_a_kill_changes_no_weight(spine: Settings, undisturbed: Job, names: list
                 for process in killed[name]:
                     process.kill()
 
-    with serving(spine) if "api" in names else nullcontext():
+    with run_server(spine) if "api" in names else nullcontext():
         job = finish(spine, submit(spine), disturb)
 
     assert all(killed[name] for name in names)
     assert weights(job) == weights(undisturbed)
     shutil.rmtree(job.folder)
-
-
-@contextmanager
-def serving(spine: Settings) -> Iterator[None]:
-    """Run ``bali serve``, which a test may kill."""
-    command = [sys.executable, "-m", "bali", "serve", "--port", "0"]
-    variables = os.environ | settings_environment(spine)
-    with subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL) as server:
-        try:
-            yield
-        finally:
-            server.kill()
 
 
 def test_trained_model_answers(spine: Settings, undisturbed: Job) -> None:

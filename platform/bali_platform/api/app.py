@@ -34,6 +34,7 @@ from bali_platform.api.routes import (
     terminology,
 )
 from bali_platform.api.routes.one_hop import OneHopRoute
+from bali_platform.base.telemetry import flush
 
 PAGES = "/ui"
 PUBLIC = ("/health", "/openapi.json", f"{PAGES}/")
@@ -88,6 +89,7 @@ def create_app(backend: Backend, access: Access, extensions: Sequence[Extension]
         await to_thread.run_sync(backend.start)
         yield
         await to_thread.run_sync(backend.stop)
+        await to_thread.run_sync(flush)
 
     app = Api(
         title="BALI",

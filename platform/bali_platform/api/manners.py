@@ -32,14 +32,15 @@ class Manners:
             await self._app(scope, receive, send)
             return
         if scope["path"].startswith(f"{VERSION}/"):
-            scope = {**scope, "root_path": VERSION}
+            scope["root_path"] = VERSION  # in place: who counts requests reads their route in it
         asked = scope["method"]
         methods = allowed(self._routes, scope) if asked in ("OPTIONS", "HEAD") else []
         if asked == "OPTIONS" and methods:
             await Response(None, 204, {"Allow": ", ".join(methods)})(scope, receive, send)
         elif asked == "HEAD" and "GET" in methods:
             head = _Head(send)
-            await self._app({**scope, "method": "GET"}, _gone, head)
+            await self._app(asked_for := {**scope, "method": "GET"}, _gone, head)
+            scope["route"] = asked_for.get("route")
             await head.end()
         else:
             await self._app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""What Prometheus reads: requests as they pass, and the platform as it stands at each scrape."""
+"""Requests as they pass, counted and traced, and the platform as Prometheus scrapes it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.telemetry import PARENT, Span, span
 from bali_platform.jobs import JobState
 
 if TYPE_CHECKING:
@@ -71,13 +72,25 @@ class Measured:
                 streams = Headers(scope=message).get("content-type", "").startswith(EVENTS)
             await send(message)
 
+        parent = Headers(scope=scope).get(PARENT, "")
         try:
-            await self._app(scope, receive, watch)
+            with span("request", parent) as request:
+                try:
+                    await self._app(scope, receive, watch)
+                finally:
+                    _tell(request, scope, status or 499)
         finally:
             route = _route(scope)
             self._metrics.requests.labels(_method(scope), route, status or 499).inc()
             if not streams:
                 self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
+
+
+def _tell(request: Span, scope: Scope, status: int) -> None:
+    request.update_name(f"{_method(scope)} {_route(scope)}")
+    request.set_attribute("http.request.method", _method(scope))
+    request.set_attribute("http.route", _route(scope))
+    request.set_attribute("http.response.status_code", status)
 
 
 def _route(scope: Scope) -> str:
@@ -141,11 +154,22 @@ class _Platform(Collector):
         yield depth
 
     def _jobs(self) -> Iterator[Metric]:
-        states = [*self._backend.jobs.states().values()]
+        states = self._backend.jobs.states()
         jobs = GaugeMetricFamily("bali_jobs", "Jobs by state.", labels=["state"])
         for state in JobState:
-            jobs.add_metric([state], states.count(state))
-        yield jobs
+            jobs.add_metric([state], [*states.values()].count(state))
+        steps = GaugeMetricFamily("bali_job_step", "Of running jobs.", labels=["job", "name"])
+        last = GaugeMetricFamily(
+            "bali_job_metric",
+            "Last reported loss, sentences_s and so on of running jobs.",
+            labels=["job", "name", "metric"],
+        )
+        running = (job for job, state in states.items() if state == JobState.RUNNING)
+        for job in self._backend.jobs.summaries(running):
+            steps.add_metric([job.id, job.name], job.step)
+            for metric, value in job.metrics.items():
+                last.add_metric([job.id, job.name, metric], value)
+        yield from (jobs, steps, last)
 
     def _cache(self) -> Iterator[Metric]:
         stats = self._backend.cache_stats()

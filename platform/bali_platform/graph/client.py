@@ -16,6 +16,7 @@ from neo4j.exceptions import DriverError, Neo4jError
 
 from bali_platform.base.errors import BaliError, NotFoundError, UsageError, did_you_mean
 from bali_platform.base.settings import Settings, load_settings
+from bali_platform.base.telemetry import span
 from bali_platform.graph.records import (
     Concept,
     History,
@@ -150,7 +151,7 @@ class Graph:
         def again(transaction: neo4j.ManagedTransaction) -> T:
             return take(transaction.run(text, parameters))
 
-        with self.errors(), self._session(fetch_size=-1) as session:
+        with span(f"neo4j {name}"), self.errors(), self._session(fetch_size=-1) as session:
             try:
                 # One round trip, where a transaction that the driver may repeat takes three.
                 return take(session.run(neo4j.Query(text, timeout=limit), parameters))

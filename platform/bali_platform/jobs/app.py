@@ -13,12 +13,13 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any
 
-from celery import Celery, signals
+from celery import Celery, Task, signals
 from celery.exceptions import SecurityWarning
 from kombu.exceptions import OperationalError
 
 from bali_platform.base.logs import formatter, wants_json
 from bali_platform.base.settings import load_settings
+from bali_platform.base.telemetry import PARENT, flush, span, traceparent
 from bali_platform.jobs.code import code_version
 from bali_platform.jobs.connection import connect
 from bali_platform.jobs.pulse import Pulse
@@ -61,7 +62,18 @@ def _configuration() -> dict[str, Any]:
     }
 
 
-app = Celery("bali")
+class _Traced(Task):
+    """A task that is a part of what its message says that it is a part of."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        parent = self.request.get(PARENT)
+        if not parent:
+            return super().__call__(*arguments, **options)
+        with span(self.name, parent, arguments=" ".join(map(str, arguments))):
+            return super().__call__(*arguments, **options)
+
+
+app = Celery("bali", task_cls=_Traced)
 app.add_defaults(_configuration)
 app.steps["consumer"].add(Pulse)
 
@@ -87,6 +99,11 @@ def _prepare_process(**_: Any) -> None:
     die_with_parent()
     # More cores are for more processes, which threads of the tokenizer would only disturb.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+@signals.worker_process_shutdown.connect
+def _leave_process(**_: Any) -> None:
+    flush()
 
 
 def request_batch(job_id: str) -> Callable[[BatchKey], None]:
@@ -125,7 +142,11 @@ def hosts_serving(queue: str) -> set[str]:
 
 
 def _send(task: str, queue: str, *arguments: object) -> None:
+    # A wake-up call is for any job: what it runs is a part of the trace in that job's record.
+    headers = {PARENT: parent} if queue != GPU and (parent := traceparent()) else {}
     try:
-        app.send_task(task, arguments, queue=queue, ignore_result=True, retry=False)
+        app.send_task(
+            task, arguments, queue=queue, headers=headers, ignore_result=True, retry=False
+        )
     except OperationalError as error:
         raise ConnectionError(f"the broker is away: {error}") from error

@@ -33,7 +33,8 @@ class Job(BaseModel):
     ``attempt`` counts how often the job was started, and ``holder`` is the random name of the one
     who started it last: nobody else may write while it runs; ``place`` says where. It wants
     ``cards`` graphics cards of at least ``card_memory_mb`` MiB each. ``installation`` names the
-    Redis that the job was queued in, and ``request`` the one to the API that queued it.
+    Redis that the job was queued in, ``request`` the one to the API that queued it, and ``trace``
+    the ``traceparent`` that it is a part of.
     ``stalls`` counts the attempts in a row that got no further than ``mark``, the step reached
     before them; after ``retries`` of these the job fails.
     Times are seconds since the epoch. Fields that a newer version has added are kept as they are.
@@ -55,6 +56,7 @@ class Job(BaseModel):
     card_memory_mb: int = 0
     installation: str = ""
     request: str = ""
+    trace: str = ""
 
     state: JobState = JobState.QUEUED
     cancel_requested: bool = False

@@ -25,6 +25,7 @@ from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.files import write_atomically
 from bali_platform.base.logs import request_id
 from bali_platform.base.settings import load_settings
+from bali_platform.base.telemetry import span, traceparent
 from bali_platform.jobs.code import code_version
 from bali_platform.jobs.model import Event, Job, JobState
 from bali_platform.jobs.records import CHANGE, INDEX, STATES, encode, keys
@@ -76,31 +77,35 @@ class JobStore:
         With another ``state`` nobody runs it; workers build batches for it all the same.
         """
         job_id = secrets.token_hex(4)
-        job = Job(
-            id=job_id,
-            kind=kind,
-            name=name,
-            folder=folder / job_id,
-            config=config,
-            spec=spec,
-            code_version=code_version(),
-            created_at=time.time(),
-            priority=priority,
-            retries=retries,
-            cards=cards,
-            card_memory_mb=card_memory_mb,
-            state=state,
-            request=request_id(),
-            installation=self.installation(folder),
-        )
-        try:
-            for file, content in (("config", config), ("spec", spec)):
-                write_atomically(job.folder / f"{file}.json", json.dumps(content, indent=2))
-            self._copy(job)
-        except OSError as error:
-            raise BaliError(f"cannot write the job to {job.folder}: {error.strerror}") from error
-        self._put(job, "submitted")
-        return job
+        with span("queue a job", traceparent(), job=job_id):
+            job = Job(
+                id=job_id,
+                kind=kind,
+                name=name,
+                folder=folder / job_id,
+                config=config,
+                spec=spec,
+                code_version=code_version(),
+                created_at=time.time(),
+                priority=priority,
+                retries=retries,
+                cards=cards,
+                card_memory_mb=card_memory_mb,
+                state=state,
+                request=request_id(),
+                trace=traceparent(),
+                installation=self.installation(folder),
+            )
+            try:
+                for file, content in (("config", config), ("spec", spec)):
+                    write_atomically(job.folder / f"{file}.json", json.dumps(content, indent=2))
+                self._copy(job)
+            except OSError as error:
+                raise BaliError(
+                    f"cannot write the job to {job.folder}: {error.strerror}"
+                ) from error
+            self._put(job, "submitted")
+            return job
 
     def get(self, job_id: str) -> Job:
         """Return a job by its id; raises :class:`JobNotFoundError`."""

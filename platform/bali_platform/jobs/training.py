@@ -31,6 +31,7 @@ from bali_platform.base.files import write_atomically
 from bali_platform.base.locks import locked
 from bali_platform.base.logs import REQUEST_VARIABLE, about, keep_small
 from bali_platform.base.settings import load_settings
+from bali_platform.base.telemetry import PARENT_VARIABLE, span, traceparent
 from bali_platform.jobs.app import app, wake
 from bali_platform.jobs.cards import Cards, Hold, inventory
 from bali_platform.jobs.code import code_version, code_version_on_disk
@@ -79,11 +80,21 @@ def run_job(lease: Lease, hold: Hold, stopping: threading.Event) -> None:
 
     When ``stopping`` is set the trainer is stopped and the job goes back to the queue.
     """
-    with about(job=lease.job.id, request=lease.job.request):
-        _run(lease, hold, stopping)
+    job = lease.job
+    with about(job=job.id, request=job.request):
+        if job.attempt == 1:
+            with span("wait in the queue", job.trace, since=job.created_at, job=job.id):
+                pass
+        with span(
+            "run a job", job.trace, job=job.id, attempt=job.attempt, holder=job.holder,
+            place=job.place,
+        ) as run:  # fmt: skip
+            code = _run(lease, hold, stopping)
+            run.set_attribute("process.exit.code", "none" if code is None else code)
 
 
-def _run(lease: Lease, hold: Hold, stopping: threading.Event) -> None:
+def _run(lease: Lease, hold: Hold, stopping: threading.Event) -> int | None:
+    code = None
     try:
         job = _settled(lease)
         logger.info("job %s starts: attempt %d", job.id, job.attempt)
@@ -101,6 +112,7 @@ def _run(lease: Lease, hold: Hold, stopping: threading.Event) -> None:
         _insist(lambda: _conclude(lease, code, stopping.is_set()))
     finally:
         hold.release()
+    return code
 
 
 def _leave(lease: Lease, reason: str, stopping: threading.Event) -> None:
@@ -147,6 +159,7 @@ def _start(job: Job, hold: Hold, lock: int, log: IO[bytes]) -> subprocess.Popen[
         stderr=subprocess.STDOUT,
         env=os.environ
         | {HOLDER_VARIABLE: job.holder, REQUEST_VARIABLE: job.request}
+        | {PARENT_VARIABLE: traceparent()}
         | hold.environment,
         pass_fds=[lock, *hold.locks],
         start_new_session=True,

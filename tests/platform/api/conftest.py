@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import httpx
 import neo4j
 import pytest
+from tests.serving import run_server
 
 from bali_platform.base.settings import Settings
-from bali_platform.services.workers import settings_environment
 
 SCHEMA = (
     "CREATE CONSTRAINT concept_cui IF NOT EXISTS FOR (n:Concept) REQUIRE n.cui IS UNIQUE",
@@ -121,23 +117,6 @@ def graph(driver: neo4j.Driver) -> neo4j.Driver:
     """A driver of the server that holds the graph above."""
     seed_graph(driver)
     return driver
-
-
-@contextmanager
-def run_server(settings: Settings, *options: str, **environment: str) -> Iterator[str]:
-    """Run ``bali serve`` and give its address."""
-    command = [sys.executable, "-m", "bali", "serve", "--port", "0", *options]
-    variables = {**os.environ, **settings_environment(settings), **environment}
-    with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stderr is not None
-            told = server.stderr.readline()
-            found = re.search(r":(\d+)/", told)
-            assert found, told + server.stderr.read()
-            yield f"http://127.0.0.1:{found[1]}"
-        finally:
-            server.terminate()
-            server.communicate(timeout=20)
 
 
 @pytest.fixture(scope="session")

@@ -342,16 +342,19 @@ def test_panels_have_places_of_their_own() -> None:
 
 
 @pytest.mark.services
-def test_panels_show_metrics_that_exist(api) -> None:
+def test_panels_and_alerts_ask_for_metrics_that_exist(api) -> None:
     api.get("/concepts/C0000001")
     text = api.get("/metrics").text
     families = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     samples = {re.split(r"[{ ]", line)[0] for line in text.splitlines() if line[0] != "#"}
-    for panel in json.loads(DASHBOARD.read_text())["panels"]:
-        for target in panel["targets"]:
-            metrics = set(re.findall(r"\bbali_\w+", target["expr"]))
-            assert metrics
-            assert metrics <= families | samples, target["expr"]
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    alerts = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"][0][
+        "rules"
+    ]
+    for told in [*(target for panel in panels for target in panel["targets"]), *alerts]:
+        metrics = set(re.findall(r"\bbali_\w+", told["expr"]))
+        assert metrics
+        assert metrics <= families | samples, told["expr"]
 
 
 def test_every_setting_is_documented() -> None:

@@ -126,7 +126,7 @@ def test_the_platform_is_followed(api, store, tmp_path) -> None:
     assert after["recent"][0]["id"] == job.id
 
 
-def test_metrics_show_jobs_requests_and_services(api, job) -> None:
+def test_metrics_show_jobs_requests_and_services(api, store, job) -> None:
     def metrics() -> dict[str, float]:
         lines = api.get("/metrics").text.splitlines()
         return {k: float(v) for k, v in (x.rsplit(" ", 1) for x in lines if x[0] != "#")}
@@ -137,10 +137,14 @@ def test_metrics_show_jobs_requests_and_services(api, job) -> None:
     assert before['bali_queue_depth{queue="gpu"}'] == 0
     for _ in range(3):
         api.get("/concepts/C0000001")
-        api.get("/concepts/C0000002")
+        api.get("/v1/concepts/C0000002")
     name = 'bali_requests_total{method="GET",route="/concepts/{cui}",status="200"}'
     after = metrics()
     assert after[name] - before.get(name, 0) == 6
+    run(store, job)
+    store.change(job.id, {"step": 7, "metrics": {"loss": 0.5}})
+    assert metrics()[f'bali_job_step{{job="{job.id}",name="a-job"}}'] == 7
+    assert metrics()[f'bali_job_metric{{job="{job.id}",metric="loss",name="a-job"}}'] == 0.5
     assert after["bali_answers_hits_total"] - before["bali_answers_hits_total"] >= 4
 
 

@@ -150,6 +150,7 @@ def test_without_services_it_says_so_and_recovers(own_settings, serve) -> None:
     with serve(own_settings) as address, httpx.Client(base_url=address, timeout=60) as client:
         health = client.get("/health")
         assert health.status_code == 503
+        assert client.get("/health/live").status_code == 204
         assert health.json() == {"status": "degraded", "neo4j": False, "redis": False}
         for url in ("/concepts?q=heart", "/jobs"):
             answer = client.get(url)

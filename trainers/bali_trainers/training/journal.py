@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from bali_platform.base.logs import say
+from bali_platform.base.telemetry import span
 from bali_trainers.training.loggers import Logger
 
 
@@ -46,6 +48,7 @@ class Journal:
         self._path = folder / "metrics.jsonl" if folder is not None else None
         self._remote = remote
         self._signalled = False
+        self._saved_at = time.time()
         self.last: dict[str, float] = {}
 
     def say(self, line: str) -> None:
@@ -81,6 +84,9 @@ class Journal:
         """Note a checkpoint."""
         if self._copy is not None:
             self._copy(step)
+        if self._path is not None:
+            with span("steps to a checkpoint", since=self._saved_at, step=step):
+                self._saved_at = time.time()
         self._event("checkpoint", step)
 
     def cancelled(self) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from bali_platform.base.errors import BaliError
 from bali_platform.base.logs import about, say
 from bali_platform.base.settings import load_settings
+from bali_platform.base.telemetry import PARENT_VARIABLE, span, traceparent
 from bali_trainers.training.following import bring_all
 from bali_trainers.training.job_folder import read_config, read_spec
 from bali_trainers.training.rank_launcher import CANCELLED, launch, leave
@@ -27,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="the job's folder")
     parser.add_argument("--job", help="the job's id, to report to its record")
     options = parser.parse_args(arguments)
-    with about(job=options.job):
+    with about(job=options.job), span("train", rank=os.environ.get("RANK", "")):
+        os.environ[PARENT_VARIABLE] = traceparent()  # of threads that ask for batches, and of ranks
         return _run(options, arguments or sys.argv[1:])
 
 
