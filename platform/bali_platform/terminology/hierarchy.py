@@ -147,7 +147,7 @@ class Hierarchies(Codes):
 
         # What is high up is above many: it is read once.
         above = self._above.get(((source, node) for node in nodes), read)
-        return {node: parents for (_, node), parents in above.items()}
+        return {node: above[source, node] for node in nodes}
 
     def _read_edges(self, source: str, nodes: list[str], direction: Direction) -> Edges:
         rows = self.graph.rows(f"hierarchy_{self._kind(source)}_{direction}", nodes, source=source)

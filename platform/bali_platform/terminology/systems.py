@@ -9,7 +9,7 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 OID = re.compile(r"(?:urn:oid:)?(\d+(?:\.\d+){3,})")
@@ -61,6 +61,7 @@ def by_sab() -> dict[str, System]:
     return {system.sab: system for system in systems()}
 
 
+@lru_cache(10_000)
 def fold(name: str) -> str:
     """Fold what does not matter in a vocabulary's name: case, spaces, and how a URI ends.
 
