@@ -9,9 +9,23 @@ from pydantic import Field
 
 from bali.agents.answers import Table
 from bali.agents.desk import Code, Desk, Limit, Skip, Vocabulary
+from bali_platform.api.audit import audited
+from bali_platform.base.errors import UsageError
 
 Codes = Annotated[list[Code], Field(min_length=1, max_length=500)]
 Direction = Literal["ancestors", "descendants", "parents", "children", "siblings"]
+Expression = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=2_000,
+        description="A code; < code (descendants), << code (and itself), > and >> (ancestors); "
+        "joined by AND, OR, MINUS and brackets; filtered with {{ group = Disorder }}, "
+        "{{ type = ... }}, {{ term = ... }}; VOCABULARY:* for all of one; ^name for a saved "
+        "value set.",
+    ),
+]
+SetName = Annotated[str, Field(max_length=64, description="Of a saved value set.")]
 MAX_MAPPED = 2_000
 
 
@@ -112,20 +126,7 @@ def walk_hierarchy(
 
 
 def expand_value_set(
-    desk: Desk,
-    expression: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=2_000,
-            description="A code; < code (descendants), << code (and itself), > and >> (ancestors); "
-            "joined by AND, OR, MINUS and brackets; filtered with {{ group = Disorder }}, "
-            "{{ type = ... }}, {{ term = ... }}; VOCABULARY:* for all of one; ^name for a saved "
-            "value set.",
-        ),
-    ],
-    limit: Limit = 50,
-    skip: Skip = 0,
+    desk: Desk, expression: Expression, limit: Limit = 50, skip: Skip = 0
 ) -> Table:
     """Write out a value set: << MSH:D009203 MINUS < MSH:D056988 {{ group = Disorder }}."""
     found = desk.terms.expand(expression, limit=limit, skip=skip, saved=desk.saved)
@@ -140,9 +141,17 @@ def expand_value_set(
     )
 
 
-def check_value_set(
-    desk: Desk, name: Annotated[str, Field(max_length=64, description="Of a saved value set.")]
-) -> Table:
+def save_value_set(desk: Desk, name: SetName, expression: Expression) -> Table:
+    """Keep a value set under a new name, with the codes that it has on the live release."""
+    if name in desk.saved:
+        raise UsageError(f"a value set '{name}' is saved already: take another name")
+    with audited("save a value set", name=name, expression=expression):
+        saved = desk.saved.save(name, desk.terms.expand(expression, saved=desk.saved))
+    row = (saved.name, len(saved.members), saved.release)
+    return Table(f"saved ^{name}", ("name", "codes", "release"), [row], total=1)
+
+
+def check_value_set(desk: Desk, name: SetName) -> Table:
     """Tell what the live release adds to a saved value set, removes from it and renames."""
     found = desk.saved.update(name, desk.terms, keep=False)
     change = found.change

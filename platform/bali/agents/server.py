@@ -31,6 +31,7 @@ TOOLS: tuple[Callable[..., Table], ...] = (
     codes.check_subsumption,
     codes.walk_hierarchy,
     codes.expand_value_set,
+    codes.save_value_set,
     codes.check_value_set,
     codes.list_sources,
     changes.list_changes,
@@ -53,7 +54,7 @@ Budget = Annotated[
         description="Length of the text, in tokens of three characters; rows beyond are left out.",
     ),
 ]
-READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+WRITES = {codes.save_value_set}
 
 
 def build_server(desk: Desk) -> MCPServer[Any]:
@@ -66,7 +67,10 @@ def build_server(desk: Desk) -> MCPServer[Any]:
         log_level="ERROR",
     )
     for function in TOOLS:
-        server.add_tool(_tool(desk, function), annotations=READS, structured_output=True)
+        hints = ToolAnnotations(
+            read_only_hint=function not in WRITES, destructive_hint=False, open_world_hint=False
+        )
+        server.add_tool(_tool(desk, function), annotations=hints, structured_output=True)
     prompts.register(server, desk)
     return server
 

@@ -30,6 +30,7 @@ CodeArgument = Annotated[str, typer.Argument(help="A code, such as MSH:D009203 o
 SourceOption = Annotated[
     str | None, typer.Option("--source", help="Its vocabulary: SAB, prefix, URI, FHIR system.")
 ]
+MAX_TOLD = 300  # characters of a table's head that an error tells
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")]
 DepthOption = Annotated[int | None, typer.Option(min=1, help="Steps at most.")]
 PageOption = Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Codes of a page.")]
@@ -242,21 +243,26 @@ def read_codes(file: Path, column: str) -> list[str]:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise UsageError(f"{file}, line {line}: not UTF-8: save it as UTF-8") from error
-    lines = text.splitlines()
+    try:
+        codes = _listed(text.splitlines(), column)
+    except (csv.Error, UsageError) as error:
+        raise UsageError(f"{file}: {error}") from error
+    if not (found := [code.strip() for code in codes if code.strip()]):
+        raise UsageError(f"{file}: no codes in it")
+    return found
+
+
+def _listed(lines: list[str], column: str) -> list[str]:
     head = lines[0] if lines else ""
     mark = next((mark for mark in "\t;," if mark in head), ",")
     columns = [name.strip().casefold() for name in next(csv.reader([head], delimiter=mark), [])]
     if column.casefold() in columns:
         place = columns.index(column.casefold())
         rows = csv.reader(lines[1:], delimiter=mark)
-        codes = [row[place] if len(row) > place else "" for row in rows]
-    elif len(columns) > 1:
-        raise UsageError(f"{file}: no column '{column}': name one of {', '.join(columns)}")
-    else:
-        codes = lines
-    if not (found := [code.strip() for code in codes if code.strip()]):
-        raise UsageError(f"{file}: no codes in it")
-    return found
+        return [row[place] if len(row) > place else "" for row in rows]
+    if len(columns) > 1:
+        raise UsageError(f"no column '{column}': name one of {', '.join(columns)[:MAX_TOLD]}")
+    return lines
 
 
 def write_members(members: Iterable[Member]) -> None:

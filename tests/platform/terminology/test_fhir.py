@@ -260,6 +260,8 @@ def test_a_batch_answers_each_entry(post) -> None:
         ("ValueSet/$expand", {"url": "http://no.where/vs"}, (404, "not-found")),
         ("ValueSet/$expand", {"url": f"{MSH}?fhir_vs", "count": "many"}, (400, "invalid")),
         ("ValueSet/$expand", {"url": f"{MSH}?fhir_vs", "count": "-1"}, (400, "invalid")),
+        ("ValueSet/$expand", {"url": f"{MSH}?fhir_vs", "count": "3000000000"}, (400, "invalid")),
+        ("ValueSet/$expand", {"url": f"{MSH}?fhir_vs", "date": "today"}, (400, "invalid")),
         ("ValueSet/$expand", {"url": f"{MSH}?fhir_vs=ecl/<< (", "count": "5"}, (422, "processing")),
         ("ValueSet/$expand", {"url": "urn:bali:value-set:none"}, (404, "not-found")),
         ("ConceptMap/$translate", {"system": MSH, "code": "D009203"}, (400, "required")),
@@ -286,8 +288,16 @@ def test_bad_bodies_are_told_why(post, body: Any, wanted: tuple[int, str]) -> No
     assert trouble(post("/CodeSystem/$lookup", body)) == wanted
 
 
-def test_an_expansion_that_is_too_large_says_how_to_ask(get, monkeypatch) -> None:
+@pytest.mark.parametrize("given", [{"system": MSH, "concept": [{"code": ["x"]}]}, {"system": 3}])
+def test_values_of_a_sent_value_set_are_text(post, given: dict[str, Any]) -> None:
+    sent = {"resourceType": "ValueSet", "compose": {"include": [given]}}
+    body = {"resourceType": "Parameters", "parameter": [{"name": "valueSet", "resource": sent}]}
+    assert trouble(post("/ValueSet/$expand", body)) == (400, "invalid")
+
+
+@pytest.mark.parametrize("page", [{}, {"count": "1000000"}])
+def test_an_expansion_that_is_too_large_says_how_to_ask(get, monkeypatch, page) -> None:
     monkeypatch.setattr("bali_platform.api.fhir.value_sets.MAX_WHOLE", 2)
-    answer = get("ValueSet/$expand", url=f"{MSH}?fhir_vs")
+    answer = get("ValueSet/$expand", url=f"{MSH}?fhir_vs", **page)
     assert trouble(answer) == (422, "too-costly")
     assert "count and offset" in answer[1]["issue"][0]["diagnostics"]

@@ -448,6 +448,8 @@ def test_wrong_questions_say_so(
     monkeypatch.chdir(tmp_path)
     Path("local.csv").write_text("code\nMONDO:0005068\n", encoding="utf-8")
     assert run(monkeypatch, settings, "code", "map", "none.csv", "--to", "MSH") == 2
+    Path("line.txt").write_text("x" * 200_000, encoding="utf-8")
+    assert run(monkeypatch, settings, "code", "map", "line.txt", "--to", "MSH") == 2
     assert run(monkeypatch, settings, "code", "map", "local.csv", "--to", "X") == 2
     assert run(monkeypatch, settings, "values", "expand", "*") == 2
     assert run(monkeypatch, settings, "code", "show", "I219") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,8 @@ _SAME = {
 }
 """Types of FHIR that are taken for each that an operation wants."""
 
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?)?")
+_LARGEST = 2**31 - 1
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -81,11 +84,11 @@ def _parsed(name: str, text: str, kind: str) -> Any:
     if kind == "boolean" and text in _BOOLEANS:
         return _BOOLEANS[text]
     if kind == "integer" and text.removeprefix("-").isascii() and text.isdecimal():
-        return int(text[:18])
+        return _checked(name, int(text[:18]), kind)
     if kind in ("boolean", "integer", "Coding", "CodeableConcept", "Resource"):
         hint = ": POST it in Parameters" if kind[0].isupper() else f", not '{text[:40]}'"
         raise FhirError(400, "invalid", f"parameter '{name}' must be of type {kind}{hint}")
-    return text
+    return _checked(name, text, kind)
 
 
 def _value(name: str, entry: Resource, kind: str) -> Any:
@@ -106,6 +109,11 @@ def _value(name: str, entry: Resource, kind: str) -> Any:
 def _checked(name: str, value: Any, kind: str) -> Any:
     python = {"boolean": bool, "integer": int, "Coding": dict, "CodeableConcept": dict}
     wanted = python.get(kind, str)
-    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+    fits = isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))
+    if fits and kind == "integer":
+        fits = -_LARGEST <= value <= _LARGEST
+    if fits and kind == "dateTime":
+        fits = _DATE.fullmatch(value) is not None
+    if not fits:
         raise FhirError(400, "invalid", f"parameter '{name}' holds no {kind}")
     return value

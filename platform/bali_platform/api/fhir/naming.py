@@ -55,7 +55,7 @@ def asked_codes(terms: Terminology, inputs: Inputs, system_name: str = "system")
         if not system:
             raise FhirError(400, "required", f"parameter '{system_name}' is required with code")
         display = inputs.first("display", "")
-        return [Asked(sab_of(terms, system), _text(inputs.first("code"), "code"), display)]
+        return [Asked(sab_of(terms, system), text_of(inputs.first("code"), "code"), display)]
     given = inputs.first(kinds[0])
     codings = given.get("coding", []) if kinds == ["codeableConcept"] else [given]
     found = list(_codings(terms, codings))
@@ -76,11 +76,14 @@ def _codings(terms: Terminology, codings: Any) -> Iterator[Asked]:
         raise FhirError(400, "structure", "codings must be a list of objects")
     for one in codings:
         if one.get("system") and one.get("code"):
-            sab = sab_of(terms, _text(one["system"], "system"))
-            yield Asked(sab, _text(one["code"], "code"), _text(one.get("display", ""), "display"))
+            sab = sab_of(terms, text_of(one["system"], "system"))
+            yield Asked(
+                sab, text_of(one["code"], "code"), text_of(one.get("display", ""), "display")
+            )
 
 
-def _text(value: Any, name: str) -> str:
+def text_of(value: Any, name: str) -> str:
+    """Return a value that must be text."""
     if not isinstance(value, str):
         raise FhirError(400, "invalid", f"'{name}' must be text")
     return value

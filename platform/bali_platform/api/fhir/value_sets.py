@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from bali_platform.api.fhir.inputs import Inputs
-from bali_platform.api.fhir.naming import asked_codes, parameters, sab_of, system_of
+from bali_platform.api.fhir.naming import asked_codes, parameters, sab_of, system_of, text_of
 from bali_platform.api.fhir.outcomes import FhirError, Resource
 from bali_platform.terminology import Terminology
 from bali_platform.terminology.records import Expansion, Member
@@ -29,7 +29,7 @@ VALIDATE = {
 }  # fmt: skip
 SAVED = "urn:bali:value-set:"
 MAX_WHOLE = 10_000
-"""Codes of an expansion that is not asked for in pages."""
+"""Codes of an expansion, or of a page of one."""
 
 MAX_NESTED = 2_000
 _OPERATORS = {"is-a": "<<", "descendent-of": "<", "generalizes": ">>"}
@@ -53,12 +53,12 @@ def expand(terms: Terminology, inputs: Inputs, saved: Mapping[str, str]) -> Reso
     count, offset = inputs.first("count"), inputs.first("offset", 0)
     if offset < 0 or (count is not None and count < 0):
         raise FhirError(400, "invalid", "count and offset must not be negative")
-    limit = MAX_WHOLE + 1 if count is None else max(count, 1)
+    limit = MAX_WHOLE + 1 if count is None else min(max(count, 1), MAX_WHOLE + 1)
     found = terms.expand(expression, limit=limit, skip=offset, saved=saved)
-    if count is None and found.total - offset > MAX_WHOLE:
+    if len(found.members) > MAX_WHOLE:
         raise FhirError(
             422, "too-costly",
-            f"{found.total:,} codes, more than {MAX_WHOLE:,}: ask for pages with count and offset, "
+            f"{found.total:,} codes: ask for pages of at most {MAX_WHOLE:,} with count and offset, "
             "or narrow it with filter",
         )  # fmt: skip
     members = [] if count == 0 else list(found.members)
@@ -130,9 +130,11 @@ def _component(terms: Terminology, component: Any, saved: Mapping[str, str]) -> 
     """Return the expression of what is included or excluded: all its conditions must hold."""
     if not isinstance(component, dict):
         raise FhirError(400, "structure", "include and exclude hold objects")
-    conditions = [_of_url(terms, str(url), saved) for url in _list(component, "valueSet")]
+    conditions = [
+        _of_url(terms, text_of(url, "valueSet"), saved) for url in _list(component, "valueSet")
+    ]
     if system := component.get("system"):
-        sab = sab_of(terms, str(system))
+        sab = sab_of(terms, text_of(system, "system"))
         conditions += _of_system(terms, sab, component)
     if not conditions:
         raise FhirError(400, "required", "include and exclude need a system or a valueSet")
@@ -140,7 +142,7 @@ def _component(terms: Terminology, component: Any, saved: Mapping[str, str]) -> 
 
 
 def _of_system(terms: Terminology, sab: str, component: Resource) -> list[str]:
-    codes = [_code(terms, sab, str(_field(one, "code"))) for one in _list(component, "concept")]
+    codes = [_code(terms, sab, _field(one, "code")) for one in _list(component, "concept")]
     filters = [_filter(terms, sab, one) for one in _list(component, "filter")]
     if codes:
         return [_joined("OR", codes), *filters]
@@ -148,7 +150,7 @@ def _of_system(terms: Terminology, sab: str, component: Resource) -> list[str]:
 
 
 def _filter(terms: Terminology, sab: str, given: Any) -> str:
-    name, operator, value = (str(_field(given, key)) for key in ("property", "op", "value"))
+    name, operator, value = (_field(given, key) for key in ("property", "op", "value"))
     if name in ("concept", "code") and operator in _OPERATORS:
         return f"{_OPERATORS[operator]} {_code(terms, sab, value)}"
     if name in ("concept", "code") and operator == "is-not-a":
@@ -166,10 +168,10 @@ def _code(terms: Terminology, sab: str, text: str) -> str:
     return _quoted(str(terms.resolve_code(text, sab)))
 
 
-def _field(given: Any, key: str) -> Any:
+def _field(given: Any, key: str) -> str:
     if not isinstance(given, dict) or key not in given:
         raise FhirError(400, "required", f"'{key}' is missing in valueSet.compose")
-    return given[key]
+    return text_of(given[key], key)
 
 
 def _list(given: Any, key: str) -> list[Any]:
