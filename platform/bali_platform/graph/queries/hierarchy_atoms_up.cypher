@@ -4,8 +4,8 @@ UNWIND $chunks AS nodes
 CALL (nodes) {
   UNWIND nodes AS node
   MATCH (:Atom {sab: $source, code: node})-[:BELOW]->(first:Atom {sab: $source})
-  WITH nodes + collect(DISTINCT first.code) AS lower
-  UNWIND lower AS code
+  WITH nodes, collect(DISTINCT first.code) AS firsts
+  UNWIND nodes + firsts AS code
   WITH DISTINCT code
   MATCH (:Atom {sab: $source, code: code})-[:BELOW]->(next:Atom {sab: $source})
   WHERE next.code <> code
