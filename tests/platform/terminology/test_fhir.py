@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from fhir.resources import get_fhir_model_class as r5_class
 from fhir.resources.R4B import get_fhir_model_class
 
 from bali_platform.api.app import create_app
@@ -209,6 +210,30 @@ def test_translation_by_concept_and_by_map_set(get) -> None:
     assert [part[1]["valueCoding"]["code"] for part in matches] == ["I21", "I21.9"]
     _, none = get("ConceptMap/$translate", system=MSH, code="D001241", targetsystem=SNOMED)
     assert value(none, "result") is False and value(none, "message")
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "wanted"),
+    [
+        ("metadata", {}, "5.0.0"),
+        ("metadata", {"mode": "terminology"}, "complete"),
+        ("CodeSystem/$lookup", {"system": MSH, "code": "D009203"}, "Myocardial Infarction"),
+        ("CodeSystem/MSH", {}, "not-present"),
+        ("ValueSet/$expand", {"url": f"{MSH}?fhir_vs"}, "D009203"),
+        (
+            "ConceptMap/$translate",
+            {"system": MSH, "sourceCode": "D009203", "targetSystem": SNOMED},
+            "'relationship', 'valueCode': 'equivalent'",
+        ),
+        ("ConceptMap/$translate", {"system": MSH, "code": "D009203"}, "'code' is not supported"),
+    ],
+)
+def test_r5_is_answered_below_its_own_address(client: TestClient, path, query, wanted) -> None:
+    response = client.get(f"/fhir/r5/{path}", params=query)
+    assert response.headers["content-type"] == "application/fhir+json; fhirVersion=5.0"
+    found = response.json()
+    r5_class(found["resourceType"]).model_validate(found)
+    assert wanted in str(found)
 
 
 @pytest.mark.parametrize(

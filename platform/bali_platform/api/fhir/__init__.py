@@ -1,1 +1,1 @@
-"""FHIR R4 terminology services: operations on CodeSystem, ValueSet and ConceptMap."""
+"""FHIR terminology services, R4 and R5: operations on CodeSystem, ValueSet and ConceptMap."""

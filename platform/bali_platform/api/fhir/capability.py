@@ -17,11 +17,11 @@ OPERATIONS = {
 DATE = "2026-11-30"
 
 
-def capability_statement() -> Resource:
-    """Return what the server answers."""
+def capability_statement(version: str) -> Resource:
+    """Return what the server answers, by a version of FHIR."""
     return {
         "resourceType": "CapabilityStatement", "status": "active", "date": DATE, "kind": "instance",
-        "fhirVersion": "4.0.1", "format": ["json", "xml"],
+        "fhirVersion": version, "format": ["json", "xml"],
         "software": {"name": "BALI", "version": __version__},
         "implementation": {"description": "Terminologies of a graph that BALI loaded"},
         "rest": [
@@ -34,8 +34,9 @@ def capability_statement() -> Resource:
     }  # fmt: skip
 
 
-def terminology_capabilities(terms: Terminology) -> Resource:
-    """Return the code systems and what can be asked of them."""
+def terminology_capabilities(terms: Terminology, version: str) -> Resource:
+    """Return the code systems and what can be asked of them, by a version of FHIR."""
+    content = {"content": "complete"} if version.startswith("5") else {}
     return {
         "resourceType": "TerminologyCapabilities", "status": "active", "date": DATE,
         "kind": "instance", "software": {"name": "BALI", "version": __version__},
@@ -45,6 +46,7 @@ def terminology_capabilities(terms: Terminology) -> Resource:
                 "uri": system_of(terms, sab),
                 "version": [{"code": version_of(terms, sab), "isDefault": True}],
                 "subsumption": True,
+                **content,
             }
             for sab, source in terms.sources.items()
             if source.atoms

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 from anyio import to_thread
 
 from bali_platform.api.asking import Desk
-from bali_platform.api.fhir import capability, code_systems, concept_maps, value_sets
+from bali_platform.api.fhir import capability, code_systems, concept_maps, r5, value_sets
 from bali_platform.api.fhir.inputs import Inputs, from_parameters, from_query
 from bali_platform.api.fhir.outcomes import FhirError, Resource, to_fhir
 from bali_platform.base.errors import BaliError
@@ -38,7 +38,15 @@ def _in_thread(answer: Callable[[Terminology, Inputs, Mapping[str, str]], Resour
     return lambda desk, inputs, saved: to_thread.run_sync(answer, desk.terms, inputs, saved)
 
 
-OPERATIONS = {
+@dataclass(frozen=True)
+class Release:
+    """A release of FHIR, and its operations here, by their path."""
+
+    version: str
+    operations: Mapping[str, Operation]
+
+
+_OPERATIONS = {
     "CodeSystem": Operation({"url": "uri", "name": "string"}, _in_thread(code_systems.search)),
     "CodeSystem/$lookup": Operation(code_systems.LOOKUP, _by_code(code_systems.lookup)),
     "CodeSystem/$validate-code": Operation(code_systems.VALIDATE, _by_code(code_systems.validate)),
@@ -47,13 +55,18 @@ OPERATIONS = {
     "ValueSet/$validate-code": Operation(value_sets.VALIDATE, _in_thread(value_sets.validate)),
     "ConceptMap/$translate": Operation(concept_maps.TRANSLATE, _by_code(concept_maps.translate)),
 }
+R4 = Release("4.0.1", _OPERATIONS)
+R5 = Release(
+    "5.0.0",
+    _OPERATIONS | {"ConceptMap/$translate": Operation(r5.TRANSLATE, _by_code(r5.translate))},
+)
 
 
 class FhirService:
     """Answers for one graph; ``saved`` are the expressions of saved value sets, by name."""
 
-    def __init__(self, desk: Desk, saved: Mapping[str, str]) -> None:
-        self._desk, self._saved = desk, saved
+    def __init__(self, desk: Desk, saved: Mapping[str, str], release: Release) -> None:
+        self._desk, self._saved, self._release = desk, saved, release
 
     async def answer(
         self, method: str, path: str, query: Query, body: bytes
@@ -74,14 +87,16 @@ class FhirService:
         terms = self._desk.terms
         if method == "GET" and path == "metadata":
             if dict(query).get("mode") == "terminology":
-                return await to_thread.run_sync(capability.terminology_capabilities, terms)
-            return capability.capability_statement()
+                return await to_thread.run_sync(
+                    capability.terminology_capabilities, terms, self._release.version
+                )
+            return capability.capability_statement(self._release.version)
         kind, _, rest = path.partition("/")
         if method == "GET" and kind == "CodeSystem" and rest and not rest.startswith("$"):
             return await to_thread.run_sync(code_systems.read, terms, rest)
-        operation = OPERATIONS.get(path)
+        operation = self._release.operations.get(path)
         if operation is None:
-            known = ", ".join(["metadata", *OPERATIONS])
+            known = ", ".join(["metadata", *self._release.operations])
             raise FhirError(404, "not-supported", f"'{path[:100]}' is not supported: {known} are")
         if body is None:
             inputs = from_query(query, operation.wanted)
