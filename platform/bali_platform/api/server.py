@@ -34,6 +34,8 @@ OPEN_FILES = 8_192
 KEEP_ALIVE_S = 75  # longer than most clients', so that none asks on a connection that is closing
 STOP_WITHIN_S = 3
 SWITCH_INTERVAL_S = 0.0005
+YOUNG = gc.get_threshold()[:2]
+LOOKS_AT_YOUNG = 1_000  # before Python looks for garbage among old objects too; it is 10 elsewhere
 
 
 def serve(
@@ -73,7 +75,9 @@ def serve(
         reporter.say(f"BALI answers at http://{shown}:{bound}{PAGES}/ (Ctrl-C stops it)")
         if token:
             reporter.say(f"token: {TOKEN_VARIABLE}, or in {_token_file(settings)}")
-        gc.freeze()  # what was imported stays; looking through it again would hold up requests
+        # Looking through all that is kept takes tens of milliseconds, in which nobody is answered.
+        gc.freeze()
+        gc.set_threshold(*YOUNG, LOOKS_AT_YOUNG)
         _Server(app, backend).run(sockets=[listener])
 
 
