@@ -12,7 +12,7 @@ import math
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +77,17 @@ class Lease:
         return now.holder == self.job.holder and _give_back(self._store, now, reason, fault=fault)
 
 
-def claim_next(store: JobStore, cards: Cards) -> tuple[Lease, Hold] | None:
+def claim_next(
+    store: JobStore, cards: Cards, left: Container[str] = ()
+) -> tuple[Lease, Hold] | None:
     """Take the queued job that comes first and fits this code and the free cards, with its cards.
 
     Of several claimants one gets it. Jobs that no worker like this one can run are left in the
     queue, with a message that says so. One that waits for cards to become free lets others of its
-    priority go first, but none of a lower one.
+    priority go first, but none of a lower one. Those whose ids are in ``left`` are left to others.
     """
     least = -math.inf
-    queued = store.list(JobState.QUEUED)
+    queued = [job for job in store.list(JobState.QUEUED) if job.id not in left]
     for job in sorted(queued, key=lambda job: (-job.priority, job.created_at)):
         if job.priority < least:
             break

@@ -52,9 +52,11 @@ CANCELLED = 3  # the exit code of a trainer that stopped after a checkpoint beca
 UNUSABLE = 2  # ... of one that cannot do what its configuration says: no use trying again
 STOP_WITHIN_S = 30.0  # between asking a trainer to stop and killing it
 FULL = (errno.ENOSPC, errno.EDQUOT)
+LEFT_FOR_S = 5.0  # for so long a job that cannot run here is left to others
 
 logger = logging.getLogger(__name__)
 _stopping = threading.Event()
+_left: dict[str, float] = {}  # jobs that could not run here, and when
 
 
 @signals.worker_shutting_down.connect
@@ -70,7 +72,9 @@ def train() -> None:
         state.should_stop = os.EX_TEMPFAIL
     elif not _stopping.is_set():
         cards = Cards(inventory(), load_settings())
-        if claimed := claim_next(JobStore(connect()), cards):
+        now = time.monotonic()
+        left = {job for job, since in _left.items() if now - since < LEFT_FOR_S}
+        if claimed := claim_next(JobStore(connect()), cards, left):
             wake()  # another card may be free for the next job
             run_job(*claimed, _stopping)
 
@@ -101,11 +105,11 @@ def _run(lease: Lease, hold: Hold, stopping: threading.Event) -> int | None:
         with _locked(job) as lock, _log(job) as log:
             code = _watch(_start(job, hold, lock, log), lease, stopping)
     except BlockingIOError:
-        _leave(lease, "a trainer still works in its folder", stopping)
+        _leave(lease, "a trainer still works in its folder")
     except (OSError, KeyError) as error:
         reason = f"its trainer cannot start: {error}"
         if isinstance(error, OSError) and error.errno in FULL:
-            _leave(lease, reason, stopping)
+            _leave(lease, reason)
         else:
             _insist(lambda: lease.give_back(reason))
     else:
@@ -115,10 +119,15 @@ def _run(lease: Lease, hold: Hold, stopping: threading.Event) -> int | None:
     return code
 
 
-def _leave(lease: Lease, reason: str, stopping: threading.Event) -> None:
-    """Give a job back that cannot run here at this moment, which is no fault of its own."""
-    stopping.wait(HEARTBEAT_S)  # at once, this worker would claim it again, and again
+def _leave(lease: Lease, reason: str) -> None:
+    """Give a job back that cannot run here at this moment, which is no fault of its own.
+
+    Another machine may take it at once; this worker would claim it again, and again.
+    """
+    _left[lease.job.id] = time.monotonic()
     _insist(lambda: lease.give_back(reason, fault=False))
+    with suppress(ConnectionError):  # or the next round wakes somebody
+        wake()
 
 
 def _settled(lease: Lease) -> Job:

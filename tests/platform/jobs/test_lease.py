@@ -90,6 +90,14 @@ def test_higher_priority_comes_first_then_age(queue: Queue) -> None:
     assert order == [jobs[2].id, jobs[1].id, jobs[3].id, jobs[0].id]
 
 
+def test_a_job_that_cannot_run_here_is_left_to_others(queue: Queue) -> None:
+    first, second = queue.submit(), queue.submit()
+    lease = claim_job(queue.store, {first.id})
+    assert lease and lease.job.id == second.id
+    assert claim_job(queue.store, {first.id}) is None
+    assert queue.claim().job.id == first.id
+
+
 def test_a_job_of_other_code_is_refused_with_a_message(queue: Queue) -> None:
     job = queue.submit()
     queue.store.change(job.id, {"code_version": "0.0.1+00000000"})
