@@ -30,6 +30,7 @@ from bali_loaders.corpora import (
     handing_out,
 )
 from bali_loaders.corpora.handing_out import Recipe, Workers, do_task
+from bali_loaders.corpora.inputs import find_inputs
 from bali_loaders.corpora.listing import LISTED, choose_documents
 from bali_loaders.linking import compile_dictionary
 from bali_platform.base.errors import BaliError
@@ -201,6 +202,23 @@ def test_folders_and_zips_of_notes(convert: LinkNames, tmp_path: Path) -> None:
         assert info.details["counts"]["empty documents"] == 1
         assert "a.txt, line 1, byte 9: not UTF-8 (0xe9)" in info.details["faults"][0]
         assert "photo.txt, line 1, byte 1: not UTF-8, nor any text" in info.details["faults"][1]
+
+
+def test_marks_of_an_unknown_format_beside_a_text_are_told(
+    convert: LinkNames, tmp_path: Path
+) -> None:
+    for name in ("txt/a.txt", "concept/a.con", "concept/b.con", "txt/a.pdf", "ast/a.ast"):
+        (tmp_path / "ward" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "ward" / name).write_text("Asthma.")
+    info = build([tmp_path / "ward"], tmp_path / "corpus", convert, jobs=1)
+    first, second = info.details["faults"]
+    assert "ast/a.ast: marks of an unknown format ('.ast')" in first
+    assert "concept/a.con: marks of an unknown format ('.con')" in second
+    text = tmp_path / "ward" / "txt" / "a.txt"
+    assert not build([text], tmp_path / "one", convert, jobs=1).details["faults"]
+    text.with_suffix(".con").touch()
+    with pytest.raises(BaliError, match=r"a\.con: marks of an unknown format"):
+        find_inputs([text], tmp_path, None)
 
 
 def test_one_id_of_several_texts_becomes_several(convert: LinkNames, tmp_path: Path) -> None:
