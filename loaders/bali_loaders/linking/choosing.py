@@ -53,9 +53,10 @@ class Answer(NamedTuple):
 class Chooser:
     """Decides between the concepts of a dictionary. What does not depend on context is kept.
 
-    Twins, concepts of the same name whose semantic groups overlap, are one answer: the one that
-    ranks the name higher, is connected better, and is not narrower than the name. Between others
-    the concepts that the document mentions decide, by the edges they share.
+    Twins, concepts of the same name whose semantic groups overlap, or that a source says are the
+    same, are one answer: the one that ranks the name higher, is connected better, and is not
+    narrower than the name. Between others the concepts that the document mentions decide, by the
+    edges they share. What is the same as the chosen one is an alternative whatever its names.
     """
 
     dictionary: Dictionary
@@ -121,13 +122,12 @@ class Chooser:
         """Choose among several concepts; ``others`` are the facts that the document mentions."""
         concepts = [concept for concept, _ in candidates]
         scores = [self._score(concept, rank) for concept, rank in candidates]
-        groups = [int(self._groups[concept]) for concept in concepts]
         if others:
             near = [self._shared(concept, others) for concept in concepts]
             scores = [score + 0.7 * log1p(n) for score, n in zip(scores, near, strict=True)]
         order = sorted(range(len(concepts)), key=lambda at: (-scores[at], at))
         best = order[0]
-        rivals = [at for at in order[1:] if not groups[at] & groups[best]]
+        rivals = [at for at in order[1:] if not self._alike(concepts[at], concepts[best])]
         share = 1 / (1 + sum(exp(scores[at] - scores[best]) for at in rivals))
         return self._answer([concepts[at] for at in order], round(_SURE_OF_TWINS * share, 4))
 
@@ -146,8 +146,7 @@ class Chooser:
         """Choose among twins; None where context may decide otherwise."""
         known = self._twins.get(candidates)
         if known is None:
-            groups = [int(self._groups[concept]) for concept, _ in candidates]
-            alike = all(own & groups[0] for own in groups)
+            alike = all(self._alike(concept, candidates[0][0]) for concept, _ in candidates)
             known = self.among(candidates, frozenset()) if alike else False
             if len(self._twins) >= _KEPT:
                 self._twins.clear()
@@ -155,10 +154,25 @@ class Chooser:
         return known or None
 
     def _answer(self, concepts: list[int], score: float) -> Answer:
-        best, *others = (self.dictionary.cuis[concept].decode() for concept in concepts)
+        own = dict.fromkeys(map(int, self._fact[concepts]))
+        same = [at for at in self._same_as(concepts[0]) if at not in own]
+        named = [self.dictionary.cuis[concept] for concept in concepts]
+        if self.facts and same:
+            named += self.facts.cuis[same].tolist()
+        best, *others = (cui.decode() for cui in named)
         name = self._name(concepts[0])
         lasts = Course.DRUG if self._drugs[concepts[0]] else course(name)
         return Answer(best, name, tuple(others), score, int(lasts))
+
+    def _alike(self, one: int, other: int) -> bool:
+        """Tell whether two concepts can be twins."""
+        overlap = int(self._groups[one]) & int(self._groups[other])
+        return bool(overlap) or int(self._fact[other]) in self._same_as(one)
+
+    def _same_as(self, concept: int) -> list[int]:
+        at = int(self._fact[concept])
+        same: list[int] = self.facts.same_as(at).tolist() if self.facts and at >= 0 else []
+        return same
 
     def _name(self, concept: int) -> str:
         """Return the preferred name of a concept, its CUI where nothing is known of it."""

@@ -16,7 +16,7 @@ from bali_platform.base.files import new_folder
 
 Kind = Literal["types", "groups", "sources"]
 KINDS: tuple[Kind, ...] = ("types", "groups", "sources")
-FORMAT = 1
+FORMAT = 2
 """Changes whenever the same graph would compile to other arrays."""
 
 Mask = NDArray[np.bool_]
@@ -35,6 +35,8 @@ class ConceptFacts:
         label_offsets: [C + 1] where those of each concept begin.
         neighbour: [N] indices of concepts that share an edge, each edge once a direction.
         neighbour_offsets: [C + 1] where those of each concept begin.
+        same: [S] the same of concepts that a source says are the same thing (SY, same_as).
+        same_offsets: [C + 1] where those of each concept begin.
     """
 
     labels: tuple[str, ...]
@@ -45,6 +47,8 @@ class ConceptFacts:
     label_offsets: NDArray[np.int64]
     neighbour: NDArray[np.int32]
     neighbour_offsets: NDArray[np.int64]
+    same: NDArray[np.int32]
+    same_offsets: NDArray[np.int64]
 
     def name(self, concept: int) -> str:
         """Return the preferred name of a concept, by index."""
@@ -55,6 +59,11 @@ class ConceptFacts:
         """Return the concepts that share an edge with one, ascending, all by index."""
         start, end = self.neighbour_offsets[concept : concept + 2]
         return self.neighbour[start:end]
+
+    def same_as(self, concept: int) -> NDArray[np.int32]:
+        """Return the concepts that are the same thing as one, ascending, all by index."""
+        start, end = self.same_offsets[concept : concept + 2]
+        return self.same[start:end]
 
     def having(self, kind: Kind, values: Collection[str]) -> Mask:
         """Tell which concepts, [C], have one of the values; case does not count.
@@ -108,15 +117,18 @@ def _compile(
     names: list[bytes] = []
     label: list[int] = []
     label_counts: list[int] = []
-    edges: list[tuple[int, list[str]]] = []
+    edges: list[list[str]] = []
+    same: list[list[str]] = []
     for row in rows:
         own = [f"{kind}:{value}" for kind in KINDS for value in row[kind] or ()]
         label += [numbers.setdefault(name, len(numbers)) for name in own]
         label_counts.append(len(own))
-        edges.append((len(cuis), row["neighbours"]))
+        edges.append(row["neighbours"])
+        same.append(row["same"])
         cuis.append(row["cui"])
         names.append(row["name"].encode())
     neighbour, neighbour_offsets = _adjacency(cuis, edges)
+    same_as, same_offsets = _adjacency(cuis, same)
     arrays: dict[str, NDArray[np.generic]] = {
         "cuis": np.array([cui.encode() for cui in cuis]),
         "names": np.frombuffer(b"".join(names), dtype=np.uint8),
@@ -125,16 +137,18 @@ def _compile(
         "label_offsets": _offsets(label_counts),
         "neighbour": neighbour,
         "neighbour_offsets": neighbour_offsets,
+        "same": same_as,
+        "same_offsets": same_offsets,
     }
     return arrays, list(numbers)
 
 
 def _adjacency(
-    cuis: list[str], edges: list[tuple[int, list[str]]]
+    cuis: list[str], edges: list[list[str]]
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     index = {cui: at for at, cui in enumerate(cuis)}
-    source = np.repeat([at for at, _ in edges], [len(others) for _, others in edges])
-    target = np.array([index[cui] for _, others in edges for cui in others], dtype=np.int64)
+    source = np.repeat(np.arange(len(edges)), [len(others) for others in edges])
+    target = np.array([index[cui] for others in edges for cui in others], dtype=np.int64)
     both = np.unique(
         np.stack([np.append(source, target), np.append(target, source)], axis=1), axis=0
     ).astype(np.int64)

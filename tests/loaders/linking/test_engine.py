@@ -38,8 +38,10 @@ CONCEPTS: list[tuple[str, tuple[str, ...], str, str, list[str]]] = [
     ("C15", ("Asthma",), "Disease", "Disorder", []),
     ("C16", ("Lung",), "Organ", "Anatomy", []),
     ("C17", ("lung neoplasm", "lung"), "Disease", "Disorder", []),
-    ("C19", ("Rib fracture", "Fracture, rib"), "Disease", "Disorder", []),
     ("C18", ("Suicidal ideation",), "Behavior", "Activity", []),
+    ("C19", ("Rib fracture", "Fracture, rib"), "Disease", "Disorder", []),
+    ("C20", ("Sunstroke", "Siriasis"), "Disease", "Disorder", []),
+    ("C21", ("Heat injury", "Siriasis"), "Event", "Phenomenon", []),
 ]
 
 
@@ -55,6 +57,7 @@ def linker(tmp_path_factory: pytest.TempPathFactory) -> TextLinker:
             "groups": [group],
             "sources": ["S"],
             "neighbours": near,
+            "same": ["C21"] if cui == "C20" else [],
         }
         for cui, names, kind, group, near in CONCEPTS
     ]
@@ -147,6 +150,12 @@ def test_choices_are_told_in_the_same_words_by_every_process() -> None:
     groups = [f"Group {number}" for number in range(40)]
     assert str(sorted(groups)) in repr(LinkOptions(groups=frozenset(groups)))
     assert repr(LinkOptions(min_length=3)) != repr(LinkOptions())
+
+
+def test_what_a_source_says_is_the_same_is_one_answer(linker: TextLinker) -> None:
+    own = replace(linker, options=PRESETS["literature"])
+    answers = {m.start: (m.cui, m.alternatives, m.score) for m in own.link("sunstroke, siriasis")}
+    assert answers == {0: ("C20", ("C21",), 0.96), 11: ("C20", ("C21",), 0.6)}
 
 
 def test_filters_leave_out_what_they_name(linker: TextLinker) -> None:

@@ -37,6 +37,7 @@ def linker(tmp_path_factory: pytest.TempPathFactory) -> TextLinker:
             "groups": ["Disorder", "ChemicalOrDrug"],
             "sources": ["S"],
             "neighbours": [],
+            "same": [],
         }
         for cui, name in CONCEPTS.items()
     ]
