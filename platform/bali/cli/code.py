@@ -31,6 +31,7 @@ SourceOption = Annotated[
     str | None, typer.Option("--source", help="Its vocabulary: SAB, prefix, URI, FHIR system.")
 ]
 MAX_TOLD = 300  # characters of a table's head that an error tells
+MAX_CODE = 1_000  # characters; web addresses are codes, too
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")]
 DepthOption = Annotated[int | None, typer.Option(min=1, help="Steps at most.")]
 PageOption = Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Codes of a page.")]
@@ -247,6 +248,9 @@ def read_codes(file: Path, column: str) -> list[str]:
         codes = _listed(text.splitlines(), column)
     except (csv.Error, UsageError) as error:
         raise UsageError(f"{file}: {error}") from error
+    for row, code in enumerate(codes, 1):
+        if len(code) > MAX_CODE:
+            raise UsageError(f"{file}: {len(code):,} characters in row {row}: want a code a line")
     if not (found := [code.strip() for code in codes if code.strip()]):
         raise UsageError(f"{file}: no codes in it")
     return found
