@@ -205,3 +205,12 @@ def mortal_redis(tmp_path: Path) -> Iterator[MortalRedis]:
     yield server
     if server._process is not None:
         server.kill()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty store: a folder, or a part of an S3 server's bucket."""
+    if request.param == "folder":
+        return f"file://{tmp_path}/shared folder"
+    bucket: str = request.getfixturevalue("s3")
+    return f"{bucket}/{tmp_path.name}"

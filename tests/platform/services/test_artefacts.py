@@ -40,14 +40,6 @@ Artefacts(sys.argv[1]).put("models/large", files_of(Path(sys.argv[2])))
 """
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "folder":
-        return f"file://{tmp_path}/shared folder"
-    bucket: str = request.getfixturevalue("s3")
-    return f"{bucket}/{tmp_path.name}"
-
-
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     folder = tmp_path / "model"
@@ -62,50 +54,50 @@ def content(folder: Path) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in files_of(folder).items()}
 
 
-def objects(url: str) -> list[str]:
-    fs, root = fsspec.url_to_fs(url, use_listings_cache=False)
+def objects(store_url: str) -> list[str]:
+    fs, root = fsspec.url_to_fs(store_url, use_listings_cache=False)
     fs.invalidate_cache()
     return [path for path in fs.find(root) if "/objects/" in path]
 
 
-def test_another_machine_gets_what_was_put(url: str, model: Path, tmp_path: Path) -> None:
-    assert Artefacts(url).names("models") == []
-    Artefacts(url).put("models/one", files_of(model))
-    Artefacts(url).get("models/one", tmp_path / "copy")
+def test_another_machine_gets_what_was_put(store_url: str, model: Path, tmp_path: Path) -> None:
+    assert Artefacts(store_url).names("models") == []
+    Artefacts(store_url).put("models/one", files_of(model))
+    Artefacts(store_url).get("models/one", tmp_path / "copy")
     assert content(tmp_path / "copy") == content(model)
     assert set(content(model)) == {"weights", "inner/empty"}
-    assert Artefacts(url).names("models") == ["models/one"]
+    assert Artefacts(store_url).names("models") == ["models/one"]
     with pytest.raises(NotInStoreError, match="holds no models/two"):
-        Artefacts(url).get("models/two", tmp_path / "two")
+        Artefacts(store_url).get("models/two", tmp_path / "two")
 
 
-def test_files_that_names_share_stay_until_the_last_goes(url: str, model: Path) -> None:
-    store = Artefacts(url)
+def test_files_that_names_share_stay_until_the_last_goes(store_url: str, model: Path) -> None:
+    store = Artefacts(store_url)
     store.put("run/1", files_of(model))
     (model / "weights").write_bytes(b"others")
     store.put("run/2", files_of(model))
-    assert len(objects(url)) == 3
+    assert len(objects(store_url)) == 3
     store.drop("run/1", kept=["run/2"])
-    assert (len(objects(url)), store.names("run")) == (2, ["run/2"])
+    assert (len(objects(store_url)), store.names("run")) == (2, ["run/2"])
     store.drop("run/2", kept=[])
-    assert (objects(url), store.names("run")) == ([], [])
+    assert (objects(store_url), store.names("run")) == ([], [])
 
 
-def test_what_was_damaged_is_not_taken(url: str, model: Path, tmp_path: Path) -> None:
-    Artefacts(url).put("models/one", files_of(model))
-    fs, _ = fsspec.url_to_fs(url)
-    [damaged] = [path for path in objects(url) if fs.info(path)["size"]]
+def test_what_was_damaged_is_not_taken(store_url: str, model: Path, tmp_path: Path) -> None:
+    Artefacts(store_url).put("models/one", files_of(model))
+    fs, _ = fsspec.url_to_fs(store_url)
+    [damaged] = [path for path in objects(store_url) if fs.info(path)["size"]]
     fs.pipe_file(damaged, b"\0" * 100_000)
     with pytest.raises(NotInStoreError, match="not what was written"):
-        Artefacts(url).get("models/one", tmp_path / "copy")
+        Artefacts(store_url).get("models/one", tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
     fs.pipe_file(damaged, b"half")  # another size: the next upload writes it anew
-    Artefacts(url).put("models/again", files_of(model))
-    Artefacts(url).get("models/one", tmp_path / "copy")
+    Artefacts(store_url).put("models/again", files_of(model))
+    Artefacts(store_url).get("models/one", tmp_path / "copy")
     assert content(tmp_path / "copy") == content(model)
     fs.rm_file(damaged)
     with pytest.raises(NotInStoreError, match="lacks a file of models/one"):
-        Artefacts(url).get("models/one", tmp_path / "other")
+        Artefacts(store_url).get("models/one", tmp_path / "other")
 
 
 @pytest.mark.parametrize("path", ["../out", "/out", "a/../../out", ""])
@@ -118,33 +110,33 @@ def test_a_list_cannot_name_files_outside(path: str, tmp_path: Path) -> None:
 
 
 def test_half_an_upload_is_never_seen(s3: str, tmp_path: Path) -> None:
-    url, folder = f"{s3}/half", tmp_path / "model"
+    store_url, folder = f"{s3}/half", tmp_path / "model"
     folder.mkdir()
     (folder / "config").write_text("{}")
     (folder / "weights").write_bytes(os.urandom(20 << 20))
-    with subprocess.Popen([sys.executable, "-c", UPLOAD, url, str(folder)]) as uploading:
-        while not objects(url):
+    with subprocess.Popen([sys.executable, "-c", UPLOAD, store_url, str(folder)]) as uploading:
+        while not objects(store_url):
             assert uploading.poll() is None
             time.sleep(0.01)
         uploading.kill()
-    assert not Artefacts(url).has("models/large")
-    Artefacts(url).put("models/large", files_of(folder))
-    Artefacts(url).get("models/large", tmp_path / "copy")
+    assert not Artefacts(store_url).has("models/large")
+    Artefacts(store_url).put("models/large", files_of(folder))
+    Artefacts(store_url).get("models/large", tmp_path / "copy")
     assert content(tmp_path / "copy") == content(folder)
 
 
 def test_what_is_fetched_stays_within_bounds_but_not_below_a_user(
     model: Path, tmp_path: Path
 ) -> None:
-    url = str(tmp_path / "store")
-    settings = Settings(home=tmp_path / "home", store=url, store_cache_gb=250_000 / 2**30)
+    store_url = str(tmp_path / "store")
+    settings = Settings(home=tmp_path / "home", store=store_url, store_cache_gb=250_000 / 2**30)
     for number in range(4):
         (model / "weights").write_bytes(bytes([number]) * 100_000)
-        Artefacts(url).put(f"models/{number}", files_of(model))
+        Artefacts(store_url).put(f"models/{number}", files_of(model))
     kept = settings.home / "cache" / "store"
 
     def hold(name: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", HOLD, str(settings.home), url, name]
+        command = [sys.executable, "-c", HOLD, str(settings.home), store_url, name]
         user = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert user.stdout is not None
         assert user.stdout.readline() == b"held\n"

@@ -158,20 +158,12 @@ def checkpoints(store: Artefacts) -> list[str]:
     return sorted(name for part in parts for name in part.names("checkpoints"))
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def shared(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "folder":
-        return f"file://{tmp_path}/shared"
-    bucket: str = request.getfixturevalue("s3")
-    return f"{bucket}/{tmp_path.name}"
-
-
 def test_who_was_taken_for_lost_harms_nothing_of_its_successor(
-    shared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders, uploads = [tmp_path / "lost", tmp_path / "next"], []
-    settings = Settings(home=tmp_path, store=shared)
-    stored = Artefacts(f"{shared}/jobs/j")
+    settings = Settings(home=tmp_path, store=store_url)
+    stored = Artefacts(f"{store_url}/jobs/j")
 
     def train(holder: int, step: int) -> None:
         folder = folders[holder] / "checkpoints" / f"step-{step:08d}"
