@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -85,11 +86,11 @@ def models_below(folders: Sequence[Path]) -> list[str]:
 def ask_linkers(
     folders: Sequence[Path], known: KnownNames, task: MentionTask, graph: Graph, setup: Setup
 ) -> list[Scored]:
-    """Return what trained linkers make of the mentions of a task."""
+    """Return what trained linkers make of a task; those that differ in their seed are one."""
     from bali.deciding import open_trained
-    from bali_trainers.linker import evaluate_linker, know
+    from bali_trainers.linker import LinkerFacts, evaluate_linker, know, over_seeds
 
-    outcomes = []
+    answers: dict[LinkerFacts, list[list[Scored]]] = defaultdict(list)
     read: dict[tuple[str, bool], tuple[Knowledge, list[Mentions]]] = {}
     for folder in folders:
         linker, encoder = open_trained(folder, known.number, setup)
@@ -99,5 +100,6 @@ def ask_linkers(
                 graph, known.table, [task], encoder, setup.reporter, edges=linker.facts.reads_edges
             )
         knowledge, (mentions,) = read[needs]
-        outcomes += evaluate_linker(str(folder), linker, knowledge, mentions, task)
-    return outcomes
+        outcomes = evaluate_linker(str(folder), linker, knowledge, mentions, task)
+        answers[linker.facts.model_copy(update={"seed": 0})].append(outcomes)
+    return [outcome for same in answers.values() for outcome in over_seeds(same)]

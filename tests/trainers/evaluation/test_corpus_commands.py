@@ -131,8 +131,19 @@ def test_a_linker_is_trained_asked_beside_the_model_below_it_and_decides_from_th
     weighed = json.loads((looks / "linker.json").read_bytes())["weights"]["own"]
     assert "neighbours in the document" in json.dumps(weighed)
     assert found["notes"][f"{linker}, own"]["among the candidates"] == 1
+    (gains, *_) = (found["sections"][f"edges, {subset}"] for subset in ("all", "refined"))
+    assert set(gains["differences"]) == {
+        f"{looks}, {view}, over none" for view in ("own", "general")
+    }
     with pytest.raises(BaliError, match="name a model, or a linker"):
         run("evaluate", "mentions", "--corpus", file, "--codes", codes)
+
+    second = tmp_path / "second"
+    CliRunner().invoke(app, [*train, "--seed", "2", "--output", str(second)])
+    both = "--linker", linker, "--linker", second
+    found = run("evaluate", "mentions", "--corpus", file, "--codes", codes, *both)
+    joined = (f"{linker} and 1 more seeds, {view}" for view in ("own", "general"))
+    assert {*joined} < found["sections"]["all"]["models"].keys()
 
     note = tmp_path / "note.txt"
     note.write_text("w7 w8 came first. Then\nw3 w4 of w99. w5 w6.")

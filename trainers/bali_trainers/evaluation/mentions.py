@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -21,7 +22,7 @@ from bali_trainers.evaluation.encoders import Encoder, open_encoder
 from bali_trainers.evaluation.metrics import Clusters, Values, rank_metrics
 from bali_trainers.evaluation.names import NameTable
 from bali_trainers.evaluation.ranking import RULE, Bearers, rank_concepts
-from bali_trainers.evaluation.report import Mask, Outcome, Scored, Task
+from bali_trainers.evaluation.report import Asked, Mask, Outcome, Scored, Section, Task
 from bali_trainers.inference.embedding import PLAIN, Setup, Spans, unit_rows
 
 Encoding = Literal["name", "context", "mixed"]
@@ -137,6 +138,21 @@ class MentionTask(Task):
             "rule": RULE,
             "reading": READING,
         }
+
+    def further(self, outcomes: Sequence[Scored]) -> dict[str, Section]:
+        """Compare linkers that look at the graph's edges with those that do not."""
+        sections = {}
+        for subset, chosen in self.subsets.items():
+            asked = Asked.of(chosen, self.clusters, self.kinds)
+            gains = {
+                f"{real.label}, over {other.notes['edges']}": real.gains(other, asked)
+                for real, other in product(outcomes, outcomes)
+                if real.notes.get("edges") == "real" and real.view == other.view
+                if other.notes.get("edges", "real") != "real" and chosen.any()
+            }
+            if gains:
+                sections[f"edges, {subset}"] = Section(differences=gains)
+        return sections
 
     def baseline(self, outcome: Outcome, outcomes: Sequence[Outcome]) -> Outcome:
         """Return the first model's outcome in the same encoding, or in the last of its own."""

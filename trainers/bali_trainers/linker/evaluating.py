@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,11 +34,37 @@ def evaluate_linker(
             "mrr": np.where(np.isfinite(rank), 1 / rank, 0.0),
         }
         notes = {
+            "edges": linker.facts.edges,
             "among the candidates": float(np.isfinite(rank).mean()),
             f"answered at precision {PRECISION}": _answered(links.chance, rank == 1),
         }
         outcomes.append(Scored(model=name, view=convention, notes=notes, scores=scores))
     return outcomes
+
+
+def over_seeds(answers: Sequence[Sequence[Scored]]) -> list[Scored]:
+    """Join what linkers answer that differ in their seed alone: one outcome a convention.
+
+    It goes by the name of the first. Shares among ``notes`` are means over the seeds.
+    """
+    if len(answers) == 1:
+        return list(answers[0])
+    return [
+        Scored(
+            model=f"{same[0].model} and {len(same) - 1} more seeds",
+            view=same[0].view,
+            notes=same[0].notes
+            | {
+                name: float(np.mean([each.notes[name] for each in same]))
+                for name, value in same[0].notes.items()
+                if isinstance(value, float)
+            },
+            scores={
+                name: np.stack([each.scores[name] for each in same]) for name in same[0].scores
+            },
+        )
+        for same in zip(*answers, strict=True)
+    ]
 
 
 def _ranks(links: Links, right: NDArray[np.bool_]) -> NDArray[np.float64]:
