@@ -109,7 +109,7 @@ class TrainedDecisions:
             np.repeat(np.arange(len(asked)), sizes),
             np.concatenate([np.array(one.concepts) for one in asked]),
         )
-        return self.linker.choose(self.knowledge, mentions, pairs)["own"]
+        return self.linker.link(self.knowledge, mentions, pairs)["own"]
 
     def _told(self, one: LinkedMention, concepts: list[int], chance: float) -> LinkedMention:
         table = self.knowledge.table

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from bali_loaders.releases import Release
 from bali_platform.base.errors import UsageError, did_you_mean
 
-Preset = Literal["training", "browse", "full"]
+Preset = Literal["standard", "lean", "browse", "full"]
 
 
 class LoadOptions(BaseModel):
@@ -41,7 +41,8 @@ class LoadOptions(BaseModel):
 
 
 PRESETS: dict[Preset, LoadOptions] = {
-    "training": LoadOptions(),
+    "standard": LoadOptions(hierarchies=True, maps=True),
+    "lean": LoadOptions(),
     "browse": LoadOptions(siblings=True, attributes=True, hierarchies=True, maps=True),
     "full": LoadOptions(
         languages=(), suppressible=True, siblings=True, attributes=True, hierarchies=True, maps=True

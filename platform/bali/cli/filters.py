@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-Preset = Literal["training", "browse", "full"]
+Preset = Literal["standard", "lean", "browse", "full"]
 Filters = dict[str, Any]
 Memory = Annotated[str, typer.Option(help="Memory for the transform.")]
 Threads = Annotated[int | None, typer.Option(help="Threads for the transform.")]

@@ -15,7 +15,7 @@ from bali_platform.base.errors import UsageError
 if TYPE_CHECKING:
     from bali_platform.graph import Graph
     from bali_trainers.evaluation import KnownNames, MentionTask, Scored, Setup
-    from bali_trainers.linker import Knowledge, Mentions
+    from bali_trainers.linker import Candidates, Knowledge, Mentions
 
 
 def train(
@@ -88,18 +88,24 @@ def ask_linkers(
 ) -> list[Scored]:
     """Return what trained linkers make of a task; those that differ in their seed are one."""
     from bali.deciding import open_trained
-    from bali_trainers.linker import LinkerFacts, evaluate_linker, know, over_seeds
+    from bali_trainers.linker import (
+        LinkerFacts,
+        evaluate_linker,
+        find_candidates,
+        know,
+        over_seeds,
+    )
 
     answers: dict[LinkerFacts, list[list[Scored]]] = defaultdict(list)
-    read: dict[tuple[str, bool], tuple[Knowledge, list[Mentions]]] = {}
+    read: dict[tuple[str, bool], tuple[Knowledge, Mentions, Candidates]] = {}
     for folder in folders:
         linker, encoder = open_trained(folder, known.number, setup)
         needs = encoder.digest, linker.facts.reads_edges
         if needs not in read:
-            read[needs] = know(
+            knowledge, (mentions,) = know(
                 graph, known.table, [task], encoder, setup.reporter, edges=linker.facts.reads_edges
             )
-        knowledge, (mentions,) = read[needs]
-        outcomes = evaluate_linker(str(folder), linker, knowledge, mentions, task)
+            read[needs] = knowledge, mentions, find_candidates(knowledge, mentions)
+        outcomes = evaluate_linker(str(folder), linker, *read[needs], task)
         answers[linker.facts.model_copy(update={"seed": 0})].append(outcomes)
     return [outcome for same in answers.values() for outcome in over_seeds(same)]

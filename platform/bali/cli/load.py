@@ -25,10 +25,11 @@ def load(
     preset: Annotated[
         Preset,
         typer.Option(
-            help="training: English, nothing suppressed, no siblings. browse: with siblings, "
-            "attributes, hierarchies, maps. full: everything. Options below change it.",
+            help="standard: English, nothing suppressed, no siblings, no attributes. lean: without "
+            "hierarchies and maps, too. browse: with siblings and attributes. full: everything. "
+            "Options below change it.",
         ),
-    ] = "training",
+    ] = "standard",
     *,
     filters: Filters,
     memory: Memory = "2500MB",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bali.cli.common import CommandGroup, JsonOption, err, fields, out, print_json, reporter, table
+from bali.cli.filters import Preset
 from bali_platform.base.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 
 KEY_VARIABLE = "BALI_UTS_API_KEY"
-Preset = Literal["training", "browse", "full"]
 Kind = Literal["full-subset", "level-0", "mrconso", "full"]
 
 TERMS = """\
@@ -92,7 +92,7 @@ def info(
     release: Annotated[Path, typer.Argument(metavar="RELEASE", help="Folder, zip or .nlm files.")],
     preset: Annotated[
         Preset, typer.Option(help="Count what `bali load` with this preset would load.")
-    ] = "training",
+    ] = "standard",
     source: Annotated[list[str] | None, typer.Option(help="As for `bali load`.")] = None,
     language: Annotated[list[str] | None, typer.Option(help="As for `bali load`.")] = None,
     licence: Annotated[list[int] | None, typer.Option(help="As for `bali load`.")] = None,

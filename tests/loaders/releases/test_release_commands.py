@@ -81,7 +81,8 @@ def test_info_counts_what_the_files_hold(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "options"),
     [
-        ([], umls.PRESETS["training"]),
+        ([], umls.PRESETS["standard"]),
+        (["--preset", "lean"], umls.LoadOptions()),
         (["--preset", "full"], umls.PRESETS["full"]),
         (
             ["--language", "FRE", "--language", "RUS", "--licence", "0", "--licence", "3"],

@@ -42,6 +42,14 @@ def test_unknown_source_is_refused(in_home: Path) -> None:
     assert "did you mean 'S1'?" in str(error)
 
 
+def test_hierarchies_that_are_missing_are_not_needed(in_home: Path) -> None:
+    release = write_release(in_home, small_release() | {"MRHIER": [{"CUI": "C1"}]})
+    (release / "META" / "MRHIER.RRF").unlink()
+    told = str(error_of("load", str(release)))
+    assert "counts rows of MRHIER" in told
+    assert told.endswith("or load without by --preset lean")
+
+
 def test_unknown_preset_is_refused(in_home: Path) -> None:
     assert CliRunner().invoke(app, ["load", str(in_home), "--preset", "fast"]).exit_code == 2
 
@@ -80,11 +88,12 @@ def test_loaded_graph_is_reported_and_verified(
     services.up(module_settings)
     monkeypatch.setenv("BALI_HOME", str(module_settings.home))
     monkeypatch.setenv("BALI_CACHE", str(module_settings.cache))
-    shown = CliRunner().invoke(app, ["load", str(release)])
+    shown = CliRunner().invoke(app, ["load", str(release), "--preset", "lean"])
     assert shown.exit_code == 0
     assert "5 kept; 3 merged; 1 concept not loaded" in shown.stdout
     assert "live already" in shown.stdout
-    report = json.loads(CliRunner().invoke(app, ["load", str(release), "--json"]).stdout)
+    again = CliRunner().invoke(app, ["load", str(release), "--preset", "lean", "--json"])
+    report = json.loads(again.stdout)
     assert report["already_live"]
     assert report["files"]["MRCONSO"] == {"kept": 7, "language": 2, "suppressed": 1}
     verified = CliRunner().invoke(app, ["verify", str(release), "--json"])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bali_trainers.evaluation import MentionTask, Scored
-from bali_trainers.linker.candidates import Mentions
+from bali_trainers.linker.candidates import Candidates, Mentions
 from bali_trainers.linker.knowledge import Knowledge
 from bali_trainers.linker.model import LearnedLinker, Links
 from bali_trainers.linker.training import are_right
@@ -17,16 +17,21 @@ PRECISION = 0.9
 
 
 def evaluate_linker(
-    name: str, linker: LearnedLinker, knowledge: Knowledge, mentions: Mentions, task: MentionTask
+    name: str,
+    linker: LearnedLinker,
+    knowledge: Knowledge,
+    mentions: Mentions,
+    pairs: Candidates,
+    task: MentionTask,
 ) -> list[Scored]:
-    """Return the outcome in each convention.
+    """Return the outcome in each convention, among candidates that linkers on one model share.
 
     A right concept that is no candidate has no rank: it counts as 0. ``notes`` tell how often a
     right one is a candidate, and what share of mentions is answered where the least sure answers
     are left out until nine in ten of the rest are right.
     """
     outcomes = []
-    for convention, links in linker.link(knowledge, mentions).items():
+    for convention, links in linker.link(knowledge, mentions, pairs).items():
         rank = _ranks(links, are_right(links.pairs, task.gold))
         scores = {
             "acc@1": (rank == 1).astype(float),

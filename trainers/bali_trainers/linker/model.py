@@ -136,17 +136,15 @@ class LearnedLinker:
     scorers: dict[Convention, Scorer]
     memory: Memory
 
-    def link(self, knowledge: Knowledge, mentions: Mentions) -> dict[Convention, Links]:
+    def link(
+        self, knowledge: Knowledge, mentions: Mentions, pairs: Candidates | None = None
+    ) -> dict[Convention, Links]:
         """Link mentions to concepts of ``knowledge``, which may be of a newer graph.
 
-        Each convention has its answers; the comparison of candidates is made once.
+        Each convention has its answers; the comparison of candidates is made once. ``pairs`` are
+        the candidates, where they are known.
         """
-        return self.choose(knowledge, mentions, find_candidates(knowledge, mentions))
-
-    def choose(
-        self, knowledge: Knowledge, mentions: Mentions, pairs: Candidates
-    ) -> dict[Convention, Links]:
-        """Do the same among candidates that are known."""
+        pairs = pairs or find_candidates(knowledge, mentions)
         found = describe(knowledge, self.memory, mentions, pairs, self.facts)
         return {convention: scorer(found, pairs) for convention, scorer in self.scorers.items()}
 

@@ -28,6 +28,7 @@ READ: Mapping[str, str | None] = {
     "MRMAP": None,
 }
 
+LEFT_OUT_BY_LEAN = {"MRHIER", "MRMAP"}
 DELETE_CATALOGUE = "delete MRFILES.RRF if you filtered the files yourself"
 
 
@@ -43,10 +44,12 @@ def check_complete(release: Release, options: LoadOptions) -> None:
     claimed = [name for name in read if name in release.missing]
     needed = [name for name in read if READ[name] and name not in release.files]
     if claimed:
+        ways = ["copy from the release what is missing"]
+        ways += [] if needed else [DELETE_CATALOGUE]
+        ways += ["load without by --preset lean"] if LEFT_OUT_BY_LEAN.issuperset(claimed) else []
         raise BaliError(
             f"{release.path}: MRFILES.RRF counts rows of {', '.join(claimed)}, which "
-            f"{'is' if len(claimed) == 1 else 'are'} missing; copy from the release what is "
-            f"missing{', or ' + DELETE_CATALOGUE if not needed else ''}"
+            f"{'is' if len(claimed) == 1 else 'are'} missing; {', or '.join(ways)}"
         )
     if needed:
         files = ", ".join(f"{name}.RRF" for name in needed)
