@@ -22,7 +22,7 @@ test: install  ## run every test, on real services
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: install  ## the tests that start no service, for the inner loop
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not services and not browser"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not services and not browser and not mounts"
 
 test-lowest:  ## the trainer's tests with the lowest torch, transformers and PyG that are allowed
 	$(PYTHON) -m venv $(LOWEST)

@@ -227,21 +227,10 @@ class Farm:
         }
         for machine in self._machines.values():
             machine.roll_out(self._code[0])
-        self.faults: dict[str, Callable[[Job], object]] = {
-            "worker killed": lambda job: self._kill(self._where(job).processes()[:1]),
-            "process killed": lambda job: self._kill(self._any(self._where(job).processes()[1:])),
-            "trainer killed": lambda job: self._kill(self.trainers(job)),
-            "rank killed": lambda job: self._kill(self._any(self.trainers(job)[1:])),
-            "machine frozen": lambda job: self._where(job).freeze(),
-            "clock an hour off": self._shift_clock,
-            "redis a second ago": lambda _: self._set_back(wait_s=1),
-            "redis as it was": lambda _: self._set_back(),
-            "neo4j killed": lambda _: self._kill_neo4j(),
-            "network cut": self._cut,
-            "disk full": lambda job: self._disks[self._where(job).home].fill(),
-            "store full": lambda _: self._store.fill(),
-            "rollout": self._roll_out,
-        }
+
+    def strike(self, fault: str, job: Job) -> None:
+        """Let one of :data:`FAULTS` befall a job."""
+        FAULTS[fault](self, job)
 
     def repair(self) -> None:
         """Start whatever does not run."""
@@ -281,6 +270,27 @@ class Farm:
         with (self._code[1] / "trainers/bali_trainers/training/loop.py").open("a") as file:
             file.write("\n_NEWER = True\n")
 
+    def _kill_worker(self, job: Job) -> None:
+        self._kill(self._where(job).processes()[:1])
+
+    def _kill_process(self, job: Job) -> None:
+        self._kill(self._any(self._where(job).processes()[1:]))
+
+    def _kill_trainer(self, job: Job) -> None:
+        self._kill(self.trainers(job))
+
+    def _kill_rank(self, job: Job) -> None:
+        self._kill(self._any(self.trainers(job)[1:]))
+
+    def _freeze(self, job: Job) -> None:
+        self._where(job).freeze()
+
+    def _fill_disk(self, job: Job) -> None:
+        self._disks[self._where(job).home].fill()
+
+    def _fill_store(self, _: Job) -> None:
+        self._store.fill()
+
     def _where(self, job: Job) -> Machine:
         """Return the machine that trains a job; any one while none does."""
         for trainer in self.trainers(job):
@@ -298,18 +308,20 @@ class Farm:
         record = json.loads((self.settings.home / "run" / f"{name}.json").read_text("utf-8"))
         return psutil.Process(record["pid"])
 
-    def _set_back(self, wait_s: float | None = None) -> None:
-        """Kill Redis and give it older files: those of so many seconds ago, or the last ones."""
-        if wait_s is not None:
-            self.snapshot()
-            time.sleep(wait_s)
+    def _set_back_a_second(self, job: Job) -> None:
+        self.snapshot()
+        time.sleep(1)
+        self._set_back(job)
+
+    def _set_back(self, _: Job) -> None:
+        """Kill Redis and give it the files of the last snapshot."""
         redis = self._server("redis")
         redis.kill()
         redis.wait()
         shutil.rmtree(self._redis)
         shutil.copytree(self._kept, self._redis)
 
-    def _kill_neo4j(self) -> None:
+    def _kill_neo4j(self, _: Job) -> None:
         with suppress(RedisError):  # or nobody would ask it
             open_cache(self.settings).clear()
         self._kill([self._server("neo4j")])
@@ -328,3 +340,21 @@ class Farm:
         machine = self._where(job)
         machine.roll_out(self._code[1])
         later(lambda: machine.roll_out(self._code[0]))
+
+
+FAULTS: dict[str, Callable[[Farm, Job], None]] = {
+    "worker killed": Farm._kill_worker,
+    "process killed": Farm._kill_process,
+    "trainer killed": Farm._kill_trainer,
+    "rank killed": Farm._kill_rank,
+    "machine frozen": Farm._freeze,
+    "clock an hour off": Farm._shift_clock,
+    "redis a second ago": Farm._set_back_a_second,
+    "redis as it was": Farm._set_back,
+    "neo4j killed": Farm._kill_neo4j,
+    "network cut": Farm._cut,
+    "disk full": Farm._fill_disk,
+    "store full": Farm._fill_store,
+    "rollout": Farm._roll_out,
+}
+"""What may befall the farm while a job runs, by name."""

@@ -23,7 +23,8 @@ import statistics
 import sys
 import time
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -47,7 +48,7 @@ from bali_platform.services.artefacts import StoreError
 from bali_trainers.models.bases import resolve_base
 from bali_trainers.training.following import bring_run
 from bali_trainers.training.submission import PreparedJob, prepare
-from benchmarks.farm import Farm
+from benchmarks.farm import FAULTS, Farm
 from benchmarks.record import record
 
 TOGETHER = 2
@@ -156,12 +157,12 @@ class Soak:
         self._usual_s = 0.0
         self._all: set[str] = set()
 
-    def prepare(self) -> None:
-        """Train undisturbed what the runs train."""
+    def prepare(self, faults: Iterable[str]) -> None:
+        """Train undisturbed what the runs with these faults train."""
         config, settings = self._home / "soak.toml", self._farm.settings
         for left in self._store.list():
             self._store.forget(left)
-        for processes in (1, *RANKS.values()):
+        for processes in sorted({RANKS.get(fault, 1) for fault in faults}):
             self._prepared[processes] = prepare(config, settings, run={"processes": processes})
             run = Run(self._submit(processes), "nothing")
             while not run.over:
@@ -171,10 +172,8 @@ class Soak:
                 raise SystemExit(f"the undisturbed run {run.job.state}: {run.job.message}")
             self._usual_s = self._usual_s or run.seconds
 
-    def runs(self, count: int) -> list[dict[str, Any]]:
-        """Do so many runs, and say how each went."""
-        plan = [fault for _ in range(count) for fault in self._shuffled()][:count]
-        signal.signal(signal.SIGTERM, lambda *_: plan.clear())
+    def runs(self, plan: list[str]) -> list[dict[str, Any]]:
+        """Do a run for each fault that ``plan`` holds, until it is empty; say how each went."""
         active: list[Run] = []
         done: list[dict[str, Any]] = []
         while plan or active:
@@ -200,19 +199,9 @@ class Soak:
             "lost": len(self._all - set(self._store.ids())),
             "undisturbed_s": round(self._usual_s, 1),
             "median_s": statistics.median(run["seconds"] for run in runs),
-            "stood_s": {
-                "runs": len(stood),
-                "median": statistics.median(stood),
-                "p90": stood[int(0.9 * len(stood))],
-                "longest": stood[-1],
-                "within_30_s": sum(each <= 30 for each in stood),
-            },
+            "stood_s": _spread(stood) if stood else None,
             "each": runs,
         }
-
-    def _shuffled(self) -> list[str]:
-        names = list(self._farm.faults)
-        return self._dice.sample(names, len(names))
 
     def _begin(self, fault: str) -> Run:
         run = Run(self._submit(RANKS.get(fault, 1)), fault)
@@ -246,7 +235,7 @@ class Soak:
         if run.hit is None and due and not run.job.state.ended:
             run.at = f"{run.job.state} at step {run.job.step}"
             run.hit = run.moved = time.monotonic()
-            self._farm.faults[run.fault](run.job)
+            self._farm.strike(run.fault, run.job)
 
     def _holders(self, job: Job) -> set[str]:
         found = set()
@@ -288,6 +277,29 @@ class Soak:
         }
 
 
+def _spread(stood: list[float]) -> dict[str, float]:
+    return {
+        "runs": len(stood),
+        "median": statistics.median(stood),
+        "p90": stood[int(0.9 * len(stood))],
+        "longest": stood[-1],
+        "within_30_s": sum(each <= 30 for each in stood),
+    }
+
+
+@contextmanager
+def prepared(settings: Settings, dice: random.Random, faults: Iterable[str]) -> Iterator[Soak]:
+    """Start a farm on which runs with these faults can begin; stop it when the block ends."""
+    provision(settings)
+    farm = Farm(settings, dice)
+    try:
+        soak = Soak(farm, dice)
+        soak.prepare(faults)
+        yield soak
+    finally:
+        farm.close()
+
+
 def main() -> None:
     """Read the options, run, and print or record; exit code 1 where something is amiss."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -300,15 +312,11 @@ def main() -> None:
     settings = Settings(home=home, store=str(home / "store"), neo4j_memory_mb=256)
     os.environ["BALI_HOME"] = str(home)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    provision(settings)
-    farm = Farm(settings, dice)
-    try:
-        soak = Soak(farm, dice)
-        soak.prepare()
-        runs = soak.runs(options.runs)
-        result = soak.summary(runs) | {"seed": options.seed}
-    finally:
-        farm.close()
+    turns = [dice.sample([*FAULTS], len(FAULTS)) for _ in range(options.runs)]
+    plan = [fault for turn in turns for fault in turn][: options.runs]
+    with prepared(settings, dice, plan) as soak:
+        signal.signal(signal.SIGTERM, lambda *_: plan.clear())
+        result = soak.summary(soak.runs(plan)) | {"seed": options.seed}
     if options.record:
         record("soak", result)
     print(json.dumps({name: value for name, value in result.items() if name != "each"}, indent=2))

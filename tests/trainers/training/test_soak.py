@@ -1,0 +1,47 @@
+"""The soak, shortened: what befalls two machines and their servers loses no job."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from subprocess import CalledProcessError
+
+import pytest
+from benchmarks.farm import Disk
+from benchmarks.soak import AMISS, prepared
+
+from bali_platform.base.settings import Settings
+
+pytestmark = [pytest.mark.mounts, pytest.mark.timeout(1800)]
+FAULTS_OF_EACH_KIND = [
+    "worker killed",
+    "trainer killed",
+    "machine frozen",
+    "redis a second ago",
+    "network cut",
+    "disk full",
+    "clock an hour off",
+]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> None:
+    """Skip where small file systems cannot be mounted."""
+    try:
+        Disk(tmp_path / "probe").close()
+    except (OSError, CalledProcessError):
+        pytest.skip("mounting takes root")
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_whatever_befalls_jobs_they_end_with_the_undisturbed_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "soak"
+    monkeypatch.setenv("BALI_HOME", str(home))
+    settings = Settings(home=home, store=str(home / "store"), neo4j_memory_mb=256)
+    plan = [*FAULTS_OF_EACH_KIND]
+    with prepared(settings, random.Random(1), plan) as soak:
+        result = soak.summary(soak.runs(plan))
+    assert result["runs"] == len(FAULTS_OF_EACH_KIND)
+    assert {name: result[name] for name in AMISS} == dict.fromkeys(AMISS, 0), result["each"]
