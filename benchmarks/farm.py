@@ -109,18 +109,20 @@ class Disk:
     """A small file system, of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self._ballast = folder, folder / ".ballast"
         folder.mkdir(parents=True, exist_ok=True)
         options = ("-o", f"size={DISK_MB}m", "bali-soak", str(folder))
         subprocess.run(["/bin/mount", "-t", "tmpfs", *options], check=True)
 
     def fill(self) -> None:
-        """Leave no room on it, for a while."""
-        ballast = self._folder / ".ballast"
-        later(lambda: ballast.unlink(missing_ok=True))
-        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        """Leave no room on it."""
+        with suppress(OSError), self._ballast.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(1 << 20))
+
+    def free(self) -> None:
+        """Make room again."""
+        self._ballast.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let it go."""
@@ -250,7 +252,8 @@ class Farm:
         found = []
         for process in psutil.process_iter(["cmdline", "status"]):
             words = process.info["cmdline"] or []
-            if TRAINER in words and job.id in words and "bali_platform.jobs.tether" not in words:
+            tethers = any(word.endswith("/tether.py") for word in words)
+            if TRAINER in words and job.id in words and not tethers:
                 found += [process] if process.info["status"] != psutil.STATUS_STOPPED else []
         return found
 
@@ -286,10 +289,14 @@ class Farm:
         self._where(job).freeze()
 
     def _fill_disk(self, job: Job) -> None:
-        self._disks[self._where(job).home].fill()
+        self._fill(self._disks[self._where(job).home])
 
     def _fill_store(self, _: Job) -> None:
-        self._store.fill()
+        self._fill(self._store)
+
+    def _fill(self, disk: Disk) -> None:
+        disk.fill()
+        later(disk.free)
 
     def _where(self, job: Job) -> Machine:
         """Return the machine that trains a job; any one while none does."""

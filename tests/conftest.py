@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fsspec
@@ -17,6 +17,7 @@ import hypothesis
 import neo4j
 import pytest
 import redis
+from benchmarks.farm import Disk
 from playwright.sync_api import Browser, expect, sync_playwright
 from redis.exceptions import RedisError
 
@@ -214,3 +215,20 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"file://{tmp_path}/shared folder"
     bucket: str = request.getfixturevalue("s3")
     return f"{bucket}/{tmp_path.name}"
+
+
+@pytest.fixture
+def mount() -> Iterator[Callable[[Path], Disk]]:
+    """Mounts a small file system on a folder until the test ends; skips where that is refused."""
+    disks: list[Disk] = []
+
+    def mount(folder: Path) -> Disk:
+        try:
+            disks.append(Disk(folder))
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("mounting takes root")
+        return disks[-1]
+
+    yield mount
+    for disk in disks:
+        disk.close()

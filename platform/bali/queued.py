@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bali_platform.base.errors import BaliError
+from bali_platform.base.errors import BaliError, exit_code
 from bali_platform.base.logs import say
 from bali_platform.base.settings import Settings, load_settings
 from bali_platform.jobs import Job, JobReporter, JobState, JobStore, code_version, connect
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(options.folder, options.job, load_settings())
     except BaliError as error:
         say(f"error: {error}", sys.stderr)
-        return error.exit_code
+        return exit_code(error)
 
 
 def _run(folder: Path, job: str, settings: Settings) -> int:

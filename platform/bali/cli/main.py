@@ -11,7 +11,7 @@ import typer
 from bali.cli.commands import Commands
 from bali.cli.common import err
 from bali_platform import __version__
-from bali_platform.base.errors import BaliError
+from bali_platform.base.errors import BaliError, exit_code
 
 EXTRAS = {
     "dgl": "dgl",
@@ -67,13 +67,16 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; exit 2 for a usage error, 1 for a failure, 130 for Ctrl-C."""
+    """Run the command line.
+
+    It exits with 2 for a usage error, 4 for a full disk, 130 for Ctrl-C, and 1 for other failures.
+    """
     try:
         app(prog_name="bali")
     except BaliError as error:
         if os.environ.get("BALI_DEBUG"):
             raise
-        _end(str(error), error.exit_code)
+        _end(str(error), exit_code(error))
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None or os.environ.get("BALI_DEBUG"):

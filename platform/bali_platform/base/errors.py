@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
+
+NO_ROOM = 4
+"""The exit code of a program that found no room on a disk: later, or elsewhere, it may work."""
+
+_FULL = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
 
 
 class BaliError(Exception):
@@ -31,6 +38,25 @@ class AmbiguousError(UsageError):
 
 class TooLargeError(UsageError):
     """The answer would be too large; the message says how large."""
+
+
+def no_room(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came of, says that a disk or a quota is full.
+
+    The words tell, for libraries that are not written in Python have no numbers for their errors.
+    """
+    while error is not None:
+        if any(words in str(error) for words in _FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code of a program that ends with an error."""
+    if no_room(error):
+        return NO_ROOM
+    return error.exit_code if isinstance(error, BaliError) else 1
 
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:

@@ -69,12 +69,16 @@ class Lease:
         )
         return ended is not None
 
-    def give_back(self, reason: str, *, fault: bool = True) -> bool:
-        """Queue the job again, or end it when it keeps failing; ``fault``: this was one of them."""
+    def give_back(self, reason: str, *, fault: bool = True, waits: int = 0) -> bool:
+        """Queue the job again, or end it when it keeps failing; ``fault``: this was one of them.
+
+        ``waits``: how many attempts in a row, with this one, have found no room.
+        """
         if not self.renew():
             return False
         now = self._store.get(self.job.id)
-        return now.holder == self.job.holder and _give_back(self._store, now, reason, fault=fault)
+        mine = now.holder == self.job.holder
+        return mine and _give_back(self._store, now, reason, fault=fault, waits=waits)
 
 
 def claim_next(
@@ -133,9 +137,16 @@ def _refuse(store: JobStore, job: Job, message: str) -> None:
 
 
 def _give_back(
-    store: JobStore, job: Job, reason: str, *, fault: bool = True, free: bool = False
+    store: JobStore,
+    job: Job,
+    reason: str,
+    *,
+    fault: bool = True,
+    waits: int = 0,
+    free: bool = False,
 ) -> bool:
     fields: dict[str, Any] = {"state": JobState.QUEUED, "message": reason, "mark": job.step}
+    fields["waits"] = waits
     if fault:
         fields["stalls"] = 0 if job.step > job.mark else job.stalls + 1
     if job.cancel_requested:

@@ -36,7 +36,8 @@ class Job(BaseModel):
     Redis that the job was queued in, ``request`` the one to the API that queued it, and ``trace``
     the ``traceparent`` that it is a part of.
     ``stalls`` counts the attempts in a row that got no further than ``mark``, the step reached
-    before them; after ``retries`` of these the job fails.
+    before them; after ``retries`` of these the job fails. ``waits`` counts those in a row that
+    found no room on a disk, which are no faults.
     Times are seconds since the epoch. Fields that a newer version has added are kept as they are.
     """
 
@@ -65,6 +66,7 @@ class Job(BaseModel):
     holder: str = ""
     place: str = ""
     stalls: int = 0
+    waits: int = 0
     mark: int = 0
     started_at: float | None = None
     finished_at: float | None = None

@@ -1,8 +1,9 @@
 """Processes that do not outlive the one that started them, even when that is killed.
 
-``python -m bali_platform.jobs.tether PID COMMAND...`` ties itself to its parent, the process
-``PID``, and becomes ``COMMAND``. It runs between fork and exec, where a multi-threaded parent could
-not safely run Python itself.
+``python tether.py PID COMMAND...`` ties itself to its parent, the process ``PID``, and becomes
+``COMMAND``. It runs between fork and exec, where a multi-threaded parent could not safely run
+Python itself. It is run as a file, without site packages: as a module of its package it would load
+Celery first, a second of work before every start.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def tethered(command: Sequence[str]) -> list[str]:
     It has to be started from the main thread: the kernel ties it to the starting *thread*. Only
     Linux offers this; elsewhere the command runs on, until it notices that it has lost its lease.
     """
-    return [sys.executable, "-m", "bali_platform.jobs.tether", str(os.getpid()), *command]
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
 def die_with_parent() -> None:

@@ -7,7 +7,6 @@ inherits, keeps a second trainer out even where a lost one still lives.
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import math
@@ -27,6 +26,7 @@ from celery import signals
 from celery.worker import state
 from redis.exceptions import RedisError
 
+from bali_platform.base.errors import NO_ROOM, no_room
 from bali_platform.base.files import write_atomically
 from bali_platform.base.locks import locked
 from bali_platform.base.logs import REQUEST_VARIABLE, about, keep_small
@@ -51,12 +51,12 @@ Whoever brings a program says so in the entry points of its distribution."""
 CANCELLED = 3  # the exit code of a trainer that stopped after a checkpoint because it was asked to
 UNUSABLE = 2  # ... of one that cannot do what its configuration says: no use trying again
 STOP_WITHIN_S = 30.0  # between asking a trainer to stop and killing it
-FULL = (errno.ENOSPC, errno.EDQUOT)
 LEFT_FOR_S = 5.0  # for so long a job that cannot run here is left to others
+LEFT_FOR_AT_MOST_S = 300.0  # where a full disk stays full, and the pause grows
 
 logger = logging.getLogger(__name__)
 _stopping = threading.Event()
-_left: dict[str, float] = {}  # jobs that could not run here, and when
+_left: dict[str, float] = {}  # jobs that could not run here, and until when they are left
 
 
 @signals.worker_shutting_down.connect
@@ -72,11 +72,12 @@ def train() -> None:
         state.should_stop = os.EX_TEMPFAIL
     elif not _stopping.is_set():
         cards = Cards(inventory(), load_settings())
-        now = time.monotonic()
-        left = {job for job, since in _left.items() if now - since < LEFT_FOR_S}
+        left = {job for job, until in _left.items() if time.monotonic() < until}
         if claimed := claim_next(JobStore(connect()), cards, left):
             wake()  # another card may be free for the next job
             run_job(*claimed, _stopping)
+            with suppress(ConnectionError):  # or the next sweep wakes somebody
+                wake()  # its cards are free again, and the job itself may be queued
 
 
 def run_job(lease: Lease, hold: Hold, stopping: threading.Event) -> None:
@@ -105,29 +106,34 @@ def _run(lease: Lease, hold: Hold, stopping: threading.Event) -> int | None:
         with _locked(job) as lock, _log(job) as log:
             code = _watch(_start(job, hold, lock, log), lease, stopping)
     except BlockingIOError:
-        _leave(lease, "a trainer still works in its folder")
+        _left[lease.job.id] = time.monotonic() + LEFT_FOR_S
+        _insist(lambda: lease.give_back("a trainer still works in its folder", fault=False))
     except (OSError, KeyError) as error:
         reason = f"its trainer cannot start: {error}"
-        if isinstance(error, OSError) and error.errno in FULL:
-            _leave(lease, reason)
+        if no_room(error):
+            _wait_for_room(lease, reason)
         else:
             _insist(lambda: lease.give_back(reason))
     else:
-        _insist(lambda: _conclude(lease, code, stopping.is_set()))
+        if code == NO_ROOM:
+            _wait_for_room(lease, _error(job) or "not even for its trainer's last words")
+        else:
+            _insist(lambda: _conclude(lease, code, stopping.is_set()))
     finally:
         hold.release()
     return code
 
 
-def _leave(lease: Lease, reason: str) -> None:
-    """Give a job back that cannot run here at this moment, which is no fault of its own.
+def _wait_for_room(lease: Lease, reason: str) -> None:
+    """Give a job back that found a full disk here, which is no fault of its own.
 
-    Another machine may take it at once; this worker would claim it again, and again.
+    Another machine may take it at once, this worker after a pause that grows.
     """
-    _left[lease.job.id] = time.monotonic()
-    _insist(lambda: lease.give_back(reason, fault=False))
-    with suppress(ConnectionError):  # or the next round wakes somebody
-        wake()
+    waits = lease.job.waits
+    pause = min(LEFT_FOR_S * 2 ** min(waits, 10), LEFT_FOR_AT_MOST_S)
+    _left[lease.job.id] = time.monotonic() + pause
+    message = f"no room on {socket.gethostname()}, which tries again in {pause:.0f} s: {reason}"
+    _insist(lambda: lease.give_back(message, fault=False, waits=waits + 1))
 
 
 def _settled(lease: Lease) -> Job:
@@ -227,6 +233,12 @@ def _conclude(lease: Lease, code: int | None, stopping: bool) -> bool:
     if code == UNUSABLE:
         return lease.end(JobState.FAILED, reason)
     return lease.give_back(reason)
+
+
+def _error(job: Job) -> str:
+    """Return the error with which a trainer ended; empty where it is not in the log."""
+    last = "".join(job.log_tail(1))
+    return last.removeprefix("error: ") if last.startswith("error: ") else ""
 
 
 def _insist(action: Callable[[], bool]) -> bool:

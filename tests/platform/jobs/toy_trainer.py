@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bali_platform.base import logs
+from bali_platform.base.errors import exit_code
 from bali_platform.base.files import write_atomically
 from bali_platform.jobs import JobReporter, JobStore, connect
 from bali_platform.jobs.app import request_batch
@@ -30,7 +31,10 @@ def main(folder: Path, job_id: str) -> int:
         logs.say(f"error: {config['message']}")
         return int(config["exit"])
     with JobReporter(JobStore(connect()), job_id) as reporter:
-        return train(folder, job_id, config, reporter, stopped)
+        try:
+            return train(folder, job_id, config, reporter, stopped)
+        except OSError as error:
+            return exit_code(error)
 
 
 def train(

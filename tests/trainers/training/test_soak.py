@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from subprocess import CalledProcessError
+from typing import Any
 
 import pytest
-from benchmarks.farm import Disk
 from benchmarks.soak import AMISS, prepared
 
 from bali_platform.base.settings import Settings
@@ -24,19 +23,10 @@ FAULTS_OF_EACH_KIND = [
 ]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> None:
-    """Skip where small file systems cannot be mounted."""
-    try:
-        Disk(tmp_path / "probe").close()
-    except (OSError, CalledProcessError):
-        pytest.skip("mounting takes root")
-
-
-@pytest.mark.usefixtures("small_disk")
 def test_whatever_befalls_jobs_they_end_with_the_undisturbed_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, mount: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    mount(tmp_path / "probe")
     home = tmp_path / "soak"
     monkeypatch.setenv("BALI_HOME", str(home))
     settings = Settings(home=home, store=str(home / "store"), neo4j_memory_mb=256)

@@ -10,6 +10,7 @@ import torch
 from safetensors.numpy import load_file
 from tests.trainers.training.runs import metrics, weights
 
+from bali_platform.base.errors import NO_ROOM
 from bali_trainers.training.joint_model import Task
 from bali_trainers.training.start import main
 
@@ -32,6 +33,17 @@ def test_a_stream_that_ends_early_is_one_line_and_work_is_kept(job, capsys):
     assert main([str(folder)]) == 1
     assert "holds no batch of epoch 8" in capsys.readouterr().err
     assert (folder / "checkpoints" / "step-00000060").is_dir()
+
+
+@pytest.mark.mounts
+def test_a_full_disk_has_an_exit_code_of_its_own_and_the_run_goes_on_later(job, mount, tmp_path):
+    disk = mount(tmp_path / "run")
+    folder = job("run", run={"max_steps": 40})
+    disk.fill()
+    assert main([str(folder)]) == NO_ROOM
+    disk.free()
+    assert main([str(folder)]) == 0
+    assert metrics(folder)[-1]["step"] == 40
 
 
 def test_half_precision_on_the_cpu_is_bf16(job, capsys):

@@ -15,7 +15,6 @@ from bali_platform.streaming import (
     StreamedSource,
     encode,
 )
-from bali_trainers.batches.builder import BatchBuilder
 from bali_trainers.batches.order import DEV_EPOCH, steps_per_epoch
 from bali_trainers.batches.places import locate
 from bali_trainers.batches.sentences import LinkedSentences
@@ -38,6 +37,7 @@ def open_source(
     spec = locate(spec, settings)
     if config.data.source == "inline":
         from bali_platform.subgraphs import neighbourhoods
+        from bali_trainers.batches.builder import BatchBuilder
 
         builder = BatchBuilder(spec, neighbourhoods(settings))
         return InlineSource(lambda key: encode(builder.build(key))), builder.steps_per_epoch

@@ -140,7 +140,7 @@ class Checkpoints:
         except (OSError, SafetensorError) as error:
             raise BaliError(
                 f"checkpoint of step {step} could not be written to {self._folder} ({error}); "
-                "the one before it is intact: free some space, then resume"
+                "the one before it is intact: free some space"
             ) from None
 
     def _open(self, folder: Path) -> Checkpoint:

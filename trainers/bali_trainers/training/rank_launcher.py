@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -52,14 +53,16 @@ def launch(arguments: Sequence[str], processes: int) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End a rank with its exit code at once, after what was left to do at exit.
+    """End a process with its exit code at once, after what was left to do at exit.
 
     The threads of gloo outlive the group of processes: one that needs the interpreter while that is
-    taken down would abort the process.
+    taken down would abort the process. Python has an exit code of its own where a disk is too full
+    for the last output.
     """
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
     os._exit(code)
 
 

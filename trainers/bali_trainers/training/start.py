@@ -2,7 +2,7 @@
 
 ``FOLDER`` holds ``config.json`` and ``spec.json``; checkpoints, ``metrics.jsonl`` and at the end
 the exported ``model`` go there. A run that is started again continues from its newest checkpoint.
-Exit codes: 0 finished, 3 cancelled after a checkpoint, anything else failed.
+Exit codes: 0 finished, 3 cancelled after a checkpoint, 4 no room on a disk, anything else failed.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from bali_platform.base.errors import BaliError
+from bali_platform.base.errors import NO_ROOM, BaliError, exit_code, no_room
 from bali_platform.base.logs import about, say
 from bali_platform.base.settings import load_settings
 from bali_platform.base.telemetry import PARENT_VARIABLE, span, traceparent
@@ -45,16 +46,17 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         from bali_trainers.training.assembly import train_folder
 
         finished = train_folder(options.folder, options.job)
-    except BaliError as error:
-        if os.environ.get("BALI_DEBUG"):
+    except Exception as error:
+        if os.environ.get("BALI_DEBUG") or not (isinstance(error, BaliError) or no_room(error)):
             raise
-        say(f"error: {error}", sys.stderr)
-        return error.exit_code
+        with suppress(OSError):  # the log may lie on a full disk
+            say(f"error: {error}", sys.stderr)
+        return exit_code(error)
     return 0 if finished else CANCELLED
 
 
 if __name__ == "__main__":
     code = main()
-    if "RANK" in os.environ:
+    if "RANK" in os.environ or code == NO_ROOM:
         leave(code)
     sys.exit(code)
