@@ -15,6 +15,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,6 @@ from bali_platform.base.files import digest_of, new_folder
 from bali_platform.base.progress import QUIET, Reporter
 from bali_platform.base.settings import Settings
 from bali_platform.jobs.connection import connect
-from bali_platform.jobs.store import JobStore
 from bali_platform.services import up
 from bali_platform.services.graphs import EMPTY, GraphStore, GraphStores
 
@@ -40,6 +40,7 @@ DATABASE_FILES = ("databases/neo4j", "transactions/neo4j")
 CHECKPOINTS = "transactions/neo4j"
 TRIES = 5
 KEYS = ("bali:job*", "bali:installation")
+RECORDS = "bali:job:{*}"
 COUNTS = "MATCH (n) WITH count(n) AS nodes MATCH ()-[r]->() RETURN nodes, count(r) AS relationships"
 LAST = "SHOW DATABASE neo4j YIELD lastCommittedTxn AS number"
 
@@ -59,21 +60,20 @@ def backup(
         raise UsageError(f"{folder} exists already: name a new folder")
     with new_folder(folder) as building:
         building.chmod(0o700)
+        with reporter.step("copy the jobs"):  # before their folders, which may be further then
+            jobs = _save_records(connect(settings), building / "jobs.jsonl")
         with reporter.step("copy the home"):
             _copy_home(settings.home, building / "home", passwords)
         graph = None
         if not settings.neo4j_uri:
             with reporter.step("copy the graph"):
                 graph = _copy_graph(GraphStores(settings), building / "graph")
-        with reporter.step("copy the jobs"):
-            redis = connect(settings)
-            _save_records(redis, building / "jobs.jsonl")
         manifest = {
             "version": version("bali"),
             "made_at": time.time(),
             "home": str(settings.home),
             "graph": graph,
-            "jobs": len(JobStore(redis, settings.home).ids()),
+            "jobs": jobs,
             "files": {
                 str(path.relative_to(building)): digest_of(path) for path in _files(building)
             },
@@ -107,8 +107,9 @@ def restore(settings: Settings, folder: Path, reporter: Reporter = QUIET) -> dic
             _restore_graph(GraphStores(settings), folder / "graph", manifest["graph"])
     up(settings, reporter)
     with reporter.step("restore the jobs"):
-        _restore_records(connect(settings), folder / "jobs.jsonl")
-        found = len(JobStore(connect(settings), settings.home).ids())
+        redis = connect(settings)
+        _restore_records(redis, folder / "jobs.jsonl")
+        found = len([*redis.scan_iter(RECORDS)])
     if found != manifest["jobs"]:
         raise BaliError(f"{found} jobs were restored, not the {manifest['jobs']} that were saved")
     unfinished.unlink()
@@ -128,9 +129,19 @@ def _copy_home(home: Path, target: Path, passwords: bool) -> None:
         if each.name in left_out:
             continue
         if each.is_dir():
-            shutil.copytree(each, target / each.name, symlinks=True, copy_function=_copy)
+            _copy_folder(each, target / each.name)
         else:
             _copy(each, target / each.name)
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder; folders in it that a running job has removed meanwhile are left out."""
+    try:
+        shutil.copytree(source, target, symlinks=True, copy_function=_copy)
+    except shutil.Error as error:
+        for path, _, reason in error.args[0]:
+            if Path(path).exists():
+                raise BaliError(f"{path} cannot be copied: {reason}") from error
 
 
 def _copy(source: str | Path, target: str | Path) -> str | Path:
@@ -180,14 +191,20 @@ def _restore_graph(stores: GraphStores, source: Path, saved: dict[str, Any]) -> 
         stores.activate(store)
 
 
-def _save_records(redis: Redis, file: Path) -> None:
-    """Write what Redis keeps of jobs, but for leases, which are nobody's in another place."""
+def _save_records(redis: Redis, file: Path) -> int:
+    """Write what Redis keeps of jobs, but for leases, which are nobody's in another place.
+
+    Returns the number of jobs.
+    """
+    jobs = 0
     with file.open("w", encoding="utf-8") as lines:
         for key in sorted(key for kind in KEYS for key in redis.scan_iter(kind, count=1000)):
             value: Any = redis.dump(key) if redis.ttl(key) == -1 else None
             if value is not None:
                 row = {"key": key.decode(), "value": base64.b64encode(value).decode()}
                 lines.write(json.dumps(row) + "\n")
+                jobs += fnmatchcase(row["key"], RECORDS)
+    return jobs
 
 
 def _restore_records(redis: Redis, file: Path) -> None:

@@ -251,7 +251,8 @@ class JobStore:
         """Cancel a queued job at once; ask a running one to stop after a checkpoint."""
         while not (job := self.get(job_id)).state.ended:
             if job.state == JobState.QUEUED:
-                done = self.transition(job, "cancelled", state=JobState.CANCELLED)
+                now = time.time()
+                done = self.transition(job, "cancelled", state=JobState.CANCELLED, finished_at=now)
             else:
                 done = self.transition(job, "cancel requested", cancel_requested=True)
             if done:
@@ -340,8 +341,10 @@ class JobStore:
         return str(name)
 
     def restore(self, job: Job) -> None:
-        """Put a record back that Redis has lost; an existing one is left alone."""
-        if not self.redis.exists(keys(job.id)[0]):
+        """Put a record back that Redis has lost, or its place in the list of all jobs."""
+        if self.redis.exists(keys(job.id)[0]):
+            self.redis.zadd(INDEX, {job.id: job.created_at}, nx=True)
+        else:
             self._put(job, "restored")
 
     def recover(self, folder: Path) -> None:
@@ -349,7 +352,8 @@ class JobStore:
 
         Copies of jobs that were forgotten go; those of other installations stay where they are.
         """
-        known, installation = set(self.ids()), self.installation(folder)
+        # One that drops keys when it is full may have lost a record that the list still names.
+        known, installation = set(self.states()), self.installation(folder)
         for copy in folder.glob(f"*/{_COPY}"):
             if copy.parent.name in known:
                 continue
@@ -364,15 +368,21 @@ class JobStore:
         """Forget the records of jobs that ended so long ago, and return them.
 
         Their folders stay, but for the checkpoints of those that succeeded: nothing resumes them.
+        One that is resumed meanwhile stays, too.
         """
         limit = time.time() - older_than_s
         ended = self.list(*(state for state in JobState if state.ended))
-        old = [job for job in ended if (job.finished_at or 0) < limit]
-        for job in old:
-            if job.state == JobState.SUCCEEDED:
-                shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
-            self.forget(job)
-        return old
+        old = [job for job in ended if (job.finished_at or job.created_at) < limit]
+        return [job for job in old if self._prune(job)]
+
+    def _prune(self, job: Job) -> bool:
+        with suppress(JobNotFoundError):
+            if self.change(job.id, expect=job.claim):
+                if job.state == JobState.SUCCEEDED:
+                    shutil.rmtree(job.folder / "checkpoints", ignore_errors=True)
+                self.forget(job)
+                return True
+        return False
 
     def forget(self, job: Job) -> None:
         """Remove a job's record for good; its folder stays."""

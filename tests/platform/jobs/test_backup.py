@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import stat
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -122,3 +123,31 @@ def test_a_damaged_backup_is_refused_before_anything_is_made(
     (folder / "manifest.json").unlink()
     with pytest.raises(UsageError, match="is no backup"):
         restore(there, folder)
+
+
+def test_what_a_running_job_removes_meanwhile_is_left_out(
+    mortal_redis: Any, tmp_path: Path
+) -> None:
+    settings = Settings(
+        home=tmp_path / "home", redis_url=mortal_redis.url, neo4j_uri="bolt://127.0.0.1:1"
+    )
+    store = JobStore(connect(settings), settings.home)
+    for _ in range(50):
+        store.submit("toy", "t", {}, {}, settings.home / "jobs")
+    done = Event()
+
+    def write_checkpoints() -> None:
+        while not done.is_set():
+            for job in (settings.home / "jobs").glob("*/"):
+                for step in range(5):
+                    (job / "checkpoints" / f"step-{step}").mkdir(parents=True)
+                shutil.rmtree(job / "checkpoints")
+
+    thread = Thread(target=write_checkpoints)
+    thread.start()
+    try:
+        saved = [backup(settings, tmp_path / f"saved-{number}") for number in range(5)]
+    finally:
+        done.set()
+        thread.join()
+    assert [each["jobs"] for each in saved] == [50] * 5

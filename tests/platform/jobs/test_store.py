@@ -159,6 +159,15 @@ def test_lost_records_come_back_from_their_folders(
     assert [event.type for event in store.events(job.id)] == ["restored"]
 
 
+def test_what_a_redis_drops_when_it_is_full_comes_back(
+    store: JobStore, job: Job, tmp_path: Path
+) -> None:
+    for dropped in (f"bali:job:{{{job.id}}}", "bali:jobs"):
+        store.redis.delete(dropped)
+        store.recover(tmp_path)
+        assert store.list() == [job]
+
+
 def test_recovery_leaves_living_records_alone(store: JobStore, job: Job, tmp_path: Path) -> None:
     store.change(job.id, {"step": 7})
     store.recover(tmp_path)
@@ -175,6 +184,12 @@ def test_old_records_are_pruned_and_stay_away(store: JobStore, job: Job, tmp_pat
     assert store.ids() == [queued.id]
     assert (job.folder / "config.json").exists()
     assert list(store.redis.scan_iter(f"*{ended.id}*")) == []
+
+
+def test_a_job_cancelled_in_the_queue_is_as_old_as_that(store: JobStore, job: Job) -> None:
+    store.request_cancel(job.id)
+    assert store.prune(older_than_s=3600) == []
+    assert store.get(job.id).state == JobState.CANCELLED
 
 
 def test_checkpoints_that_nothing_resumes_are_pruned(store: JobStore, tmp_path: Path) -> None:
