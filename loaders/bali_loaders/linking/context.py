@@ -28,20 +28,26 @@ ATTRIBUTES = ("negated", "uncertain", "historical", "family", "hypothetical")
 
 _NO_END = re.compile(
     r"\.(?:(?<=\bDr\.)|(?<=\bM[rs]\.)|(?<=\bMrs\.)|(?<=\bvs\.)|(?<=e\.g\.)|(?<=i\.e\.)"
-    r"|(?<=\bincl\.)|(?<=\b[A-Z]\.)(?= [a-z]))"
+    r"|(?<=\bincl\.)|(?<=\b[db]\.)(?= ?\d)|(?<=\b[A-Z]\.)(?= [a-z]))"
 )
 """Stops that end no sentence."""
 _AFTER_ENDS = f"{SPACES}\0)]\"'"
-_QUESTIONED = re.compile(r"\?(?:(?<!\w\?)[ \t]?)?(?=[A-Za-z])")
-_MINUS = re.compile(r"(?<=, )-[ \t]?(?=[A-Za-z])")
-"""The sign of absence in "+ constipation, - melena"."""
-_NO = r"(?i:no|none|denied|absent|neg(?:ative)?|-)\)?[ \t]*(?=[\0\n.;,]|$)"
+_QUESTIONED = re.compile(
+    r"\?(?:(?<!\w\?)[ \t]?)?(?=[A-Za-z])"
+    r"(?:(?i:acute|chronic|early|mild|new|old|recent|occult|underlying|secondary|viral|bacterial"
+    r"|left|right|[lr]) )?"
+)
+_MINUS = re.compile(r"(?:(?<=, )-|(?<=[,:;+] )\([-\u2013]\))[ \t]?(?=[A-Za-z])")
+"""The sign of absence in "+ constipation, - melena" and in "(+) cough, (-) fever"."""
+_NO = r"(?i:no|none|nil|denied|absent|neg(?:ative)?|-)\)?(?=[ \t]*(?:[\0\n.;,]|$)|[ \t]{2})"
 _DENIED = re.compile(
-    rf"[:(\-\u2013nN](?:(?<=:)\s?{_NO}|(?<=\(){_NO}|(?<=\s[-\u2013])\s{_NO}|(?<=\s-)(?=[,;])"
-    r"|(?<=\s[nN])(?i:eg(?:ative)?)[ \t]*(?=[\0\n.;,(]|$))"
+    rf"[:(\-\u2013nN](?:(?<=:)\s?{_NO}|(?<=\(){_NO}|(?<=\s[-\u2013])\s{_NO}"
+    r"|(?<=\s[-\u2013])(?=[,;])|(?<=\s[nN])(?i:eg(?:ative)?)[ \t]*(?=[\0\n.;,(]|$))"
 )
 """What answers the item before it, as in "asthma: no" or "fever (-)"."""
-_UNTICKED = re.compile(r"\[[ _]?\](?=\s?\w)[^\[\n\0]*")
+_NO_COLUMN = re.compile(r"(?:N|\[[xX]\] ?[nN]o)(?=[ \t]*(?:[\0\n,;]|$)|  )")
+"""The same in the cells of forms: "CVA N   TIA Y", "fever [ ] yes [x] no"."""
+_UNTICKED = re.compile(r"(?:\[[ _]?\]|[\u2610\u25a1])(?=\s?\w)[^\[\u2610-\u2612\u25a1\n\0]*")
 _NEAR = 80
 """Characters at most from what is over to the drug that was given for it."""
 _TREATED = re.compile(r"(?:\b(?:with|w|by|(?:months|weeks|course) of) |w/ ?|\()(?:[^\W\d]+ )?$")
@@ -119,7 +125,7 @@ def find_attributes(
     questions = notes.plain.matches(_QUESTIONED, notes.plain.at("?"))
     asked = np.array([match.end() for match in questions], dtype=np.int64)
     said["uncertain"] |= _covered(start, asked, asked + 2)
-    signs = notes.plain.matches(_MINUS, notes.plain.at("-"))
+    signs = notes.plain.matches(_MINUS, notes.plain.at("-("))
     missed = np.array([match.end() for match in signs], dtype=np.int64)
     said["negated"] |= _covered(start, missed, missed + 2)
     said["then"] |= _covered(start, *_dated(notes.times, scene))
@@ -202,7 +208,7 @@ def _scene(
 def _sentence_ends(plain: Joined) -> Positions:
     marks = plain.at(".!?;")
     marks = marks[plain.has(_AFTER_ENDS, marks + 1)]
-    doubtful = marks[plain.has(".", marks) & plain.has(f"rsgel{ascii_uppercase}", marks - 1)]
+    doubtful = marks[plain.has(".", marks) & plain.has(f"rsgeldb{ascii_uppercase}", marks - 1)]
     none = [match.start() for match in plain.matches(_NO_END, doubtful)]
     return np.delete(marks, np.searchsorted(marks, none))
 
@@ -216,7 +222,7 @@ def _cells(plain: Joined) -> Positions:
     tabs = tabs[~plain.has(f"{LINE_BREAKS}\0", tabs - 1)]
     pluses = plain.at("+")
     pluses = pluses[plain.has(SPACES, pluses - 1) & ~plain.has("0123456789", pluses + 1)]
-    return np.concatenate([gaps, tabs, pluses, plain.at("|")])
+    return np.concatenate([gaps, tabs, pluses, plain.at("|\0")])
 
 
 def _scopes(
@@ -277,12 +283,23 @@ def _denied(plain: Joined, scene: _Scene) -> tuple[Positions, Positions]:
     """Return where items of forms begin and end that are answered with no, or are not ticked."""
     denials = plain.matches(_DENIED, _denial_marks(plain))
     answer = np.array([match.start() for match in denials], dtype=np.int64)
-    item = np.maximum(_previous(scene.ends, answer), _previous(scene.commas, answer - 1))
-    boxes = plain.at("[")
-    boxes = boxes[plain.has(" _]", boxes + 1)]
+    borders = np.where(
+        plain.has("(", answer), _previous(scene.cells, answer), _previous(scene.ends, answer)
+    )
+    item = np.maximum(borders, _previous(scene.commas, answer - 1))
+    letters = plain.at("N[")
+    letters = letters[plain.has(SPACES, letters - 1)]
+    columns = plain.matches(_NO_COLUMN, letters)
+    cell = np.array([match.start() for match in columns], dtype=np.int64)
+    cell_start = np.maximum(_previous(scene.cells, cell), _previous(scene.commas, cell - 1))
+    boxes = plain.at("[\u2610\u25a1")
+    boxes = boxes[~plain.has("[", boxes) | plain.has(" _]", boxes + 1)]
     spans = [match.span() for match in plain.matches(_UNTICKED, boxes)]
     unticked = np.array(spans, dtype=np.int64).reshape(-1, 2).T
-    return np.append(item, unticked[0]), np.append(answer, unticked[1])
+    return (
+        np.concatenate([item, cell_start, unticked[0]]),
+        np.concatenate([answer, cell, unticked[1]]),
+    )
 
 
 def _denial_marks(plain: Joined) -> Positions:

@@ -302,13 +302,15 @@ _NAMES_OF = [
 def _across_items(plain: Joined, spans: Spans) -> Flags:
     """Tell which spans take items of a list for a name: "fracture, rib" before "fractures".
 
-    Of what such a span holds after its last comma, another name goes on beyond it.
+    Of what such a span holds after its last comma, another name goes on beyond it. None holds what
+    parts blocks or the cells of a table.
     """
     commas = np.append(-1, plain.at(","))
     comma = commas[np.searchsorted(commas, spans.end) - 1]
     order = np.argsort(spans.start)
     start, end = spans.start[order], spans.end[order]
-    across = np.zeros(len(spans), dtype=bool)
+    borders = plain.at("\0")
+    across = np.searchsorted(borders, spans.start) < np.searchsorted(borders, spans.end)
     for at in np.flatnonzero(comma > spans.start).tolist():
         low, high = np.searchsorted(start, [comma[at], spans.end[at]])
         across[at] = (end[low:high] > spans.end[at]).any()

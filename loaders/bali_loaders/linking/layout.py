@@ -49,6 +49,7 @@ def find_blocks(joined: Joined) -> Positions:
     spaces = joined.at(SPACES)
     begins = _fits(joined, spaces, start, end - before + 1, width)
     begins |= _closed(joined, spaces, before, end)
+    begins |= _rows(joined, before, end, start)
     open_ = np.flatnonzero(~begins)
     ends = joined.origins[document[open_] + 1] - 1
     for at, first, after in zip(open_.tolist(), start[open_].tolist(), ends.tolist(), strict=True):
@@ -89,6 +90,18 @@ def _fits(
     fits[np.flatnonzero(fits)[np.array(lower, dtype=bool)]] = False
     found: Flags = fits
     return found
+
+
+def _rows(joined: Joined, before: Positions, end: Positions, start: Positions) -> Flags:
+    """Tell which lines are rows of a table, as the line before: spaces part their cells."""
+    blank = joined.at(" ")
+    gaps = blank[2:][blank[2:] - blank[:-2] == 2]
+    gaps = gaps[~joined.has(f" {LINE_BREAKS}", gaps - 3)]
+    after = np.append(end[1:], len(joined.text))
+    ranges = ((before, end), (start, after))
+    above, here = (np.searchsorted(gaps, high) > np.searchsorted(gaps, low) for low, high in ranges)
+    rows: Flags = above & here
+    return rows
 
 
 def _closed(joined: Joined, spaces: Positions, before: Positions, end: Positions) -> Flags:

@@ -66,8 +66,9 @@ class Headings(NamedTuple):
 class Notes(NamedTuple):
     """Documents as the linker reads them, character for character as long as they were.
 
-    ``plain`` has placeholders and known headings blanked out, and a hard character where a new
-    block begins; ``blocks`` is where they begin, ``times`` where a time of the past is written.
+    ``plain`` has placeholders, known headings and the bars of tables blanked out, and a hard
+    character where a new block begins; ``blocks`` is where they begin, ``times`` where a time of
+    the past is written.
     """
 
     plain: Joined
@@ -86,9 +87,10 @@ def read_notes(texts: Sequence[str], *, clinical: bool) -> Notes:
     headings = _headings(joined)
     placeholders = list(joined.matches(_PLACEHOLDER, _placeholder_marks(joined)))
     start, end = np.array([found.span() for found in placeholders], np.int64).reshape(-1, 2).T
+    bars = joined.at("|")
     plain = joined.blanked(
-        np.concatenate([blocks - 1, headings.start, start]),
-        np.concatenate([blocks, headings.end, end]),
+        np.concatenate([blocks - 1, headings.start, start, bars]),
+        np.concatenate([blocks, headings.end, end, bars + 1]),
     )
     return Notes(plain, blocks, headings, _times(joined, placeholders))
 
