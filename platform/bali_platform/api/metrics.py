@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.measures import (
+    BATCH_BUILD,
+    BUCKETS_S,
+    CHECKPOINT,
+    CHECKPOINT_BYTES,
+    LAST_CHECKPOINT,
+    LATEST,
+    NEO4J,
+    Cell,
+)
 from bali_platform.base.telemetry import PARENT, Span, span
 from bali_platform.jobs import JobState
+from bali_platform.jobs.measures import publish, published
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -24,6 +40,11 @@ if TYPE_CHECKING:
 
 
 EVENTS = "text/event-stream"
+HISTOGRAMS: tuple[tuple[str, str, list[str]], ...] = (
+    (BATCH_BUILD, "Time in which a machine's workers built a batch.", ["worker"]),
+    (NEO4J, "Time to the last row of a shipped statement.", ["statement"]),
+    (CHECKPOINT, "Time in which a trainer wrote a checkpoint.", []),
+)
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
@@ -121,7 +142,7 @@ class _Platform(Collector):
         yield from self._answers()
         yield from self._workers()
         try:
-            yield from [*self._queues(), *self._jobs(), *self._cache()]
+            yield from [*self._queues(), *self._jobs(), *self._cache(), *self._measures()]
             up.add_metric(["redis"], 1)
         except (RedisError, BaliError):
             up.add_metric(["redis"], 0)
@@ -178,6 +199,30 @@ class _Platform(Collector):
         yield _counter("bali_cache_evicted", "Entries dropped to stay in budget.", stats.evicted)
         yield GaugeMetricFamily("bali_cache_entries", "Entries in the cache.", stats.entries)
         yield GaugeMetricFamily("bali_cache_bytes", "Memory that they take.", stats.bytes)
+
+    def _measures(self) -> Iterator[Metric]:
+        """Yield what all processes have measured, this one too."""
+        publish(self._backend.redis)
+        cells = published(self._backend.redis)
+        for name, text, labels in HISTOGRAMS:
+            yield _histogram(name, text, labels, cells)
+        written = cells.get(Cell(CHECKPOINT_BYTES, "", "total"), 0)
+        yield _counter(CHECKPOINT_BYTES, "Bytes of all checkpoints written.", written)
+        last = cells.get(Cell(LAST_CHECKPOINT, "", LATEST), 0)
+        yield GaugeMetricFamily(LAST_CHECKPOINT, "When a trainer last wrote one.", last)
+
+
+def _histogram(
+    name: str, text: str, labels: list[str], cells: Mapping[Cell, float]
+) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(name, text, labels=labels)
+    values = {cell.label for cell in cells if cell.metric == name} if labels else {""}
+    for value in sorted(values):
+        bounds = [*map(str, BUCKETS_S), "+Inf"]
+        counts = accumulate(cells.get(Cell(name, value, bound), 0.0) for bound in bounds)
+        total = cells.get(Cell(name, value, "sum"), 0.0)
+        family.add_metric([value] if labels else [], [*zip(bounds, counts, strict=True)], total)
+    return family
 
 
 def _counter(name: str, text: str, value: float) -> CounterMetricFamily:

@@ -15,6 +15,7 @@ import neo4j
 from neo4j.exceptions import DriverError, Neo4jError
 
 from bali_platform.base.errors import BaliError, NotFoundError, UsageError, did_you_mean
+from bali_platform.base.measures import NEO4J, timed
 from bali_platform.base.settings import Settings, load_settings
 from bali_platform.base.telemetry import span
 from bali_platform.graph.records import (
@@ -151,7 +152,12 @@ class Graph:
         def again(transaction: neo4j.ManagedTransaction) -> T:
             return take(transaction.run(text, parameters))
 
-        with span(f"neo4j {name}"), self.errors(), self._session(fetch_size=-1) as session:
+        with (
+            span(f"neo4j {name}"),
+            timed(NEO4J, name),
+            self.errors(),
+            self._session(fetch_size=-1) as session,
+        ):
             try:
                 # One round trip, where a transaction that the driver may repeat takes three.
                 return take(session.run(neo4j.Query(text, timeout=limit), parameters))

@@ -15,6 +15,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from bali_platform.base.errors import BaliError
+from bali_platform.jobs.measures import publish
 from bali_platform.jobs.model import JobState
 from bali_platform.jobs.store import JobNotFoundError, JobStore
 
@@ -92,6 +93,7 @@ class JobReporter:
             self._wake.clear()
             # RedisError: whatever a Redis that is full, loading or away answers, a later try may do
             with suppress(RedisError, OSError, JobNotFoundError):
+                publish(self._store.redis)
                 self._deliver()
                 self._look()
             if self._give_up_at < math.inf and (

@@ -27,8 +27,10 @@ from typer.core import TyperGroup
 
 from bali.cli.main import app
 from bali_platform import __version__
+from bali_platform.base.measures import BATCH_BUILD, CHECKPOINT, timed
 from bali_platform.base.settings import Settings
 from bali_platform.jobs.connection import connect
+from bali_platform.jobs.measures import publish
 from bali_platform.jobs.queues import KEY_PREFIX, SUBGRAPHS
 from bali_platform.services import redis_url
 from bali_platform.services.redis_server import answers_redis, find_redis
@@ -342,8 +344,11 @@ def test_panels_have_places_of_their_own() -> None:
 
 
 @pytest.mark.services
-def test_panels_and_alerts_ask_for_metrics_that_exist(api) -> None:
+def test_panels_and_alerts_ask_for_metrics_that_exist(api, settings) -> None:
     api.get("/concepts/C0000001")
+    with timed(BATCH_BUILD, "first"), timed(CHECKPOINT):
+        pass
+    publish(connect(settings))
     text = api.get("/metrics").text
     families = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     samples = {re.split(r"[{ ]", line)[0] for line in text.splitlines() if line[0] != "#"}

@@ -146,6 +146,8 @@ def test_metrics_show_jobs_requests_and_services(api, store, job) -> None:
     assert metrics()[f'bali_job_step{{job="{job.id}",name="a-job"}}'] == 7
     assert metrics()[f'bali_job_metric{{job="{job.id}",metric="loss",name="a-job"}}'] == 0.5
     assert after["bali_answers_hits_total"] - before["bali_answers_hits_total"] >= 4
+    slow = 'bali_neo4j_seconds_bucket{le="+Inf",statement="concepts"}'
+    assert after[slow] >= 1
 
 
 @pytest.fixture

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from functools import cache, lru_cache
 
 from neo4j.exceptions import ServiceUnavailable, SessionExpired
 from redis import Redis, RedisError
 
 from bali_platform.base.errors import BaliError
+from bali_platform.base.measures import BATCH_BUILD, timed
 from bali_platform.base.settings import load_settings
 from bali_platform.jobs.app import app
 from bali_platform.jobs.code import code_version
 from bali_platform.jobs.connection import connect
+from bali_platform.jobs.measures import publish
 from bali_platform.jobs.store import JobStore
 from bali_platform.services.artefacts import StoreError
 from bali_platform.streaming import BatchKey, answer, encode
@@ -41,11 +44,14 @@ def build_batch(job_id: str, epoch: int, index: int, rank: int) -> None:
         lambda: _build(job_id, key),
         outages=(_NotNowError, RedisError, OSError),
     )
+    publish(_redis())
 
 
 def _build(job_id: str, key: BatchKey) -> bytes:
     try:
-        return encode(_builder(job_id).build(key))
+        builder = _builder(job_id)
+        with timed(BATCH_BUILD, socket.gethostname()):
+            return encode(builder.build(key))
     except GraphChangedError as error:
         _builder.cache_clear()
         _source.cache_clear()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -24,6 +25,14 @@ from torch import Tensor, nn
 
 from bali_platform.base.errors import BaliError, UsageError
 from bali_platform.base.files import digest_of, new_folder
+from bali_platform.base.measures import (
+    CHECKPOINT,
+    CHECKPOINT_BYTES,
+    LAST_CHECKPOINT,
+    count,
+    note,
+    timed,
+)
 from bali_trainers.training import distributed
 from bali_trainers.training.average import Average
 from bali_trainers.training.tensor_file import write_tensors
@@ -135,7 +144,9 @@ class Checkpoints:
         spared: int,
     ) -> None:
         try:
-            self._write(step, tensors, facts)
+            with timed(CHECKPOINT):
+                self._write(step, tensors, facts)
+            self._measure(step)
             self._prune(spared)
         except (OSError, SafetensorError) as error:
             raise BaliError(
@@ -178,6 +189,10 @@ class Checkpoints:
             }
             (building / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")
             _flush(building)
+
+    def _measure(self, step: int) -> None:
+        count(CHECKPOINT_BYTES, sum(path.stat().st_size for path in self._place(step).iterdir()))
+        note(LAST_CHECKPOINT, time.time())
 
     def _prune(self, spared: int) -> None:
         for old in self._folders()[: -self._keep]:
