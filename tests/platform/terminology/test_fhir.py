@@ -226,6 +226,22 @@ def test_translation_by_concept_and_by_map_set(get) -> None:
             "'relationship', 'valueCode': 'equivalent'",
         ),
         ("ConceptMap/$translate", {"system": MSH, "code": "D009203"}, "'code' is not supported"),
+        ("ConceptMap/$translate", {"system": MSH, "sourceCode": "D009203"}, "'targetSystem' is"),
+        (
+            "ConceptMap/$translate",
+            {"sourceCode": "D009203", "targetSystem": SNOMED},
+            "'system' is required with sourceCode",
+        ),
+        (
+            "ConceptMap/$translate",
+            {"targetSystem": SNOMED},
+            "give one of sourceCode, sourceCoding and sourceCodeableConcept",
+        ),
+        (
+            "ConceptMap/$translate",
+            {"system": MSH, "sourceCode": ["D009203", "D001241"], "targetSystem": SNOMED},
+            "'sourceCode' is given 2 times",
+        ),
     ],
 )
 def test_r5_is_answered_below_its_own_address(client: TestClient, path, query, wanted) -> None:

@@ -43,7 +43,8 @@ def _target(inputs: Inputs) -> str:
     """Return the target's URI: ``targetsystem``, or the system of an implicit value set."""
     target = inputs.first("targetsystem") or inputs.first("target")
     if not target:
-        raise FhirError(400, "required", "parameter 'targetsystem' is required")
+        told = f"parameter '{inputs.name('targetsystem')}' is required"
+        raise FhirError(400, "required", told)
     return str(target).removesuffix("?fhir_vs")
 
 

@@ -27,15 +27,24 @@ _BOOLEANS = {"true": True, "false": False}
 
 @dataclass(frozen=True)
 class Inputs:
-    """Values by parameter, each of the type that the operation gives it."""
+    """Values by parameter, each of the type that the operation gives it.
+
+    ``called`` has what whoever asks calls a parameter, where that is another name.
+    """
 
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    called: Mapping[str, str] = field(default_factory=dict)
+
+    def name(self, name: str) -> str:
+        """Return what whoever asks calls a parameter."""
+        return self.called.get(name, name)
 
     def first(self, name: str, default: Any = None) -> Any:
         """Return the one value of a parameter; refuse several."""
         found = self.values.get(name, ())
         if len(found) > 1:
-            raise FhirError(400, "invalid", f"parameter '{name}' is given {len(found)} times")
+            told = f"parameter '{self.name(name)}' is given {len(found)} times"
+            raise FhirError(400, "invalid", told)
         return found[0] if found else default
 
     def all(self, name: str) -> Sequence[Any]:

@@ -47,20 +47,24 @@ def sab_of(terms: Terminology, system: str) -> str:
 
 def asked_codes(terms: Terminology, inputs: Inputs, system_name: str = "system") -> list[Asked]:
     """Return the codes of ``code`` and system, ``coding`` or ``codeableConcept``; one kind only."""
-    kinds = [name for name in ("code", "coding", "codeableConcept") if inputs.all(name)]
+    known = ("code", "coding", "codeableConcept")
+    kinds = [name for name in known if inputs.all(name)]
     if len(kinds) != 1:
-        raise FhirError(400, "required", "give one of code, coding and codeableConcept")
+        code, coding, concept = map(inputs.name, known)
+        raise FhirError(400, "required", f"give one of {code}, {coding} and {concept}")
     if kinds == ["code"]:
         system = inputs.first(system_name)
         if not system:
-            raise FhirError(400, "required", f"parameter '{system_name}' is required with code")
+            told = f"parameter '{system_name}' is required with {inputs.name('code')}"
+            raise FhirError(400, "required", told)
         display = inputs.first("display", "")
         return [Asked(sab_of(terms, system), text_of(inputs.first("code"), "code"), display)]
     given = inputs.first(kinds[0])
     codings = given.get("coding", []) if kinds == ["codeableConcept"] else [given]
     found = list(_codings(terms, codings))
     if not found:
-        raise FhirError(400, "required", f"{kinds[0]} holds no coding with system and code")
+        told = f"{inputs.name(kinds[0])} holds no coding with system and code"
+        raise FhirError(400, "required", told)
     return found
 
 

@@ -27,7 +27,8 @@ RELATIONSHIPS = {
 async def translate(desk: Desk, inputs: Inputs) -> Resource:
     """Return what a code is in the target system, as :func:`concept_maps.translate`."""
     values = {RENAMED.get(name, name): given for name, given in inputs.values.items()}
-    answer = await concept_maps.translate(desk, Inputs(values))
+    called = {old: name for name, old in RENAMED.items()}
+    answer = await concept_maps.translate(desk, Inputs(values, called))
     for match in answer["parameter"]:
         match |= {"part": [_part(one) for one in match["part"]]} if "part" in match else {}
     return answer
