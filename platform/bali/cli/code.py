@@ -8,17 +8,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bali.cli.common import CommandGroup, JsonOption, err, out, print_json, table
+from bali.cli.common import CommandGroup, JsonOption, err, out, print_json, reporter, table
 from bali.cli.concept import open_graph
 from bali_platform.base.errors import UsageError
 from bali_platform.base.files import new_file, writing
+from bali_platform.base.progress import QUIET
 
 if TYPE_CHECKING:
+    from bali_platform.base.progress import Step
     from bali_platform.terminology import Terminology
     from bali_platform.terminology.records import Hierarchy, MapRow, Member
 
@@ -222,12 +225,14 @@ def map_file(
     several targets are marked ambiguous; those without one have a row all the same.
     """
     texts = read_codes(file, column)
-    with open_terminology() as terms:
-        rows = list(terms.map_codes(texts, source, targets, rules=rules, ancestors=ancestors))
-    lines = _sssom(rows) if form is MapFormat.SSSOM else _table(rows)
-    _write(lines, output, "\t" if form is MapFormat.SSSOM else ",")
-    counts = {status: len({r.asked for r in rows if r.status == status}) for status in STATUSES}
-    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    asked: dict[str, set[str]] = {status: set() for status in STATUSES}
+    progress = QUIET if output is None and sys.stdout.isatty() else reporter()
+    with open_terminology() as terms, progress.step("map codes", len(texts)) as step:
+        found = terms.map_each(texts, source, targets, rules=rules, ancestors=ancestors)
+        rows = _counted(found, asked, step)
+        lines = _sssom(rows) if form is MapFormat.SSSOM else _table(rows)
+        _write(lines, output, "\t" if form is MapFormat.SSSOM else ",")
+    told = ", ".join(f"{len(codes)} {status}" for status, codes in asked.items())
     err.print(f"{len(texts)} codes: {told}", highlight=False)
 
 
@@ -262,11 +267,23 @@ def _listed(lines: list[str], column: str) -> list[str]:
     columns = [name.strip().casefold() for name in next(csv.reader([head], delimiter=mark), [])]
     if column.casefold() in columns:
         place = columns.index(column.casefold())
-        rows = csv.reader(lines[1:], delimiter=mark)
+        rows = islice(_rows(lines, mark), 1, None)
         return [row[place] if len(row) > place else "" for row in rows]
     if len(columns) > 1:
         raise UsageError(f"no column '{column}': name one of {', '.join(columns)[:MAX_TOLD]}")
     return lines
+
+
+def _rows(lines: list[str], mark: str) -> Iterator[list[str]]:
+    reader = csv.reader(lines, delimiter=mark, strict=True)
+    line = 1
+    try:
+        for row in reader:
+            yield row
+            line = reader.line_num + 1
+    except csv.Error as error:  # the row may go on for many lines
+        told = f"the row from line {line} on: {error}: does a quotation mark stand alone?"
+        raise UsageError(told) from error
 
 
 def write_members(members: Iterable[Member]) -> None:
@@ -291,8 +308,24 @@ def _print_hierarchy(
         out.print(table(f"{found.code} {found.code.name}", ("steps", "code", "name", "CUI"), rows))
     told = f"{len(found.members)} codes, by {found.source} ({found.basis})"
     err.print(told, markup=False, highlight=False)
-    for way in found.cycles:
+    tell_cycles(found.cycles)
+
+
+def tell_cycles(cycles: Iterable[tuple[str, ...]]) -> None:
+    """Print ways round in a hierarchy on standard error."""
+    for way in cycles:
         err.print(f"a cycle: {' > '.join(way)}", markup=False, highlight=False)
+
+
+def _counted(
+    found: Iterable[list[MapRow]], asked: dict[str, set[str]], step: Step
+) -> Iterator[MapRow]:
+    """Pass rows on, and note which codes have one of each status."""
+    for rows in found:
+        for row in rows:
+            asked[row.status].add(row.asked)
+        step.advance()
+        yield from rows
 
 
 def _table(rows: Iterable[MapRow]) -> Iterator[list[str]]:

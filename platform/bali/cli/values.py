@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bali.cli.code import CsvOption, PageOption, SkipOption, open_terminology, write_members
+from bali.cli.code import (
+    CsvOption,
+    PageOption,
+    SkipOption,
+    open_terminology,
+    tell_cycles,
+    write_members,
+)
 from bali.cli.common import CommandGroup, JsonOption, err, out, print_json, table
 
 if TYPE_CHECKING:
@@ -42,6 +49,7 @@ def expand(
     else:
         _print(found.members, as_csv)
     err.print(f"{found.total} codes on {found.release}", highlight=False)
+    tell_cycles(found.cycles)
 
 
 @values.command()

@@ -82,9 +82,19 @@ class Mappings(Hierarchies):
         rules: bool = True,
         ancestors: bool = False,
     ) -> Iterator[list[MapRow]]:
-        """Yield the rows of each written code, as :meth:`map_codes`."""
+        """Return the rows of each written code, as :meth:`map_codes`."""
         wanted = [self.source(target) for target in targets]
         sab = self.source(source) if source else None
+        return self._map_parts(texts, sab, wanted, rules, ancestors)
+
+    def _map_parts(
+        self,
+        texts: Iterable[str],
+        sab: str | None,
+        wanted: list[str],
+        rules: bool,
+        ancestors: bool,
+    ) -> Iterator[list[MapRow]]:
         for part in parts(texts):
             resolved = self.resolve(part, sab)
             matches = self._matches(resolved, wanted, rules, ancestors)

@@ -443,14 +443,22 @@ def test_every_command_of_the_page_runs(
 
 
 def test_wrong_questions_say_so(
-    seeded: None, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    seeded: None,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("local.csv").write_text("code\nMONDO:0005068\n", encoding="utf-8")
     assert run(monkeypatch, settings, "code", "map", "none.csv", "--to", "MSH") == 2
+    Path("open.csv").write_text('code,name\nMSH:D009203,MI\nMSH:D1,"5 inch\nMSH:D001241,x\n')
+    assert run(monkeypatch, settings, "code", "map", "open.csv", "--to", "MSH") == 2
+    assert "open.csv: the row from line 3 on" in " ".join(capsys.readouterr().err.split())
     Path("line.txt").write_text("x" * 200_000, encoding="utf-8")
     assert run(monkeypatch, settings, "code", "map", "line.txt", "--to", "MSH") == 2
     assert run(monkeypatch, settings, "code", "map", "local.csv", "--to", "X") == 2
+    assert "asked" not in capsys.readouterr().out  # no head of a table that will not come
     assert run(monkeypatch, settings, "values", "expand", "*") == 2
     assert run(monkeypatch, settings, "code", "show", "I219") == 1
     assert run(monkeypatch, settings, "code", "validate", "D009204", "--source", "MSH") == 1
