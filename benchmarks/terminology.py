@@ -1,8 +1,8 @@
 """How fast the terminology answers: look-ups, subsumption, maps, expansions, searches.
 
-``python -m benchmarks.terminology --source MSH --target NCI [--record]`` needs a running home
-(``bali up``) with a loaded graph. It starts ``bali serve``, and 20 clients ask one question at a
-time, all together 500 a second, and 50 searches: the time counts from when a question was due.
+``python -m benchmarks.terminology --source MSH --target NCI [--record [NAME]]`` needs a running
+home (``bali up``) with a loaded graph. It starts ``bali serve``, and 20 clients ask one question at
+a time, all together 500 a second, and 50 searches: the time counts from when a question was due.
 Every kind is asked in turn, cold, and then all of them once more, warm: Java compiles meanwhile
 what it runs often. No code is asked for twice before all were. Then this process asks in batches of
 1,000. Prints JSON.
@@ -53,7 +53,7 @@ def main() -> None:
             **in_batches(terms, source, target, codes),
         }
     if arguments.record:
-        record("terminology", result)
+        record(arguments.record, result)
     print(json.dumps(result, indent=2))
 
 
@@ -146,7 +146,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--source", default="MSH", help="whose codes are asked for")
     parser.add_argument("--target", default="NCI", help="the vocabulary to map to")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each kind of question")
-    parser.add_argument("--record", action="store_true", help="keep it in benchmarks/results")
+    parser.add_argument(
+        "--record", nargs="?", const="terminology", help="keep it in benchmarks/results, so called"
+    )
     return parser.parse_args()
 
 
