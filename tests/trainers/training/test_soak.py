@@ -12,15 +12,7 @@ from benchmarks.soak import AMISS, prepared
 from bali_platform.base.settings import Settings
 
 pytestmark = [pytest.mark.mounts, pytest.mark.timeout(1800)]
-FAULTS_OF_EACH_KIND = [
-    "worker killed",
-    "trainer killed",
-    "machine frozen",
-    "redis a second ago",
-    "network cut",
-    "disk full",
-    "clock an hour off",
-]
+FAULTS = ["trainer killed", "machine frozen", "redis a second ago", "network cut", "disk full"]
 
 
 def test_whatever_befalls_jobs_they_end_with_the_undisturbed_weights(
@@ -30,8 +22,7 @@ def test_whatever_befalls_jobs_they_end_with_the_undisturbed_weights(
     home = tmp_path / "soak"
     monkeypatch.setenv("BALI_HOME", str(home))
     settings = Settings(home=home, store=str(home / "store"), neo4j_memory_mb=256)
-    plan = [*FAULTS_OF_EACH_KIND]
-    with prepared(settings, random.Random(1), plan) as soak:
-        result = soak.summary(soak.runs(plan))
-    assert result["runs"] == len(FAULTS_OF_EACH_KIND)
+    with prepared(settings, random.Random(1), FAULTS) as soak:
+        result = soak.summary(soak.runs([*FAULTS]))
+    assert result["runs"] == len(FAULTS)
     assert {name: result[name] for name in AMISS} == dict.fromkeys(AMISS, 0), result["each"]
