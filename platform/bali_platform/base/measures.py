@@ -43,17 +43,17 @@ def timed(metric: str, label: str = "") -> Iterator[None]:
     finally:
         seconds = time.perf_counter() - started
         bound = next((str(bound) for bound in BUCKETS_S if seconds <= bound), "+Inf")
-        put_back({Cell(metric, label, bound): 1, Cell(metric, label, "sum"): seconds})
+        add({Cell(metric, label, bound): 1, Cell(metric, label, "sum"): seconds})
 
 
 def count(metric: str, amount: float, label: str = "") -> None:
     """Add to a counter."""
-    put_back({Cell(metric, label, "total"): amount})
+    add({Cell(metric, label, "total"): amount})
 
 
 def note(metric: str, value: float, label: str = "") -> None:
     """Keep a value that never falls."""
-    put_back({Cell(metric, label, LATEST): value})
+    add({Cell(metric, label, LATEST): value})
 
 
 def take() -> dict[Cell, float]:
@@ -64,8 +64,8 @@ def take() -> dict[Cell, float]:
     return taken
 
 
-def put_back(cells: Mapping[Cell, float]) -> None:
-    """Add what was taken, and could not be published."""
+def add(cells: Mapping[Cell, float]) -> None:
+    """Add to what was measured, also what was taken and could not be published."""
     with _lock:
         for cell, amount in cells.items():
             before = _cells.get(cell, 0)

@@ -7,7 +7,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-from bali_platform.base.measures import LATEST, Cell, put_back, take
+from bali_platform.base.measures import LATEST, Cell, add, take
 
 KEY = "bali:measures"
 
@@ -26,7 +26,7 @@ def publish(redis: Redis) -> None:
                     pipeline.hincrbyfloat(KEY, "|".join(cell), amount)
             pipeline.execute()
     except RedisError:
-        put_back(taken)
+        add(taken)
 
 
 def published(redis: Redis) -> dict[Cell, float]:

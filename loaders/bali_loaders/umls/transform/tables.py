@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bali_loaders.releases import Release, ReleaseFile
 from bali_loaders.releases.rrf import scan_sql, standard_files
-from bali_loaders.umls.options import LoadOptions
+from bali_loaders.umls.options import PRESETS, LoadOptions
 from bali_platform.base.errors import BaliError
 
 # What a load may read, and the columns it cannot do without. A file marked None may be missing.
@@ -28,7 +28,6 @@ READ: Mapping[str, str | None] = {
     "MRMAP": None,
 }
 
-LEFT_OUT_BY_LEAN = {"MRHIER", "MRMAP"}
 DELETE_CATALOGUE = "delete MRFILES.RRF if you filtered the files yourself"
 
 
@@ -44,9 +43,10 @@ def check_complete(release: Release, options: LoadOptions) -> None:
     claimed = [name for name in read if name in release.missing]
     needed = [name for name in read if READ[name] and name not in release.files]
     if claimed:
+        lean = files_read(PRESETS["lean"])
         ways = ["copy from the release what is missing"]
         ways += [] if needed else [DELETE_CATALOGUE]
-        ways += ["load without by --preset lean"] if LEFT_OUT_BY_LEAN.issuperset(claimed) else []
+        ways += ["load without by --preset lean"] if lean.isdisjoint(claimed) else []
         raise BaliError(
             f"{release.path}: MRFILES.RRF counts rows of {', '.join(claimed)}, which "
             f"{'is' if len(claimed) == 1 else 'are'} missing; {', or '.join(ways)}"
